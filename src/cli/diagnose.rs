@@ -1,0 +1,105 @@
+//! `rootline diagnose FOLDER`.
+
+use super::{Outcome, write_file};
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::error::{Error, ExitCode, Result};
+use crate::report::{self, Style};
+use crate::{Options, diagnose};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Arguments of `diagnose`.
+#[derive(Debug, Args)]
+pub struct Diagnose {
+    /// Folder of exports, or one file.
+    folder: PathBuf,
+    /// Format on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Also write a file; its suffix decides the format (.txt, .json). Repeatable.
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Overwrite files given with --output.
+    #[arg(long)]
+    force: bool,
+    /// Show every term of every score.
+    #[arg(long)]
+    explain: bool,
+    /// Use the signatures of this folder instead of the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    signatures: Option<PathBuf>,
+    /// Exit with 4 when the verdict is at least this.
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    fail_on: Option<FailOn>,
+    /// Exit with 5 when the verdict is inconclusive or input was unreadable.
+    #[arg(long)]
+    strict_data: bool,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Likely,
+    Confirmed,
+}
+
+impl Diagnose {
+    pub(super) fn run(&self, style: Style) -> Result<Outcome> {
+        let formats = self.output.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
+        for path in &self.output {
+            if path.exists() && !self.force {
+                let place = path.display().to_string();
+                return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
+            }
+        }
+        let exclude = self.output.iter().filter_map(|o| o.strip_prefix(&self.folder).ok());
+        let exclude = exclude.map(|p| p.to_string_lossy().into_owned()).collect();
+        let options = Options { exclude, signatures: self.signatures.clone() };
+        let diagnosis = diagnose(&self.folder, &options)?;
+        let style = Style { explain: self.explain, ..style };
+        for (path, format) in self.output.iter().zip(formats) {
+            let plain = Style { color: false, ..style };
+            write_file(path, &render(&diagnosis, format, &plain), self.force)?;
+        }
+        let stdout = render(&diagnosis, self.format, &style);
+        Ok(Outcome { stdout, stderr: String::new(), code: self.code(&diagnosis) })
+    }
+
+    fn code(&self, d: &Diagnosis) -> ExitCode {
+        let reached = match self.fail_on {
+            Some(FailOn::Likely) => d.verdict >= Verdict::Likely,
+            Some(FailOn::Confirmed) => d.verdict == Verdict::Confirmed,
+            None => false,
+        };
+        let unreadable = d.inputs.iter().any(|i| i.reader == "none" || i.skipped > 0);
+        match () {
+            () if reached => ExitCode::FailOn,
+            () if self.strict_data && (d.verdict == Verdict::Inconclusive || unreadable) => {
+                ExitCode::StrictData
+            }
+            () => ExitCode::Analysed,
+        }
+    }
+}
+
+fn format_of(path: &std::path::Path) -> Result<Format> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => Ok(Format::Json),
+        Some("txt") => Ok(Format::Text),
+        _ => Err(Error::usage(path.display().to_string(), "the suffix does not name a format")
+            .hint("use .txt or .json")),
+    }
+}
+
+fn render(d: &Diagnosis, format: Format, style: &Style) -> String {
+    match format {
+        Format::Text => report::text(d, style),
+        Format::Json => report::json(d),
+    }
+}

@@ -1,0 +1,42 @@
+//! `rootline explain ID [FOLDER]`.
+
+use super::Outcome;
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::report::{self, Style};
+use crate::{Options, diagnose};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// `H1`, `H2`, … of a folder, or the id or code of a signature.
+    id: String,
+    /// The incident folder, when ID is a hypothesis.
+    folder: Option<PathBuf>,
+}
+
+impl Explain {
+    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+        let Some(folder) = &self.folder else {
+            let catalog = Catalog::built_in()?;
+            return Ok(Outcome::text(report::signature(catalog.find(&self.id)?, style)));
+        };
+        let diagnosis = diagnose(folder, &Options::default())?;
+        let same = |h: &&crate::diagnosis::Hypothesis| {
+            h.id.eq_ignore_ascii_case(&self.id)
+                || h.signature.as_deref() == Some(&self.id)
+                || h.entity.name == self.id
+        };
+        let found = diagnosis.hypotheses.iter().find(same).ok_or_else(|| {
+            let count = diagnosis.hypotheses.len();
+            let hint = match diagnosis.rejected.iter().find(|r| r.signature == self.id) {
+                Some(r) => format!("it was rejected: {}", r.reason),
+                None => format!("this folder has the hypotheses H1 to H{count}"),
+            };
+            Error::usage("", format!("no hypothesis is called \"{}\"", self.id)).hint(hint)
+        })?;
+        Ok(Outcome::text(report::hypothesis(&diagnosis, found, style)))
+    }
+}

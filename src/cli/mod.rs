@@ -1,0 +1,138 @@
+//! Arguments to library calls: clap types here, one file per subcommand. No logic, no printing.
+
+mod catalog;
+mod diagnose;
+mod explain;
+mod inspect;
+
+use crate::error::{Error, ExitCode, Result};
+use crate::report::{Style, Verbosity};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
+#[derive(Debug, Parser)]
+#[command(name = "rootline", version, about, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    look: Look,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  analysed, whatever was found
+  1  runtime or I/O error
+  2  usage error or unusable input
+  3  catalogue lint or test failure
+  4  --fail-on reached
+  5  inconclusive or data missing, with --strict-data
+
+Example:
+  rootline diagnose fixtures/incidents/pool-exhaustion";
+
+/// How text output looks.
+#[derive(Debug, Args)]
+pub struct Look {
+    /// Colour: on a terminal only, always, or never (NO_COLOR is honoured).
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: When,
+    /// Plain ASCII output.
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// Columns; by default the terminal's, or 100.
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(40..=400))]
+    width: Option<u16>,
+    /// Verdict and first action only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Everything, not one screen.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Rank the root causes of an incident folder.
+    Diagnose(diagnose::Diagnose),
+    /// Show what was recognised in a folder, unmapped names and gaps.
+    Inspect(inspect::Inspect),
+    /// Show one hypothesis in full, or the documentation of a signature.
+    Explain(explain::Explain),
+    /// The signatures: list, show, lint, test, schema.
+    Catalog(catalog::CatalogArgs),
+}
+
+/// What the process knows about where its output goes; read by main only.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    pub is_terminal: bool,
+    pub columns: Option<u16>,
+    pub no_color: bool,
+    pub dumb: bool,
+}
+
+/// What main has to print, and the exit code.
+#[derive(Debug)]
+pub struct Outcome {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: ExitCode,
+}
+
+impl Outcome {
+    fn text(stdout: String) -> Outcome {
+        Outcome { stdout, stderr: String::new(), code: ExitCode::Analysed }
+    }
+}
+
+/// Runs one command.
+pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
+    let style = style(&cli.look, terminal);
+    match &cli.command {
+        Command::Diagnose(args) => args.run(style),
+        Command::Inspect(args) => args.run(&style),
+        Command::Explain(args) => args.run(&style),
+        Command::Catalog(args) => args.run(&style),
+    }
+}
+
+fn style(look: &Look, terminal: Terminal) -> Style {
+    let color = match look.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal.is_terminal && !terminal.no_color && !terminal.dumb,
+    };
+    let verbosity = match (look.quiet, look.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let width = look.width.or(terminal.columns).unwrap_or(100).clamp(40, 200) as usize;
+    Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
+}
+
+/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
+fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
+    let place = path.display().to_string();
+    if path.exists() && !force {
+        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
+    }
+    let part = PathBuf::from(format!("{place}.part"));
+    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
+    fs::write(&part, text).map_err(fail)?;
+    fs::rename(&part, path).map_err(|e| {
+        // The part file is ours; if it cannot be removed either, the first error matters more.
+        let _ = fs::remove_file(&part);
+        fail(e)
+    })
+}

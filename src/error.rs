@@ -1,0 +1,124 @@
+//! The crate's one error type and its exit codes. Bad input degrades to a [`crate::model::Gap`];
+//! an [`Error`] is for what stops the run: unusable arguments, nothing to read, a bad catalogue.
+
+use std::fmt;
+
+/// Exit codes, as `--help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Analysed, whatever was found.
+    Analysed = 0,
+    /// Runtime or I/O error.
+    Runtime = 1,
+    /// Usage error or unusable input.
+    Usage = 2,
+    /// Catalogue lint or catalogue test failure.
+    Catalog = 3,
+    /// `--fail-on` reached.
+    FailOn = 4,
+    /// Inconclusive or data missing, with `--strict-data`.
+    StrictData = 5,
+}
+
+/// What went wrong, where, and one remedy.
+#[derive(Debug)]
+pub struct Error {
+    pub what: String,
+    /// `path`, `path:line` or `path:line:column`; empty when there is no place.
+    pub place: String,
+    pub hint: Option<String>,
+    pub code: ExitCode,
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An I/O or runtime error at a place.
+    pub fn runtime(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Error { what: what.into(), place: place.into(), hint: None, code: ExitCode::Runtime }
+    }
+
+    /// Arguments or input that cannot be used.
+    pub fn usage(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Error { what: what.into(), place: place.into(), hint: None, code: ExitCode::Usage }
+    }
+
+    /// A defect of a signature, with `file:line:column`.
+    pub fn catalog(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Error { what: what.into(), place: place.into(), hint: None, code: ExitCode::Catalog }
+    }
+
+    /// Adds the one remedy.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place.is_empty() {
+            write!(f, "{}", self.what)
+        } else {
+            write!(f, "{}: {}", self.place, self.what)
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Turns byte offset `at` of `text` into a line and column, both from 1.
+pub fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let at = at.min(text.len());
+    let before = &text.as_bytes()[..at];
+    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+    let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |p| p + 1);
+    (line, at - start + 1)
+}
+
+/// The nearest of `known` to `word`, if it is near enough to be a slip of the keyboard.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|k| (edit_distance(word, k), k))
+        .filter(|(d, _)| *d <= limit)
+        .min()
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = row[j + 1];
+            row[j + 1] = next;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_keyboard_is_recognised_and_another_word_is_not() {
+        assert_eq!(did_you_mean("titel", ["title", "status"]), Some("title"));
+        assert_eq!(did_you_mean("xyz", ["title", "status"]), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn offsets_become_lines_and_columns() {
+        assert_eq!(line_column("ab\ncd", 4), (2, 2));
+        assert_eq!(line_column("", 9), (1, 1));
+    }
+}

@@ -1,0 +1,182 @@
+//! Numbers about (entity or edge, signal): level against baseline, onset, trend, saturation,
+//! sawtooth, skew, blocking, changed traces. One statistic per file; see [`FEATURES`].
+
+pub mod blocking;
+pub mod change;
+#[cfg(test)]
+pub mod notation;
+pub mod onset;
+pub mod robust;
+pub mod saturation;
+pub mod sawtooth;
+pub mod shift;
+pub mod skew;
+pub mod structure;
+pub mod trend;
+pub mod window;
+
+use crate::error::Result;
+use crate::model::{EntityId, EntityKind, Micros, Subject, Unit, Window};
+use crate::rollup::{Rollups, SignalSeries};
+use crate::signals::{Direction, SignalId};
+use crate::telemetry::Telemetry;
+use blocking::RootBlocker;
+use onset::Onset;
+use rayon::prelude::*;
+use saturation::Saturation;
+use sawtooth::Sawtooth;
+use shift::Shift;
+use skew::Skew;
+use std::collections::BTreeMap;
+use structure::{CallShift, OperationShift};
+use trend::Trend;
+use window::Windows;
+
+/// What is measured, for people and for `inspect`.
+pub const FEATURES: &[(&str, &str)] = &[
+    ("shift", "level against the baseline, robust z and ratio (every series)"),
+    ("onset", "first lasting departure, with its uncertainty (every shifted series)"),
+    ("trend", "Theil-Sen slope and Mann-Kendall test (every series)"),
+    ("sawtooth", "climb and fall cycles (memory)"),
+    ("saturation", "share of time at a ceiling (utilisations, pools, workers)"),
+    ("skew", "share of the top member against its own past (partitions, instances)"),
+    ("blocking", "root blockers with victims and ages (sessions)"),
+    ("operations", "time and errors per operation (traces)"),
+    ("calls", "calls per parent that vanished or appeared (traces)"),
+    ("window", "baseline and incident windows, given or found"),
+];
+
+/// Everything measured about one series.
+#[derive(Clone, Debug, Default)]
+pub struct SeriesFeature {
+    pub shift: Option<Shift>,
+    pub onset: Option<Onset>,
+    /// Trend over the incident window.
+    pub trend: Option<Trend>,
+    pub saturation: Option<Saturation>,
+    pub sawtooth: Option<Sawtooth>,
+    /// It reported in the baseline and stopped before the incident ended.
+    pub silent: bool,
+}
+
+/// Skew of one signal over the members of one owner.
+#[derive(Clone, Debug)]
+pub struct SkewFeature {
+    pub owner: EntityId,
+    pub signal: SignalId,
+    /// Members in the order of the skew's indices, with their series.
+    pub members: Vec<(EntityId, usize)>,
+    pub skew: Skew,
+}
+
+/// All features of one incident; `series[i]` belongs to `rollups.series[i]`.
+pub struct Features {
+    pub windows: Windows,
+    pub series: Vec<SeriesFeature>,
+    pub blockers: Vec<RootBlocker>,
+    pub skews: Vec<SkewFeature>,
+    pub operations: Vec<OperationShift>,
+    pub calls: Vec<CallShift>,
+}
+
+/// Measures everything.
+pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
+    let extent = telemetry.extent()?.unwrap_or((0, 0));
+    let symptom =
+        telemetry.incident.symptom_entity.as_deref().and_then(|n| telemetry.graph.find(n));
+    let windows =
+        window::windows(&telemetry.incident, &rollups.series, &telemetry.signals, symptom, extent);
+    let series: Vec<SeriesFeature> =
+        rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows)).collect();
+    let sessions = match windows.disturbed {
+        true => Window { from: windows.incident.from - lead(&windows), to: windows.incident.to },
+        false => Window { from: extent.0, to: extent.1 + 1 },
+    };
+    Ok(Features {
+        blockers: blocking::roots(telemetry, sessions),
+        skews: skews(telemetry, rollups, &windows),
+        operations: structure::operations(rollups, windows.baseline, windows.incident),
+        calls: structure::calls(rollups, windows.baseline, windows.incident),
+        series,
+        windows,
+    })
+}
+
+/// How long before the incident a cause may begin and still be looked at as one.
+pub fn lead(windows: &Windows) -> Micros {
+    let minute = 60 * crate::model::SECOND;
+    let before = windows.incident.from - windows.baseline.from;
+    (windows.incident.to - windows.incident.from).max(10 * minute).min(before.max(0))
+}
+
+/// Values of a series inside a window.
+pub fn inside(series: &SignalSeries, window: Window) -> Vec<f64> {
+    series.points.iter().filter(|p| window.contains(p.0)).map(|p| p.1).collect()
+}
+
+fn of_series(s: &SignalSeries, telemetry: &Telemetry, windows: &Windows) -> SeriesFeature {
+    let signal = telemetry.signals.get(s.signal);
+    let (before, during) = (inside(s, windows.baseline), inside(s, windows.incident));
+    let mut out = SeriesFeature::default();
+    let last = s.points.last().map_or(0, |p| p.0);
+    let quiet_from = windows.incident.to.min(last.max(windows.incident.from)) - last;
+    out.silent = before.len() >= 3 && quiet_from > 3 * s.step.max(1) && during.len() < before.len();
+    out.shift = shift::shift(&before, &during, signal.unit(), signal.direction);
+    let incident: Vec<(Micros, f64)> =
+        s.points.iter().filter(|p| windows.incident.contains(p.0)).copied().collect();
+    out.trend = trend::trend(&incident);
+    if let Some(shift) = &out.shift {
+        let from = windows.incident.from - lead(windows);
+        let look = Window { from: from.max(windows.baseline.from), to: windows.incident.to };
+        let up = shift.z >= 0.0;
+        out.onset = onset::onset(&s.points, &shift.baseline, look, up, s.step, s.smear);
+    }
+    if signal.role == "memory" {
+        out.sawtooth = sawtooth::sawtooth(&s.points);
+    }
+    let limit = (signal.unit() == Unit::Ratio).then_some(1.0);
+    if signal.direction == Direction::Up && (limit.is_some() || signal.unit() == Unit::Count) {
+        out.saturation = saturation::saturation(&s.points, limit, windows.incident);
+    }
+    out
+}
+
+/// Members are compared within one owner, kind, signal and dimension.
+type Group<'a> = (EntityId, EntityKind, SignalId, &'a str);
+
+/// Skew of every signal that several partitions, instances or alike stores of one owner report.
+fn skews(telemetry: &Telemetry, rollups: &Rollups, windows: &Windows) -> Vec<SkewFeature> {
+    let graph = &telemetry.graph;
+    let mut groups: BTreeMap<Group, BTreeMap<EntityId, usize>> = BTreeMap::new();
+    for (i, s) in rollups.series.iter().enumerate() {
+        let Subject::Entity(e) = s.subject else { continue };
+        if !["traffic", "lag", "queue", "cpu"].contains(&s.role.as_str()) {
+            continue;
+        }
+        if graph.owner(e) != e {
+            let group = (graph.owner(e), graph.entity(e).kind, s.signal, s.dims.as_str());
+            groups.entry(group).or_default().entry(e).or_insert(i);
+        }
+        // Stores that one service calls side by side are its shards, if they are of one kind.
+        let shards = matches!(graph.entity(e).kind, EntityKind::Cache | EntityKind::Database);
+        for caller in graph.callers(e).iter().filter(|_| shards) {
+            let group = (*caller, graph.entity(e).kind, s.signal, s.dims.as_str());
+            groups.entry(group).or_default().entry(e).or_insert(i);
+        }
+    }
+    let mut out = Vec::new();
+    for ((owner, _, signal, _), members) in groups.into_iter().filter(|(_, m)| m.len() >= 3) {
+        let members: Vec<(EntityId, usize)> = members.into_iter().collect();
+        let level = |w: Window| -> Vec<f64> {
+            let mean = |i: usize| {
+                let v = inside(&rollups.series[i], w);
+                if v.is_empty() { 0.0 } else { v.iter().sum::<f64>() / v.len() as f64 }
+            };
+            members.iter().map(|(_, i)| mean(*i)).collect()
+        };
+        if let Some(skew) = skew::skew(&level(windows.baseline), &level(windows.incident)) {
+            out.push(SkewFeature { owner, signal, members, skew });
+        }
+    }
+    out
+}

@@ -1,0 +1,163 @@
+//! Level against baseline. In: baseline and incident values. Out: how far the level moved, in
+//! robust standard deviations and as a ratio, with the chance of that under the baseline.
+//!
+//! The upper quantile (p90) of the incident stands for its level, not the maximum: max-based
+//! scores collapse under heavy-tailed noise (METHODS section 2).
+
+use super::robust::{self, Baseline};
+use crate::model::Unit;
+use crate::signals::Direction;
+
+/// Quantile of the incident window that stands for its level in the bad direction.
+const LEVEL_Q: f64 = 0.9;
+/// Spread below this share of the centre is not believed.
+const RELATIVE_FLOOR: f64 = 0.01;
+/// Largest z that is told apart from larger ones; keeps near-constant series from exploding.
+pub const Z_MAX: f64 = 200.0;
+
+/// A shift of one series between the windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shift {
+    pub baseline: Baseline,
+    pub incident_n: usize,
+    pub incident_median: f64,
+    /// The incident's level in the direction of the shift (p90 when up, p10 when down).
+    pub level: f64,
+    /// Signed robust z of `level`: positive up, negative down; capped at [`Z_MAX`].
+    pub z: f64,
+    /// Robust z of the incident's median, signed.
+    pub z_median: f64,
+    /// Share of baseline points at least as extreme as `level`, add-one smoothed (conformal).
+    pub p: f64,
+}
+
+impl Shift {
+    /// The incident's median over the baseline's; infinite from zero, 1 when both are zero.
+    pub fn ratio(&self) -> f64 {
+        match (self.baseline.median, self.incident_median) {
+            (b, i) if b == i => 1.0,
+            (b, i) => i / b,
+        }
+    }
+
+    /// How far it moved in the bad direction; 0 when it moved the other way.
+    pub fn bad(&self, direction: Direction) -> f64 {
+        match direction {
+            Direction::Up => self.z.max(0.0),
+            Direction::Down => (-self.z).max(0.0),
+            Direction::Both => self.z.abs(),
+            Direction::None => 0.0,
+        }
+    }
+}
+
+/// The smallest spread that is believed for a unit, whatever the data say.
+pub fn absolute_floor(unit: Unit, largest: f64) -> f64 {
+    match unit {
+        Unit::Seconds => 1e-3,
+        Unit::Ratio => 5e-3,
+        Unit::Count => 0.5,
+        Unit::PerSecond => 0.05,
+        Unit::Cores => 5e-3,
+        Unit::Bytes | Unit::BytesPerSecond => 1024.0,
+        Unit::Instant => 1.0,
+        Unit::None => 0.02 * largest,
+    }
+}
+
+/// Measures the shift; `None` when either window has no point.
+///
+/// Short baselines widen the spread by `1 + 2 / n`: five points know their noise badly. Constant
+/// baselines get the floors, so that a step from a constant is large but finite.
+pub fn shift(
+    baseline: &[f64],
+    incident: &[f64],
+    unit: Unit,
+    direction: Direction,
+) -> Option<Shift> {
+    let b = robust::baseline(baseline)?;
+    let largest = incident.iter().map(|v| v.abs()).fold(b.max.abs(), f64::max);
+    let floor = (RELATIVE_FLOOR * b.median.abs()).max(absolute_floor(unit, largest));
+    let scale = b.scale.max(floor).max(f64::MIN_POSITIVE) * (1.0 + 2.0 / b.n as f64);
+    let high = robust::quantile(incident, LEVEL_Q)?;
+    let low = robust::quantile(incident, 1.0 - LEVEL_Q)?;
+    let median = robust::median(incident)?;
+    let up = ((high - b.median) / scale, high);
+    let down = ((low - b.median) / scale, low);
+    let (z, level) = match direction {
+        Direction::Up => {
+            if up.0 >= 0.0 {
+                up
+            } else {
+                ((median - b.median) / scale, median)
+            }
+        }
+        Direction::Down => {
+            if down.0 <= 0.0 {
+                down
+            } else {
+                ((median - b.median) / scale, median)
+            }
+        }
+        Direction::Both | Direction::None => {
+            if up.0.abs() >= down.0.abs() {
+                up
+            } else {
+                down
+            }
+        }
+    };
+    let extreme = |v: &&f64| if z >= 0.0 { **v >= level } else { **v <= level };
+    let beyond = baseline.iter().filter(extreme).count();
+    Some(Shift {
+        baseline: Baseline { scale, ..b },
+        incident_n: incident.len(),
+        incident_median: median,
+        level,
+        z: z.clamp(-Z_MAX, Z_MAX),
+        z_median: ((median - b.median) / scale).clamp(-Z_MAX, Z_MAX),
+        p: (beyond + 1) as f64 / (b.n + 1) as f64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::notation::values;
+
+    fn up(baseline: &str, incident: &str) -> Shift {
+        shift(&values(baseline), &values(incident), Unit::None, Direction::Up).expect("not empty")
+    }
+
+    #[test]
+    fn a_step_from_a_constant_is_large_but_finite() {
+        let s = shift(&values("1x20"), &values("0.5x5"), Unit::Ratio, Direction::Down);
+        let z = s.expect("not empty").z;
+        assert!((-100.0..-30.0).contains(&z), "{z}");
+    }
+
+    #[test]
+    fn one_wild_point_of_twenty_is_no_shift() {
+        let s = up(
+            "10 11 9 10 12 8 10 11 9 10",
+            "10 9 11 10 10 9 11 10 10 500 10 9 11 10 10 9 11 10 10 9",
+        );
+        assert!(s.z < 3.0, "{}", s.z);
+    }
+
+    #[test]
+    fn shifting_and_scaling_both_windows_changes_nothing() {
+        let (b, i) = (values("10 12 9 11 10 13"), values("30 31 29"));
+        let z = |f: &dyn Fn(f64) -> f64| {
+            let go = |v: &[f64]| v.iter().map(|x| f(*x)).collect::<Vec<_>>();
+            shift(&go(&b), &go(&i), Unit::None, Direction::Up).expect("not empty").z
+        };
+        assert!((z(&|x| x) - z(&|x| 3.0 * x)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn empty_windows_give_nothing() {
+        assert_eq!(shift(&[], &[1.0], Unit::None, Direction::Up), None);
+        assert_eq!(shift(&[1.0], &[], Unit::None, Direction::Up), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Delimited text to a table: delimiter by content, quotes respected, ragged rows counted.
+
+use super::Input;
+use super::raw::Raw;
+use super::table::Table;
+
+/// Delimiters that are tried, the most usual first.
+const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+/// Records looked at to choose the delimiter.
+const LOOK: usize = 20;
+
+/// The delimiter under which the first records have the same, largest number of fields above one.
+pub fn delimiter(bytes: &[u8]) -> Option<u8> {
+    let fields = |d: u8| {
+        let mut reader = builder(d).from_reader(bytes);
+        let counts: Vec<usize> =
+            reader.byte_records().take(LOOK).map_while(Result::ok).map(|r| r.len()).collect();
+        let first = *counts.first()?;
+        let same = counts.iter().filter(|c| **c == first).count();
+        (first > 1 && same * 2 > counts.len()).then_some((same, first))
+    };
+    let best = DELIMITERS.iter().filter_map(|d| fields(*d).map(|f| (f, *d)));
+    best.max_by_key(|((same, fields), d)| (*same, *fields, *d == b',')).map(|(_, d)| d)
+}
+
+fn builder(delimiter: u8) -> csv::ReaderBuilder {
+    let mut b = csv::ReaderBuilder::new();
+    b.delimiter(delimiter).has_headers(false).flexible(true);
+    b
+}
+
+/// The header cells of the first record, trimmed; empty when the text is not delimited.
+pub fn header(bytes: &[u8]) -> Vec<String> {
+    let Some(d) = delimiter(bytes) else { return Vec::new() };
+    let mut record = csv::ByteRecord::new();
+    match builder(d).from_reader(bytes).read_byte_record(&mut record) {
+        Ok(true) => record.iter().map(clean).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn clean(cell: &[u8]) -> String {
+    String::from_utf8_lossy(cell).trim().trim_matches('"').to_owned()
+}
+
+/// Reads the whole file; rows of another width than the header are counted and left out.
+pub fn table(input: &Input, raw: &mut Raw) -> Table {
+    let mut table = Table::default();
+    let Some(d) = delimiter(input.bytes) else { return table };
+    let mut reader = builder(d).from_reader(input.bytes);
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) if table.header.is_empty() => {
+                table.header = record.iter().map(clean).collect()
+            }
+            Ok(true) if record.len() != table.header.len() => {
+                let (is, want) = (record.len(), table.header.len());
+                let what = format!("row has {is} fields instead of {want}");
+                raw.skip(input.file, Some(line), what, 1);
+            }
+            Ok(true) => {
+                let row = record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+                table.rows.push(row);
+                table.lines.push(line);
+            }
+            Err(e) => {
+                raw.skip(input.file, Some(line), format!("row is not readable: {e}"), 1);
+                break;
+            }
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_found_with_quotes_respected() {
+        assert_eq!(delimiter(b"a;b;c\n1;\"x,y\";3\n"), Some(b';'));
+        assert_eq!(delimiter(b"a,b\n1,2\n"), Some(b','));
+        assert_eq!(delimiter(b"a\tb\n1\t2\n"), Some(b'\t'));
+        assert_eq!(delimiter(b"just words\n"), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! Finds values inside JSON text without building a tree: the elements of one named array, or the
+//! documents of a stream. What stands before a cut or a defect is kept; the defect gets an offset.
+
+/// Splits `text` (a `[`…) into its element slices.
+pub struct Elements<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Offset of the place where the array stops being JSON, if it does.
+    pub broken: Option<usize>,
+    done: bool,
+}
+
+impl<'a> Elements<'a> {
+    /// Starts at the `[` at offset `open` of `text`.
+    pub fn new(text: &'a [u8], open: usize) -> Self {
+        Elements { text, at: open + 1, broken: None, done: false }
+    }
+
+    /// Offset behind the array, once it was read to its end.
+    pub fn end(&self) -> usize {
+        self.at
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    /// Offset and text of one element.
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.done {
+            match self.text.get(self.at) {
+                None => {
+                    self.broken = Some(self.text.len());
+                    self.done = true;
+                }
+                Some(b']') => {
+                    self.at += 1;
+                    self.done = true;
+                }
+                Some(b',' | b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(_) => {
+                    let start = self.at;
+                    let Some(end) = value_end(self.text, start) else {
+                        self.broken = Some(start);
+                        self.done = true;
+                        return None;
+                    };
+                    self.at = end;
+                    return Some((start, &self.text[start..end]));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The offset behind the value that starts at `start`; `None` if the text ends inside it.
+pub fn value_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    let mut depth = 0usize;
+    loop {
+        match *text.get(at)? {
+            b'"' => at = string_end(text, at)?,
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                at += 1;
+            }
+            _ if depth == 0 => {
+                let word = text[at..].iter().position(|b| b",]} \n\r\t:".contains(b));
+                let end = at + word.unwrap_or(text.len() - at);
+                return (end > start).then_some(end);
+            }
+            _ => at += 1,
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// The offset behind the string whose opening quote is at `open`.
+fn string_end(text: &[u8], open: usize) -> Option<usize> {
+    let mut at = open + 1;
+    loop {
+        match *text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The offset of the `[` that is the value of the first key in `keys`, at any depth.
+pub fn find_array(text: &[u8], keys: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] != b'"' {
+            at += 1;
+            continue;
+        }
+        let end = string_end(text, at)?;
+        let name = &text[at + 1..end - 1];
+        let colon = skip_space(text, end);
+        at = end;
+        if text.get(colon) == Some(&b':') && keys.iter().any(|k| k.as_bytes() == name) {
+            let open = skip_space(text, colon + 1);
+            if text.get(open) == Some(&b'[') {
+                return Some(open);
+            }
+        }
+    }
+    None
+}
+
+/// The first offset from `at` that is not white space.
+pub fn skip_space(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len())
+}
+
+/// The documents of a stream: JSON lines, concatenated or pretty-printed values.
+///
+/// A defect skips to the next line that starts a value; its offset is handed to `defect`.
+pub fn documents<'a>(text: &'a [u8], mut defect: impl FnMut(usize)) -> Vec<(usize, &'a [u8])> {
+    let mut found = Vec::new();
+    let mut at = skip_space(text, 0);
+    while at < text.len() {
+        let opens = matches!(text[at], b'{' | b'[');
+        match opens.then(|| value_end(text, at)).flatten() {
+            Some(end) => {
+                found.push((at, &text[at..end]));
+                at = skip_space(text, end);
+            }
+            None => {
+                defect(at);
+                let line_end = text[at..].iter().position(|b| *b == b'\n');
+                let Some(next) = line_end.map(|p| skip_space(text, at + p)) else { break };
+                if opens && found.is_empty() {
+                    // A single cut-off document: its inside is still readable.
+                    found.push((at, &text[at..]));
+                    break;
+                }
+                at = next;
+            }
+        }
+    }
+    if found.is_empty() && matches!(text.first(), Some(b'{' | b'[')) {
+        found.push((0, text));
+    }
+    found
+}
+
+/// Line number (from 1) of an offset.
+pub fn line_of(text: &[u8], at: usize) -> u64 {
+    text[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() as u64 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(text: &str, key: &str) -> (Vec<String>, Option<usize>) {
+        let open = find_array(text.as_bytes(), &[key]).expect("the test names an array");
+        let mut it = Elements::new(text.as_bytes(), open);
+        let found = it.by_ref().map(|(_, e)| String::from_utf8_lossy(e).into_owned()).collect();
+        (found, it.broken)
+    }
+
+    #[test]
+    fn elements_are_found_behind_strings_that_look_like_keys() {
+        let text = r#"{"a":"\"x\":[1]","x":[{"b":"]"}, 2 ,"s"],"y":[]}"#;
+        let (found, broken) = elements(text, "x");
+        assert_eq!(found, [r#"{"b":"]"}"#, "2", "\"s\""]);
+        assert_eq!(broken, None);
+    }
+
+    #[test]
+    fn a_cut_keeps_what_stands_before_it() {
+        let (found, broken) = elements(r#"{"x":[{"a":1},{"a":2},{"a""#, "x");
+        assert_eq!(found.len(), 2);
+        assert_eq!(broken, Some(22));
+    }
+
+    #[test]
+    fn a_broken_line_costs_one_line() {
+        let mut bad = Vec::new();
+        let text = b"{\"a\":1}\nnot json\n{\"a\":2}\n{\"a\"";
+        let docs = documents(text, |at| bad.push(line_of(text, at)));
+        assert_eq!(docs.len(), 2);
+        assert_eq!(bad, [2, 4]);
+    }
+
+    #[test]
+    fn nothing_panics_on_hostile_text() {
+        for text in ["", "[", "]", "{\"", "\"\\", "[[[", "}{", "[1,", "{\"x\":["] {
+            documents(text.as_bytes(), |_| {});
+            if let Some(open) = find_array(text.as_bytes(), &["x"]) {
+                assert_eq!(Elements::new(text.as_bytes(), open).count(), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Puts the parts that were read in parallel together, in the order of the files' names.
+
+use super::raw::{Raw, Sym};
+
+impl Raw {
+    /// Appends what one file gave; file ids and symbols are renumbered.
+    pub fn absorb(&mut self, part: Raw) {
+        let file = self.files.len() as u32;
+        self.symbols.intern("");
+        self.files.extend(part.files);
+        self.gaps.extend(part.gaps);
+        self.series.extend(part.series.into_iter().map(|s| super::raw::RawSeries { file, ..s }));
+        let mut known: Vec<Option<Sym>> = Vec::new();
+        let symbols = &mut self.symbols;
+        let mut map = |sym: Sym| {
+            let at = sym.0 as usize;
+            if known.len() <= at {
+                known.resize(at + 1, None);
+            }
+            *known[at].get_or_insert_with(|| symbols.intern(part.symbols.text(sym)))
+        };
+        for mut span in part.spans {
+            span.file = file;
+            for sym in [
+                &mut span.service,
+                &mut span.instance,
+                &mut span.version,
+                &mut span.host,
+                &mut span.operation,
+                &mut span.error_type,
+                &mut span.peer,
+                &mut span.db_system,
+                &mut span.statement,
+            ] {
+                *sym = map(*sym);
+            }
+            self.spans.push(span);
+        }
+        self.sessions
+            .extend(part.sessions.into_iter().map(|s| super::raw::RawSession { file, ..s }));
+        self.locks.extend(part.locks);
+        self.events.extend(part.events.into_iter().map(|e| super::raw::RawEvent { file, ..e }));
+        self.edges.extend(part.edges);
+        self.aliases.extend(part.aliases);
+        self.kinds.extend(part.kinds);
+        self.mapping.extend(part.mapping);
+        self.queries.extend(part.queries);
+        let own = part.incident;
+        if own.title.is_some() || own.incident.is_some() || own.symptom_entity.is_some() {
+            self.incident = own;
+        }
+    }
+}

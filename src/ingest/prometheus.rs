@@ -1,0 +1,196 @@
+//! Prometheus HTTP API answers (`query_range`, `query`), enveloped or bare, and export manifests.
+//! In: JSON text. Out: series under their exporter names; NaN and infinities are gaps.
+
+use super::json_scan::{self, Elements};
+use super::raw::{Raw, RawSeries};
+use super::{Head, Input};
+use crate::model::{GapKind, Micros};
+use crate::time;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Accepts an API answer or the bare array of `promtool query -o json`.
+pub fn accepts(head: &Head) -> bool {
+    let enveloped = head.has_key("resultType") && head.has_key("data");
+    let error = head.has_key("errorType") && head.has_key("status");
+    let bare = head.has_key("metric") && (head.has_key("values") || head.has_key("value"));
+    enveloped || error || (bare && !head.has_key("timestamps") && head.starts_with(b"["))
+}
+
+/// One sample `[time, "value"]`.
+struct Sample(Option<Micros>, f64);
+
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a number, or a number as a string")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Number, E> {
+                let finite = v.parse().map_err(|_| E::custom(format!("\"{v}\" is not a number")));
+                finite.map(Number)
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Number, E> {
+                Ok(Number(v))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Number, E> {
+                Ok(Number(v as f64))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Number, E> {
+                Ok(Number(v as f64))
+            }
+            fn visit_unit<E>(self) -> Result<Number, E> {
+                Ok(Number(f64::NAN))
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sample {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Sample;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("[time, value]")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sample, A::Error> {
+                let missing = || de::Error::custom("a sample needs a time and a value");
+                let t: f64 = seq.next_element()?.ok_or_else(missing)?;
+                let v: Number = seq.next_element()?.ok_or_else(missing)?;
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Sample(time::from_epoch(t, time::epoch_unit(t)), v.0))
+            }
+        }
+        d.deserialize_seq(V)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    #[serde(default)]
+    metric: BTreeMap<String, String>,
+    #[serde(default)]
+    values: Vec<Sample>,
+    value: Option<Sample>,
+    histograms: Option<IgnoredAny>,
+    histogram: Option<IgnoredAny>,
+}
+
+/// Reads every document of the file.
+pub fn read(input: &Input, raw: &mut Raw) {
+    let text = input.bytes;
+    let mut defects = Vec::new();
+    let documents = json_scan::documents(text, |at| defects.push(at));
+    for (base, document) in documents {
+        let open = match document.first() {
+            Some(b'[') => Some(0),
+            _ => json_scan::find_array(document, &["result"]),
+        };
+        if let Some(message) = error_answer(document) {
+            let line = json_scan::line_of(text, base);
+            let what = format!("the server answered with an error: {message}");
+            raw.gap(GapKind::Missing, input.file, Some(line), what);
+        }
+        let Some(open) = open else { continue };
+        let mut elements = Elements::new(document, open);
+        for (at, element) in elements.by_ref() {
+            item(input, base + at, element, raw);
+        }
+        if let Some(at) = elements.broken {
+            let line = json_scan::line_of(text, base + at);
+            let what = format!("the file ends inside a series, at byte {}", base + at);
+            raw.gap(GapKind::Truncated, input.file, Some(line), what);
+            defects.clear();
+        }
+    }
+    for at in defects {
+        raw.skip(input.file, Some(json_scan::line_of(text, at)), "not JSON", 1);
+    }
+}
+
+fn error_answer(document: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        status: Option<String>,
+        error: Option<String>,
+    }
+    if document.len() > 1 << 16 {
+        return None;
+    }
+    let answer: Answer = serde_json::from_slice(document).ok()?;
+    (answer.status.as_deref() == Some("error")).then(|| answer.error.unwrap_or_default())
+}
+
+fn item(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
+    let line = || Some(json_scan::line_of(input.bytes, at));
+    let item: Item = match serde_json::from_slice(element) {
+        Ok(item) => item,
+        Err(e) => {
+            raw.skip(input.file, line(), format!("a series is not readable: {e}"), 1);
+            return;
+        }
+    };
+    if item.histograms.is_some() || item.histogram.is_some() {
+        raw.skip(input.file, line(), "native histograms are not read yet", 1);
+    }
+    let mut labels = item.metric;
+    let name = labels.remove("__name__").unwrap_or_default();
+    let mut series = RawSeries { file: input.file, name, labels, ..RawSeries::default() };
+    let (mut bad_times, mut not_finite) = (0, 0);
+    for Sample(t, v) in item.values.into_iter().chain(item.value) {
+        match t {
+            None => bad_times += 1,
+            Some(_) if !v.is_finite() => not_finite += 1,
+            Some(t) => series.samples.push((t, v)),
+        }
+    }
+    if bad_times > 0 {
+        raw.skip(input.file, line(), "time outside the years 1971 to 2199", bad_times);
+    }
+    if not_finite > 0 {
+        raw.skip(input.file, line(), "value is NaN or infinite: left as a gap", not_finite);
+    }
+    raw.rows(input.file, series.samples.len() as u64);
+    if !series.samples.is_empty() {
+        raw.series.push(series);
+    }
+}
+
+/// Accepts a manifest that names the query of each exported file.
+pub fn accepts_manifest(head: &Head) -> bool {
+    head.has_key("queries") && head.has_key("query") && head.has_key("file")
+}
+
+/// Reads `{"queries": [{"file", "query"}]}`.
+pub fn read_manifest(input: &Input, raw: &mut Raw) {
+    #[derive(serde::Deserialize)]
+    struct Query {
+        file: String,
+        query: String,
+    }
+    let Some(open) = json_scan::find_array(input.bytes, &["queries"]) else { return };
+    let mut elements = Elements::new(input.bytes, open);
+    for (at, element) in elements.by_ref() {
+        match serde_json::from_slice::<Query>(element) {
+            Ok(q) => {
+                raw.queries.insert(q.file, q.query);
+                raw.rows(input.file, 1);
+            }
+            Err(e) => {
+                let line = json_scan::line_of(input.bytes, at);
+                raw.skip(input.file, Some(line), format!("manifest entry: {e}"), 1);
+            }
+        }
+    }
+    if let Some(at) = elements.broken {
+        let line = json_scan::line_of(input.bytes, at);
+        raw.gap(GapKind::Truncated, input.file, Some(line), "the manifest is cut off");
+    }
+}

@@ -1,0 +1,203 @@
+//! What all trace formats share: ids, resource identity, attribute aliases, error and peer rules
+//! of the OpenTelemetry conventions, old names and new.
+
+use super::raw::{RawSpan, SpanKind, Sym, Symbols};
+use super::sql;
+
+/// Reads a 128-bit trace id: hex of up to 32 digits, or base64 of 16 bytes.
+pub fn id128(text: &str) -> Option<u128> {
+    if (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return u128::from_str_radix(text, 16).ok().filter(|v| *v != 0);
+    }
+    let bytes = base64(text)?;
+    let value = bytes.iter().take(16).fold(0u128, |v, b| v << 8 | u128::from(*b));
+    (value != 0).then_some(value)
+}
+
+/// Reads a 64-bit span id: hex of up to 16 digits, or base64 of 8 bytes; zero and empty are none.
+pub fn id64(text: &str) -> Option<u64> {
+    if (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return u64::from_str_radix(text, 16).ok().filter(|v| *v != 0);
+    }
+    if text.is_empty() {
+        return None;
+    }
+    let bytes = base64(text)?;
+    let value = bytes.iter().take(8).fold(0u64, |v, b| v << 8 | u64::from(*b));
+    (value != 0).then_some(value)
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| match b {
+        b'A'..=b'Z' => Some(b - b'A'),
+        b'a'..=b'z' => Some(b - b'a' + 26),
+        b'0'..=b'9' => Some(b - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    };
+    let (mut bits, mut count, mut out) = (0u32, 0, Vec::new());
+    for b in text.trim_end_matches('=').bytes() {
+        bits = bits << 6 | u32::from(digit(b)?);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    Some(out)
+}
+
+/// Fills service, instance, version and host from resource attributes.
+pub fn identity<'a>(get: &dyn Fn(&str) -> Option<&'a str>, symbols: &mut Symbols) -> RawSpan {
+    let first = |names: &[&str]| names.iter().find_map(|n| get(n)).unwrap_or_default();
+    let instance_id = first(&["service.instance.id"]);
+    let pod = first(&["k8s.pod.name"]);
+    let host = first(&["host.name", "hostname", "container.id"]);
+    let instance = match () {
+        () if !pod.is_empty() => pod,
+        () if !instance_id.is_empty() && !is_uuid(instance_id) => instance_id,
+        () if !host.is_empty() => host,
+        () => instance_id,
+    };
+    RawSpan {
+        service: symbols.intern(first(&["service.name"])),
+        instance: symbols.intern(instance),
+        version: symbols.intern(first(&["service.version"])),
+        host: symbols.intern(first(&["k8s.node.name", "host.name", "hostname"])),
+        ..RawSpan::default()
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().filter(|b| *b == b'-').count() == 4
+}
+
+/// Reads a span's own attributes: errors, the callee, database statement, messaging.
+pub fn attributes(all: &[(&str, &str)], span: &mut RawSpan, symbols: &mut Symbols) {
+    let get = |names: &[&str]| {
+        let value = |n: &&str| all.iter().find(|(k, v)| k == n && !v.is_empty()).map(|(_, v)| *v);
+        names.iter().find_map(value).unwrap_or_default()
+    };
+    let client = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
+    errors(&get, client, span, symbols);
+    let system = get(&["db.system.name", "db.system"]);
+    span.db_system = symbols.intern(system);
+    let statement = get(&["db.query.text", "db.statement"]);
+    if !statement.is_empty() {
+        span.statement = symbols.intern(&sql::normalize(statement).text);
+    }
+    let destination = get(&["messaging.destination.name", "messaging.destination"]);
+    span.messaging = !destination.is_empty();
+    if client || !system.is_empty() {
+        span.peer = peer(&get, system, destination, symbols);
+    }
+}
+
+fn errors<'a>(
+    get: &dyn Fn(&[&str]) -> &'a str,
+    client: bool,
+    span: &mut RawSpan,
+    symbols: &mut Symbols,
+) {
+    let status: u32 = get(&["http.response.status_code", "http.status_code"]).parse().unwrap_or(0);
+    let grpc = get(&["rpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code"]);
+    let grpc_failed = match grpc {
+        "" | "0" | "OK" => false,
+        _ if client => true,
+        code => ["2", "4", "12", "13", "14", "15"].contains(&code) || code.starts_with("UN"),
+    };
+    let flagged = matches!(get(&["error"]), "true" | "1")
+        || get(&["otel.status_code"]) == "ERROR"
+        || get(&["fault"]) == "true";
+    let error_type = get(&["error.type"]);
+    let http_failed = status >= 500 || (client && status >= 400);
+    span.error |= flagged || http_failed || grpc_failed || !error_type.is_empty();
+    if !span.error {
+        return;
+    }
+    let exception = get(&["exception.type"]);
+    let exception = exception.rsplit('.').next().unwrap_or_default();
+    let what = match () {
+        () if !exception.is_empty() => exception,
+        () if !error_type.is_empty() => error_type,
+        () if status > 0 => get(&["http.response.status_code", "http.status_code"]),
+        () => grpc,
+    };
+    span.error_type = symbols.intern(what);
+}
+
+fn peer<'a>(
+    get: &dyn Fn(&[&str]) -> &'a str,
+    system: &str,
+    destination: &str,
+    symbols: &mut Symbols,
+) -> Sym {
+    let named = get(&["service.peer.name", "peer.service"]);
+    let address = get(&["server.address", "net.peer.name", "peer.hostname", "http.host"]);
+    let port = get(&["server.port", "net.peer.port"]);
+    let url = host_of_url(get(&["url.full", "http.url"]));
+    let low = get(&["network.peer.address", "net.sock.peer.addr", "net.peer.ip"]);
+    let name = match () {
+        () if !named.is_empty() => named.to_owned(),
+        () if !destination.is_empty() => destination.to_owned(),
+        () if !address.is_empty() => with_port(address, port),
+        () if !url.is_empty() => url.to_owned(),
+        () if !low.is_empty() => with_port(low, port),
+        () if !system.is_empty() => {
+            let namespace = get(&["db.namespace", "db.name"]);
+            if namespace.is_empty() { system.to_owned() } else { format!("{system}:{namespace}") }
+        }
+        () => String::new(),
+    };
+    symbols.intern(&name)
+}
+
+/// Keeps the port only where the address alone says nothing: loopback and bare IP addresses.
+fn with_port(address: &str, port: &str) -> String {
+    let bare = address.parse::<std::net::IpAddr>().is_ok() || address == "localhost";
+    if bare && !port.is_empty() { format!("{address}:{port}") } else { address.to_owned() }
+}
+
+fn host_of_url(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.rsplit('@').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_from_hex_of_any_case_and_from_base64() {
+        assert_eq!(id64("00000000000000FF"), Some(255));
+        assert_eq!(id64("ff"), Some(255));
+        assert_eq!(id64("AAAAAAAAAP8="), Some(255));
+        assert_eq!(id64("0000000000000000"), None);
+        assert_eq!(id128("W47/95gDgQPSabYzgT/HAA=="), id128("5b8efff798038103d269b633813fc700"));
+        assert_eq!(id128("not an id!"), None);
+    }
+
+    #[test]
+    fn old_and_new_attribute_names_mean_the_same() {
+        let mut symbols = Symbols::default();
+        let mut read = |all: &[(&str, &str)]| {
+            let mut span = RawSpan { kind: SpanKind::Client, ..RawSpan::default() };
+            attributes(all, &mut span, &mut symbols);
+            (span.error, symbols.text(span.peer).to_owned())
+        };
+        let old = read(&[("http.status_code", "503"), ("net.peer.name", "catalog")]);
+        let new = read(&[("http.response.status_code", "503"), ("server.address", "catalog")]);
+        assert_eq!(old, new);
+        assert_eq!(new, (true, "catalog".to_owned()));
+        let local = read(&[
+            ("db.system", "redis"),
+            ("server.address", "127.0.0.1"),
+            ("server.port", "6379"),
+        ]);
+        assert_eq!(local, (false, "127.0.0.1:6379".to_owned()));
+        assert_eq!(read(&[("url.full", "https://u@api.example.com/x")]).1, "api.example.com");
+    }
+}

@@ -1,0 +1,197 @@
+//! A lexer for SQL of any dialect that survives text cut off anywhere. In: a statement as a server
+//! shows it. Out: the statement without literals and comments, and the tag of a leading comment.
+//! It never parses, and literals never leave it.
+
+/// A statement fit to be shown and compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Normalized {
+    /// Literals are `?`, comments gone, white space folded, `IN (?, ?)` collapsed.
+    pub text: String,
+    /// Content of the first block or line comment, cut to 80 characters, e.g. a report's name.
+    pub tag: String,
+}
+
+/// Longest tag that is kept, in characters.
+const TAG_CHARS: usize = 80;
+
+/// Normalises one statement.
+pub fn normalize(sql: &str) -> Normalized {
+    let chars: Vec<char> = sql.chars().collect();
+    let mut out = String::with_capacity(sql.len());
+    let mut tag = String::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        let next = chars.get(at + 1).copied().unwrap_or(' ');
+        match c {
+            '-' if next == '-' => at = comment(&chars, at + 2, &['\n'], &mut tag),
+            '/' if next == '*' => at = comment(&chars, at + 2, &['*', '/'], &mut tag),
+            '\'' => {
+                literal(&mut out);
+                at = quoted(&chars, at, '\'');
+            }
+            '"' | '`' => {
+                let end = quoted(&chars, at, c);
+                out.extend(&chars[at..end]);
+                at = end;
+            }
+            '$' => at = dollar(&chars, at, &mut out),
+            _ if c.is_whitespace() => {
+                if !out.ends_with(' ') && !out.is_empty() {
+                    out.push(' ');
+                }
+                at += 1;
+            }
+            _ if c.is_ascii_digit() && !ends_in_word(&out) => {
+                out.push('?');
+                at = number(&chars, at);
+            }
+            _ => {
+                out.push(c);
+                at += 1;
+            }
+        }
+    }
+    Normalized { text: collapse_lists(out.trim_end().trim_end_matches(';')), tag }
+}
+
+/// The verb and the first table, e.g. `SELECT products`: a short name for a statement.
+pub fn summary(normalized: &str) -> String {
+    let words: Vec<&str> = normalized
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.' || c == '"'))
+        .filter(|w| !w.is_empty())
+        .collect();
+    let Some(verb) = words.first() else { return String::new() };
+    let is_lead = |w: &str| {
+        ["from", "into", "update", "join", "table"].iter().any(|k| w.eq_ignore_ascii_case(k))
+    };
+    let table = words.windows(2).find(|w| is_lead(w[0])).map(|w| w[1]);
+    match table {
+        Some(t) => format!("{} {t}", verb.to_ascii_uppercase()),
+        None => verb.to_ascii_uppercase(),
+    }
+}
+
+/// Tables a normalised statement names after FROM, JOIN, INTO, UPDATE or TABLE, lower-cased.
+pub fn tables(normalized: &str) -> Vec<String> {
+    let words: Vec<&str> = normalized
+        .split(|c: char| c.is_whitespace() || c == '(' || c == ')' || c == ',')
+        .filter(|w| !w.is_empty())
+        .collect();
+    let lead = ["from", "into", "update", "join", "table", "only"];
+    let mut found: Vec<String> = words
+        .windows(2)
+        .filter(|w| lead.iter().any(|k| w[0].eq_ignore_ascii_case(k)))
+        .map(|w| w[1].trim_matches('"').to_lowercase())
+        .filter(|t| t.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_'))
+        .filter(|t| !["select", "only", "lateral", "set"].contains(&t.as_str()))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn ends_in_word(out: &str) -> bool {
+    out.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$')
+}
+
+fn number(chars: &[char], from: usize) -> usize {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '.' || *c == '_';
+    from + chars[from..].iter().position(|c| !is_part(c)).unwrap_or(chars.len() - from)
+}
+
+/// Writes the placeholder of a string literal, taking in an `E`, `B`, `X` or `N` prefix.
+fn literal(out: &mut String) {
+    let prefixed = out.ends_with(|c| "EeBbXxNn".contains(c))
+        && !out[..out.len() - 1].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    if prefixed {
+        out.pop();
+    }
+    out.push('?');
+}
+
+/// The offset behind a quoted run that may double its quote or be cut off.
+fn quoted(chars: &[char], open: usize, quote: char) -> usize {
+    let mut at = open + 1;
+    while at < chars.len() {
+        match chars[at] {
+            '\\' if quote == '\'' => at += 2,
+            c if c == quote && chars.get(at + 1) == Some(&quote) => at += 2,
+            c if c == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    chars.len()
+}
+
+/// A `$1` parameter or a `$tag$ … $tag$` literal.
+fn dollar(chars: &[char], open: usize, out: &mut String) -> usize {
+    let is_tag = |c: &char| c.is_alphanumeric() || *c == '_';
+    let len = chars[open + 1..].iter().position(|c| !is_tag(c)).unwrap_or(chars.len() - open - 1);
+    let end = open + 1 + len;
+    if chars.get(end) != Some(&'$') || chars.get(open + 1).is_some_and(char::is_ascii_digit) {
+        out.push('?');
+        return end.max(open + 1);
+    }
+    out.push('?');
+    let fence = &chars[open..=end];
+    let body = &chars[end + 1..];
+    let close = body.windows(fence.len()).position(|w| w == fence);
+    close.map_or(chars.len(), |p| end + 1 + p + fence.len())
+}
+
+fn comment(chars: &[char], from: usize, close: &[char], tag: &mut String) -> usize {
+    let body = &chars[from.min(chars.len())..];
+    let len = body.windows(close.len()).position(|w| w == close).unwrap_or(body.len());
+    if tag.is_empty() {
+        let text: String = body[..len].iter().take(TAG_CHARS).collect();
+        *tag = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    (from + len + close.len()).min(chars.len())
+}
+
+/// `(?, ?, ?)` and repeated `VALUES` rows become `(?)`.
+fn collapse_lists(text: &str) -> String {
+    let mut out = text.to_owned();
+    for (from, to) in [("?, ?", "?"), ("?,?", "?"), ("(?), (?)", "(?)"), ("(?),(?)", "(?)")] {
+        while out.contains(from) {
+            out = out.replace(from, to);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(sql: &str) -> String {
+        normalize(sql).text
+    }
+
+    #[test]
+    fn literals_and_comments_leave_and_the_tag_stays() {
+        let n = normalize("/* metabase: weekly */ SELECT a1 FROM t WHERE x = 'o''k' AND y=$2 -- s");
+        assert_eq!(n.text, "SELECT a1 FROM t WHERE x = ? AND y=?");
+        assert_eq!(n.tag, "metabase: weekly");
+    }
+
+    #[test]
+    fn a_statement_cut_off_anywhere_gives_no_literal_away() {
+        let sql = "update t set v=E'top\\'secret', w=$x$hidden$x$ /* tail */ where id in (1, 2,3)";
+        for cut in 0..sql.len() {
+            let shown = text(&sql[..cut]);
+            assert!(!shown.contains("secret") && !shown.contains("hidden"), "{shown}");
+        }
+        assert_eq!(text(sql), "update t set v=?, w=? where id in (?)".replace("?, w", "?, w"));
+    }
+
+    #[test]
+    fn tables_and_a_short_name_are_found() {
+        let n =
+            text("SELECT avg((SELECT 1 FROM \"products\" b)) FROM products a JOIN sales s ON 1=1");
+        assert_eq!(tables(&n), ["products", "sales"]);
+        assert_eq!(summary("delete from orders where id = ?"), "DELETE orders");
+        assert_eq!(summary(""), "");
+    }
+}

@@ -1,0 +1,105 @@
+//! rootline: from dashboard exports to a ranked, explained root cause. Offline and deterministic.
+//!
+//! ```text
+//! folder -ingest-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
+//!                                              +-> Graph                               |
+//! signatures/ -catalog-> Catalog ---------------------------------matching-> Matches <-+
+//!                                                                                |
+//!                              report <- Diagnosis <- rank (Matches, Features, Graph)
+//! ```
+//!
+//! The modules stand in the order of the data; [`diagnose`] reads like the picture.
+//!
+//! Invariants, checked by `tests/it/invariants.rs`:
+//!
+//! 1. A module uses only modules above it in this file's list.
+//! 2. Only `main` prints, exits or reads the environment. Files are touched only by `ingest`,
+//!    `catalog` and `cli` (outputs).
+//! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
+//! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
+//!    panic, never a silent "absent".
+//! 5. No signature id, service name or threshold of a signature stands in Rust outside tests; the
+//!    null hypotheses are known by their category.
+//! 6. Reports compute nothing.
+//! 7. The diagnosis never opens `truth.toml`.
+//! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
+
+pub mod model;
+
+pub mod error;
+
+pub mod time;
+
+pub mod signals;
+
+pub mod graph;
+
+pub mod ingest;
+
+pub mod telemetry;
+
+pub mod normalize;
+
+pub mod rollup;
+
+pub mod features;
+
+pub mod diagnosis;
+
+pub mod catalog;
+
+pub mod matching;
+
+pub mod rank;
+
+pub mod lint;
+
+pub mod selftest;
+
+pub mod report;
+
+pub mod cli;
+
+use catalog::Catalog;
+use diagnosis::Diagnosis;
+use error::Result;
+use std::path::{Path, PathBuf};
+
+/// What a caller may choose.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Paths inside the folder that are left out, e.g. an output file that lies there.
+    pub exclude: Vec<String>,
+    /// Folder of signatures to use instead of the built-in ones.
+    pub signatures: Option<PathBuf>,
+}
+
+/// Diagnoses an incident folder (or one file) with the catalogue that the options name.
+///
+/// # Errors
+///
+/// When the folder cannot be read or holds nothing that is understood, or when a signature is
+/// defective. Input that is only partly readable is no error: the answer lists its gaps.
+pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
+    let catalog = match &options.signatures {
+        Some(folder) => Catalog::from_folder(folder)?,
+        None => Catalog::built_in()?,
+    };
+    diagnose_with(folder, &catalog, options)
+}
+
+/// Diagnoses with a catalogue that is already loaded.
+///
+/// # Errors
+///
+/// As [`diagnose`].
+pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
+    let raw = ingest::read_folder(folder, &options.exclude)?;
+    let telemetry = normalize::normalize(raw)?;
+    let rollups = rollup::roll_up(&telemetry)?;
+    let features = features::extract(&telemetry, &rollups)?;
+    let context = matching::Context::new(&telemetry, &rollups, &features);
+    let matches = matching::evaluate(&context, catalog);
+    let ranking = rank::rank(&context, catalog, &matches);
+    Ok(rank::answer::answer(&context, catalog, &matches, &ranking))
+}

@@ -1,0 +1,412 @@
+//! Tests on facts that are no series: blocking trees, change events, versions, callers in trouble.
+
+use super::series::{human, moved, target_name};
+use super::{Context, Observation, is_source};
+use crate::catalog::{EvidenceRule, On, SignatureFile};
+use crate::diagnosis::EvidenceState::{Absent, Present};
+use crate::features::blocking::RootBlocker;
+use crate::features::window::{SYMPTOM_ROLES, is_felt};
+use crate::features::{inside, robust};
+use crate::ingest::sql;
+use crate::model::{EntityId, Micros, SECOND, Subject, Unit};
+use crate::signals::Direction;
+use crate::time;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Facts that the blocking test binds.
+pub const BLOCKING: &[&str] = &[
+    "pid",
+    "application",
+    "user",
+    "client",
+    "database",
+    "state",
+    "query",
+    "tag",
+    "short",
+    "relation",
+    "age",
+    "waited",
+    "victims",
+    "victim_list",
+    "snapshots",
+    "since",
+    "started",
+    "through",
+    "depth",
+    "backend_start",
+];
+
+/// Facts that the event tests bind.
+pub const EVENT: &[&str] = &[
+    "event",
+    "event_kind",
+    "event_at",
+    "version",
+    "lag",
+    "signal",
+    "before",
+    "during",
+    "target",
+    "at",
+];
+
+/// Statements that take strong locks.
+const DDL: [&str; 9] =
+    ["alter", "drop", "truncate", "reindex", "create", "cluster", "vacuum full", "lock", "refresh"];
+
+/// Says whether `conditions` hold; numbers compare with `>=`, `<=`, `<`, `>`, texts with `|`.
+fn holds(
+    rule: &EvidenceRule,
+    s: &SignatureFile,
+    number: &dyn Fn(&str) -> Option<f64>,
+    text: &dyn Fn(&str) -> String,
+) -> bool {
+    rule.conditions.iter().all(|(key, wanted)| {
+        let compare = ["<=", ">=", "<", ">"]
+            .iter()
+            .find_map(|op| wanted.strip_prefix(op).map(|w| (*op, w.trim())));
+        match compare {
+            Some((op, right)) => {
+                let right = match right.strip_prefix('$') {
+                    Some(name) => s.params.get(name).map_or(f64::NAN, |p| p.value),
+                    None => right.parse().unwrap_or(f64::NAN),
+                };
+                number(key).is_some_and(|left| match op {
+                    ">=" => left >= right,
+                    "<=" => left <= right,
+                    ">" => left > right,
+                    _ => left < right,
+                })
+            }
+            None => match wanted.strip_prefix('!') {
+                Some(not) => !not.split('|').any(|w| w.trim() == text(key)),
+                None => wanted.split('|').any(|w| w.trim() == text(key)),
+            },
+        }
+    })
+}
+
+/// Conditions that the blocking test knows.
+pub const BLOCKING_CONDITIONS: [&str; 9] =
+    ["victims", "age_s", "waited_s", "snapshots", "depth", "state", "ddl", "backend", "standby"];
+
+fn is_ddl(query: &str) -> bool {
+    let lower = query.trim_start().to_lowercase();
+    DDL.iter().any(|verb| lower.starts_with(verb))
+}
+
+/// A root blocker of the subject database that fulfils the conditions.
+pub fn blocking(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    _: f64,
+    s: &SignatureFile,
+) -> Observation {
+    let Some(db) = e else { return Observation::unobservable() };
+    let seen = c.telemetry.sessions.iter().any(|(d, x)| *d == db && x.blocked_by.is_some());
+    if !seen {
+        return Observation::unobservable();
+    }
+    let number = |b: &RootBlocker, key: &str| match key {
+        "victims" => Some(b.victims as f64),
+        "age_s" => Some(b.age_s),
+        "waited_s" => Some(b.waited_s),
+        "snapshots" => Some(b.snapshots as f64),
+        "depth" => Some(b.depth as f64),
+        _ => None,
+    };
+    let text = |b: &RootBlocker, key: &str| match key {
+        "state" => b.session.state.clone(),
+        "ddl" => is_ddl(&b.session.query).to_string(),
+        "backend" => b.session.backend_type.clone(),
+        "standby" => b.through.is_some().to_string(),
+        _ => String::new(),
+    };
+    let found = c
+        .features
+        .blockers
+        .iter()
+        .filter(|b| b.database == db)
+        .find(|b| holds(r, s, &|k| number(b, k), &|k| text(b, k)));
+    match found {
+        None => Observation::of(Absent),
+        Some(b) => root(c, b),
+    }
+}
+
+fn root(c: &Context, b: &RootBlocker) -> Observation {
+    let s = &b.session;
+    let or = |a: &str, b: &str| if a.is_empty() { b.to_owned() } else { a.to_owned() };
+    let victims: Vec<String> =
+        b.victim_applications.iter().map(|(a, n)| format!("{n} x {}", or(a, "unnamed"))).collect();
+    let started = s.xact_start.or(s.query_start).map_or_else(|| "?".to_owned(), time::clock);
+    let file = c.telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
+    let mut o = Observation::of(Present)
+        .fact("pid", s.pid.to_string())
+        .fact("application", or(&s.application, &or(&s.user, "unnamed application")))
+        .fact("user", or(&s.user, "?"))
+        .fact("client", or(&s.client_addr, "local"))
+        .fact("database", s.database.clone())
+        .fact("state", or(&s.state, "?"))
+        .fact("query", s.query.clone())
+        .fact("tag", or(&s.query_tag, &sql::summary(&s.query)))
+        .fact("short", sql::summary(&s.query))
+        .fact("relation", or(&b.relation, "a relation"))
+        .fact("age", time::duration(b.age_s))
+        .fact("waited", time::duration(b.waited_s))
+        .fact("victims", b.victims.to_string())
+        .fact("victim_list", victims.join(", "))
+        .fact("snapshots", b.snapshots.to_string())
+        .fact("since", time::clock(b.since))
+        .fact("started", started)
+        .fact(
+            "through",
+            b.through.clone().map_or(String::new(), |t| format!(", through the {t} process")),
+        )
+        .fact("depth", b.depth.to_string())
+        .fact("backend_start", s.backend_start.map_or_else(|| "?".to_owned(), time::rfc3339));
+    o.place = Some((file, Some(s.line)));
+    o.span = Some((b.since.max(b.first_seen - 60 * SECOND).min(b.first_seen), b.last_seen));
+    o.inferred = b.inferred;
+    o
+}
+
+/// Conditions that the event tests know.
+pub const EVENT_CONDITIONS: [&str; 1] = ["kind"];
+
+/// Changes to the subject (or to nobody in particular) before the incident, latest first.
+fn events<'a>(
+    c: &'a Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    s: &SignatureFile,
+) -> Vec<&'a crate::ingest::raw::RawEvent> {
+    let onset = c.features.windows.incident.from;
+    let slack = 60 * SECOND;
+    let about = |ids: &Vec<EntityId>| match e.filter(|_| r.on != On::Global) {
+        Some(me) => ids.contains(&me),
+        None => true,
+    };
+    let mut found: Vec<_> = c
+        .telemetry
+        .events
+        .iter()
+        .filter(|(ids, x)| about(ids) && x.at <= onset + slack)
+        .filter(|(_, x)| {
+            holds(r, s, &|_| None, &|k| if k == "kind" { x.kind.clone() } else { String::new() })
+        })
+        .map(|(_, x)| x)
+        .collect();
+    found.sort_by_key(|x| std::cmp::Reverse(x.at));
+    found
+}
+
+fn event_facts(c: &Context, x: &crate::ingest::raw::RawEvent, o: Observation) -> Observation {
+    let lag = (c.features.windows.incident.from - x.at) as f64 / SECOND as f64;
+    let when = if lag >= 0.0 {
+        format!("{} before", time::duration(lag))
+    } else {
+        format!("{} after", time::duration(lag))
+    };
+    let title = if x.title.is_empty() { x.kind.clone() } else { x.title.clone() };
+    let file = c.telemetry.files.get(x.file as usize).map(|f| f.path.clone()).unwrap_or_default();
+    let version = if x.version.is_empty() { String::new() } else { format!(" {}", x.version) };
+    let mut o = o
+        .fact("event", title)
+        .fact("event_kind", x.kind.clone())
+        .fact("event_at", time::clock(x.at))
+        .fact("version", version)
+        .fact("lag", when);
+    o.place = Some((file, Some(x.line)));
+    o.span = Some((x.at, x.at));
+    o
+}
+
+/// A change of the wanted kind to the subject at most `value` seconds before the incident.
+pub fn event(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    s: &SignatureFile,
+) -> Observation {
+    if c.telemetry.events.is_empty() {
+        return Observation::unobservable();
+    }
+    let onset = c.features.windows.incident.from;
+    match events(c, e, r, s).first() {
+        Some(x) if (onset - x.at) as f64 <= v * SECOND as f64 => {
+            event_facts(c, x, Observation::of(Present))
+        }
+        _ => Observation::of(Absent),
+    }
+}
+
+/// A series of the source at the subject leaves its level within `value` seconds of the change.
+///
+/// The level before the change is compared with that between the change and `value` seconds after.
+pub fn onset_after_event(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    s: &SignatureFile,
+) -> Observation {
+    let Some(me) = e else { return Observation::unobservable() };
+    let found = events(c, e, r, s);
+    let own: Vec<usize> = c
+        .series_of(Subject::Entity(me))
+        .iter()
+        .copied()
+        .filter(|i| is_source(c, &c.rollups.series[*i], &r.source))
+        .collect();
+    if found.is_empty() || own.is_empty() {
+        return Observation::unobservable();
+    }
+    for x in &found {
+        let lag = (v * SECOND as f64) as Micros;
+        for i in &own {
+            let Some(onset) = c.features.series[*i].onset else { continue };
+            let step = c.rollups.series[*i].step.max(SECOND);
+            let shift = c.features.series[*i].shift.filter(|h| {
+                h.bad(c.telemetry.signals.get(c.rollups.series[*i].signal).direction) > 3.0
+            });
+            if shift.is_some() && onset.at >= x.at - step && onset.earliest <= x.at + lag {
+                let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
+                let (before, during) =
+                    shift.map_or((0.0, 0.0), |h| (h.baseline.median, h.incident_median));
+                let mut o = event_facts(c, x, Observation::of(Present))
+                    .fact("signal", signal.name.clone())
+                    .fact("target", target_name(c, Subject::Entity(me)))
+                    .fact("at", time::clock(onset.at))
+                    .fact("before", human(before, signal.unit()))
+                    .fact("during", human(during, signal.unit()));
+                o.series = Some(*i);
+                return o;
+            }
+        }
+    }
+    event_facts(c, found[0], Observation::of(Absent))
+}
+
+/// Instances of the newest version are worse than those of an older one that run at the same time.
+pub fn version_split(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let Some(me) = e else { return Observation::unobservable() };
+    let incident = c.features.windows.incident;
+    let mut versions: BTreeMap<&str, (Micros, BTreeSet<EntityId>)> = BTreeMap::new();
+    for x in c.rollups.versions.iter().filter(|x| x.service == me && x.last >= incident.from) {
+        let slot = versions.entry(&x.version).or_insert((x.first, BTreeSet::new()));
+        slot.0 = slot.0.min(x.first);
+        slot.1.extend(x.instance);
+    }
+    let newest = versions.iter().max_by_key(|(name, (first, _))| (*first, **name)).map(|(n, _)| *n);
+    let (Some(newest), true) = (newest, versions.len() >= 2) else {
+        return Observation::unobservable();
+    };
+    let mut levels: BTreeMap<bool, Vec<(f64, usize)>> = BTreeMap::new();
+    let mut unit = Unit::None;
+    for (name, (_, instances)) in &versions {
+        let others: BTreeSet<EntityId> = versions
+            .iter()
+            .filter(|(n, _)| *n != name)
+            .flat_map(|(_, (_, i))| i.iter().copied())
+            .collect();
+        for i in instances
+            .iter()
+            .filter(|i| !others.contains(i))
+            .flat_map(|i| c.series_of(Subject::Entity(*i)))
+        {
+            let s = &c.rollups.series[*i];
+            if is_source(c, s, &r.source)
+                && let Some(level) = robust::median(&inside(s, incident))
+            {
+                unit = c.telemetry.signals.get(s.signal).unit();
+                levels.entry(*name == newest).or_default().push((level, *i));
+            }
+        }
+    }
+    let mean = |side: bool| {
+        let all = levels.get(&side)?;
+        Some(all.iter().map(|x| x.0).sum::<f64>() / all.len() as f64)
+    };
+    let (Some(new), Some(old)) = (mean(true), mean(false)) else {
+        return Observation::unobservable();
+    };
+    let floor = if unit == Unit::Ratio { 0.02 } else { 0.0 };
+    let state = if new >= v * old && new - old > floor { Present } else { Absent };
+    let before: Vec<&str> = versions.keys().copied().filter(|n| *n != newest).collect();
+    let mut o = Observation::of(state)
+        .fact("new", newest.to_owned())
+        .fact("old", before.join(", "))
+        .fact("new_level", human(new, unit))
+        .fact("old_level", human(old, unit))
+        .fact("signal", r.source.trim_start_matches("role:").to_owned());
+    o.series = levels.get(&true).and_then(|l| l.first()).map(|l| l.1);
+    o.span = Some((incident.from, incident.to));
+    o
+}
+
+/// Callers, direct and indirect, that have symptoms users can feel.
+pub fn dependants(
+    c: &Context,
+    e: Option<EntityId>,
+    _: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let Some(me) = e else { return Observation::unobservable() };
+    let callers = c.telemetry.graph.dependants(me);
+    if callers.is_empty() {
+        return Observation::unobservable();
+    }
+    let hurt: Vec<(EntityId, u32)> =
+        callers.into_iter().filter(|(id, _)| has_symptom(c, *id)).collect();
+    let hops = hurt.iter().map(|h| h.1).max().unwrap_or(0);
+    let names: Vec<&str> = hurt.iter().map(|h| c.name(h.0)).collect();
+    let state = if hurt.len() as f64 >= v && hops >= 2 { Present } else { Absent };
+    Observation::of(state)
+        .fact("count", hurt.len().to_string())
+        .fact("hops", hops.to_string())
+        .fact("names", names.join(", "))
+}
+
+/// Says whether an entity's latency, errors or availability clearly left their usual level.
+pub fn has_symptom(c: &Context, id: EntityId) -> bool {
+    c.series_of(Subject::Entity(id)).iter().any(|i| symptom(c, *i).is_some())
+}
+
+/// The strength of a symptom in one series, if it is one.
+pub fn symptom(c: &Context, i: usize) -> Option<f64> {
+    let s = &c.rollups.series[i];
+    if !SYMPTOM_ROLES.contains(&s.role.as_str()) {
+        return None;
+    }
+    let signal = c.telemetry.signals.get(s.signal);
+    let shift = c.features.series[i].shift?;
+    let up = signal.direction != Direction::Down;
+    let felt = is_felt(&s.role, signal.unit(), shift.baseline.median, shift.level);
+    (felt && moved(&shift, up, 1.0)).then(|| shift.bad(signal.direction))
+}
+
+/// Present when no window was given and none was found.
+pub fn undisturbed(
+    c: &Context,
+    _: Option<EntityId>,
+    _: &EvidenceRule,
+    _: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let windows = &c.features.windows;
+    let state = if windows.disturbed { Absent } else { Present };
+    let mut o = Observation::of(state);
+    o.span = Some((windows.baseline.from, windows.incident.to));
+    o
+}

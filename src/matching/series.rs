@@ -1,0 +1,533 @@
+//! Tests on series: shifts, levels, saturation, ramps, sawteeth, skew, load and amplification.
+
+use super::{Context, Observation, is_source};
+use crate::catalog::{EvidenceRule, On, SignatureFile};
+use crate::diagnosis::EvidenceState::{Absent, Present};
+use crate::features::shift::Shift;
+use crate::features::{inside, robust};
+use crate::model::{EntityId, Micros, Subject, Unit};
+use crate::rollup::{Origin, SignalSeries};
+use crate::time;
+use std::collections::BTreeMap;
+
+/// Robust standard deviations of the incident's median from which a shift is one.
+const SHIFT_Z: f64 = 3.0;
+/// Robust standard deviations of the incident's p90 from which a spiky shift is one.
+const SPIKE_Z: f64 = 8.0;
+
+/// Whom a rule looks at: subjects, and the neighbour they belong to.
+fn targets(
+    context: &Context,
+    subject: Option<EntityId>,
+    on: On,
+) -> Vec<(Subject, Option<EntityId>)> {
+    let graph = &context.telemetry.graph;
+    let entity = |e: EntityId| (Subject::Entity(e), Some(e));
+    let Some(me) = subject else {
+        return match on {
+            On::Entry => context.entries.iter().map(|e| entity(*e)).collect(),
+            _ => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
+        };
+    };
+    match on {
+        On::Subject => vec![(Subject::Entity(me), None)],
+        On::Caller => graph.callers(me).iter().map(|e| entity(*e)).collect(),
+        On::Callee => graph.callees(me).iter().map(|e| entity(*e)).collect(),
+        On::EdgeIn => graph.callers(me).iter().map(|c| (Subject::Edge(*c, me), Some(*c))).collect(),
+        On::EdgeOut => {
+            graph.callees(me).iter().map(|c| (Subject::Edge(me, *c), Some(*c))).collect()
+        }
+        On::Entry => context.entries.iter().map(|e| entity(*e)).collect(),
+        On::Host => {
+            let on =
+                graph.edges().filter(|(f, _, k)| *f == me && *k == crate::graph::EdgeKind::RunsOn);
+            on.map(|(_, h, _)| entity(h)).collect()
+        }
+        On::Global => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
+    }
+}
+
+/// Series that a rule looks at, with the neighbour each belongs to.
+fn candidates(
+    context: &Context,
+    subject: Option<EntityId>,
+    rule: &EvidenceRule,
+) -> Vec<(usize, Option<EntityId>)> {
+    let mut found = Vec::new();
+    for (target, at) in targets(context, subject, rule.on) {
+        for i in context.series_of(target) {
+            let s = &context.rollups.series[*i];
+            if is_source(context, s, &rule.source) && dims_fit(s, rule) {
+                found.push((*i, at));
+            }
+        }
+    }
+    found
+}
+
+fn dims_fit(s: &SignalSeries, rule: &EvidenceRule) -> bool {
+    rule.conditions.get("dims").is_none_or(|d| s.dims.contains(d.as_str()))
+}
+
+/// A value with its unit, as people read it.
+pub fn human(value: f64, unit: Unit) -> String {
+    let plain = |v: f64| match v.abs() {
+        a if a >= 1e6 => format!("{:.1}M", v / 1e6),
+        a if a >= 1e4 => format!("{:.0}k", v / 1e3),
+        a if a >= 100.0 || v.fract() == 0.0 => format!("{v:.0}"),
+        a if a >= 1.0 => format!("{v:.1}"),
+        0.0 => "0".to_owned(),
+        _ => format!("{v:.2}"),
+    };
+    match unit {
+        Unit::Seconds if value.abs() < 0.9995 => format!("{:.0} ms", value * 1e3),
+        Unit::Seconds if value.abs() < 120.0 => format!("{value:.1} s"),
+        Unit::Seconds => time::duration(value),
+        Unit::Ratio => format!("{:.1} %", value * 100.0),
+        Unit::PerSecond => format!("{}/s", plain(value)),
+        Unit::Bytes if value.abs() >= 1_073_741_824.0 => {
+            format!("{:.1} GiB", value / 1_073_741_824.0)
+        }
+        Unit::Bytes => format!("{:.0} MiB", value / 1_048_576.0),
+        Unit::BytesPerSecond => format!("{:.0} KiB/s", value / 1024.0),
+        Unit::Cores => format!("{value:.2} cores"),
+        Unit::Count | Unit::Instant | Unit::None => plain(value),
+    }
+}
+
+/// Fills the facts that every level test binds.
+fn described(
+    context: &Context,
+    i: usize,
+    at: Option<EntityId>,
+    state: crate::diagnosis::EvidenceState,
+) -> Observation {
+    let s = &context.rollups.series[i];
+    let signal = context.telemetry.signals.get(s.signal);
+    let feature = &context.features.series[i];
+    let mut o = Observation::of(state);
+    o.series = Some(i);
+    o.seen_at = at;
+    let w = context.features.windows.incident;
+    o.span = Some((w.from, w.to));
+    o = o.fact("target", target_name(context, s.subject)).fact("signal", signal.name.clone());
+    if let Some(shift) = &feature.shift {
+        let (before, during) = (shift.baseline.median, shift.incident_median);
+        o = o
+            .fact("before", human(before, signal.unit()))
+            .fact("during", human(during, signal.unit()));
+        o = o.fact("ratio", ratio_text(shift.ratio()));
+    }
+    let onset = feature.onset.map(|o| time::clock(o.at));
+    o.fact("at", onset.unwrap_or_else(|| time::clock(w.from)))
+}
+
+fn ratio_text(ratio: f64) -> String {
+    match ratio {
+        r if !r.is_finite() => "from zero".to_owned(),
+        r if r >= 100.0 => format!("x{r:.0}"),
+        r => format!("x{r:.1}"),
+    }
+}
+
+/// An entity's name, or `caller -> callee`.
+pub fn target_name(context: &Context, subject: Subject) -> String {
+    match subject {
+        Subject::Entity(e) => context.name(e).to_owned(),
+        Subject::Edge(a, b) => format!("{} -> {}", context.name(a), context.name(b)),
+    }
+}
+
+/// Says whether a shift is up (or down) by at least `ratio` and clearly off the noise.
+pub fn moved(shift: &Shift, up: bool, ratio: f64) -> bool {
+    let sign = if up { 1.0 } else { -1.0 };
+    let grown = |level: f64| match up {
+        true => level >= ratio * shift.baseline.median && level > shift.baseline.median,
+        false => level * ratio <= shift.baseline.median && level < shift.baseline.median,
+    };
+    let lasting = sign * shift.z_median >= SHIFT_Z && grown(shift.incident_median);
+    let spiky = sign * shift.z >= SPIKE_Z && grown(shift.level);
+    lasting || spiky
+}
+
+fn shifted(
+    context: &Context,
+    subject: Option<EntityId>,
+    rule: &EvidenceRule,
+    value: f64,
+    up: bool,
+) -> Observation {
+    let all = candidates(context, subject, rule);
+    let sign = if up { 1.0 } else { -1.0 };
+    let known =
+        all.iter().filter_map(|(i, at)| context.features.series[*i].shift.map(|s| (*i, *at, s)));
+    let best = known.max_by(|a, b| {
+        let of =
+            |x: &(usize, Option<EntityId>, Shift)| (moved(&x.2, up, value), sign * x.2.z_median);
+        of(a).0.cmp(&of(b).0).then(of(a).1.total_cmp(&of(b).1)).then(b.0.cmp(&a.0))
+    });
+    match best {
+        None => Observation::unobservable(),
+        Some((i, at, s)) => {
+            let state = if moved(&s, up, value) { Present } else { Absent };
+            described(context, i, at, state)
+        }
+    }
+}
+
+pub fn shift_up(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    shifted(c, e, r, v, true)
+}
+
+pub fn shift_down(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    shifted(c, e, r, v, false)
+}
+
+/// Present when every series of the source stayed within `value` of its baseline.
+pub fn steady(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let all = candidates(c, e, r);
+    let known: Vec<(usize, Option<EntityId>, Shift)> = all
+        .iter()
+        .filter_map(|(i, at)| c.features.series[*i].shift.map(|s| (*i, *at, s)))
+        .collect();
+    let off = |s: &Shift| (s.ratio() - 1.0).abs() > v && s.z_median.abs() >= SHIFT_Z;
+    let worst = known.iter().max_by(|a, b| a.2.z_median.abs().total_cmp(&b.2.z_median.abs()));
+    match worst {
+        None => Observation::unobservable(),
+        Some((i, at, _)) => {
+            let state = if known.iter().any(|k| off(&k.2)) { Absent } else { Present };
+            described(c, *i, *at, state)
+        }
+    }
+}
+
+fn levelled(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    value: f64,
+    above: bool,
+) -> Observation {
+    let all = candidates(c, e, r);
+    let sign = if above { 1.0 } else { -1.0 };
+    let level =
+        |i: usize| robust::median(&inside(&c.rollups.series[i], c.features.windows.incident));
+    let known = all.iter().filter_map(|(i, at)| level(*i).map(|l| (*i, *at, l)));
+    match known.max_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)).then(b.0.cmp(&a.0))) {
+        None => Observation::unobservable(),
+        Some((i, at, l)) => {
+            let state = if sign * l >= sign * value { Present } else { Absent };
+            described(c, i, at, state)
+        }
+    }
+}
+
+pub fn level_above(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    levelled(c, e, r, v, true)
+}
+
+pub fn level_below(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    levelled(c, e, r, v, false)
+}
+
+/// At the ceiling for at least `value` of the incident, and clearly more than in the baseline.
+pub fn saturates(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let all = candidates(c, e, r);
+    let baseline = c.features.windows.baseline;
+    let known = all.iter().filter_map(|(i, at)| {
+        let s = c.features.series[*i].saturation?;
+        let before = inside(&c.rollups.series[*i], baseline);
+        let was = before.iter().filter(|x| **x >= 0.95 * s.ceiling).count() as f64;
+        Some((*i, *at, s, was / before.len().max(1) as f64))
+    });
+    match known.max_by(|a, b| a.2.share.total_cmp(&b.2.share).then(b.0.cmp(&a.0))) {
+        // A level with a limit that never comes near it is observed, and not saturated.
+        None if all.iter().any(|(i, _)| c.features.series[*i].shift.is_some()) => {
+            described(c, all[0].0, all[0].1, Absent)
+                .fact("share", "0 %")
+                .fact("ceiling", "its maximum")
+        }
+        None => Observation::unobservable(),
+        Some((i, at, s, was)) => {
+            let unit = c.telemetry.signals.get(c.rollups.series[i].signal).unit();
+            let state = if s.share >= v && was < 0.5 * s.share { Present } else { Absent };
+            described(c, i, at, state)
+                .fact("share", human(s.share, Unit::Ratio))
+                .fact("ceiling", human(s.ceiling, unit))
+        }
+    }
+}
+
+/// Climbs to its top over several samples: the way from a quarter to nine tenths of the rise.
+pub fn ramp(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let windows = &c.features.windows;
+    let mut best: Option<(usize, Option<EntityId>, f64)> = None;
+    let all = candidates(c, e, r);
+    for (i, at) in &all {
+        let Some(shift) = c.features.series[*i].shift else { continue };
+        let from = windows.incident.from - crate::features::lead(windows);
+        let points: Vec<&(Micros, f64)> = c.rollups.series[*i]
+            .points
+            .iter()
+            .filter(|p| p.0 >= from && p.0 < windows.incident.to)
+            .collect();
+        let top = points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
+        let rise = top - shift.baseline.median;
+        if points.len() < 6 || rise <= 3.0 * shift.baseline.scale {
+            continue;
+        }
+        let end =
+            points.iter().position(|p| p.1 >= shift.baseline.median + 0.9 * rise).unwrap_or(0);
+        let low = |p: &&(Micros, f64)| p.1 <= shift.baseline.median + 0.25 * rise;
+        let start = points[..end].iter().rposition(low).unwrap_or(0);
+        let steps = (end - start) as f64;
+        if best.is_none_or(|b| steps > b.2) {
+            best = Some((*i, *at, steps));
+        }
+    }
+    match best {
+        Some((i, at, steps)) => described(c, i, at, if steps >= v { Present } else { Absent }),
+        None if all.is_empty() => Observation::unobservable(),
+        None => described(c, all[0].0, all[0].1, Absent),
+    }
+}
+
+pub fn sawtooth(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let all = own_and_parts(c, e, r);
+    let known = all.iter().filter_map(|i| c.features.series[*i].sawtooth.as_ref().map(|s| (*i, s)));
+    match known.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
+        None if all.is_empty() => Observation::unobservable(),
+        None => described(c, all[0], None, Absent).fact("falls", "0"),
+        Some((i, s)) => {
+            let unit = c.telemetry.signals.get(c.rollups.series[i].signal).unit();
+            let state = if s.falls.len() as f64 >= v { Present } else { Absent };
+            let per_hour = if unit == Unit::Ratio { s.slope * 3600.0 } else { s.slope * 60.0 };
+            let per = if unit == Unit::Ratio { "hour" } else { "minute" };
+            let mut o = described(c, i, None, state)
+                .fact("falls", s.falls.len().to_string())
+                .fact("teeth", s.teeth.to_string())
+                .fact("period", time::duration(s.period_s))
+                .fact("slope", format!("{} per {per}", human(per_hour, unit)))
+                .fact("peak", human(s.peak, unit))
+                .fact("floor", human(s.floor, unit));
+            o.span = s.falls.first().copied().zip(s.falls.last().copied());
+            o
+        }
+    }
+}
+
+/// Series of the source at the subject and at its instances.
+fn own_and_parts(c: &Context, e: Option<EntityId>, r: &EvidenceRule) -> Vec<usize> {
+    let Some(me) = e else { return Vec::new() };
+    let graph = &c.telemetry.graph;
+    let mut found = Vec::new();
+    for (subject, series) in &c.by_subject {
+        let Subject::Entity(x) = subject else { continue };
+        if *x == me || graph.owner(*x) == me {
+            found.extend(series.iter().filter(|i| is_source(c, &c.rollups.series[**i], &r.source)));
+        }
+    }
+    found
+}
+
+/// Takes several values over the whole recording.
+pub fn jumps(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let all = own_and_parts(c, e, r);
+    let changes = |i: usize| {
+        let points = &c.rollups.series[i].points;
+        points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5).count()
+    };
+    match all.iter().map(|i| (*i, changes(*i))).max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))) {
+        None => Observation::unobservable(),
+        Some((i, n)) => {
+            let state = if n as f64 >= v { Present } else { Absent };
+            described(c, i, None, state).fact("changes", n.to_string())
+        }
+    }
+}
+
+/// The subject is the top member of a group and its share grew by at least `value`.
+pub fn skew(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let Some(me) = e else { return Observation::unobservable() };
+    let groups = c.features.skews.iter().filter(|s| {
+        s.members.iter().any(|m| m.0 == me && is_source(c, &c.rollups.series[m.1], &r.source))
+    });
+    let best = groups.max_by(|a, b| a.skew.share.total_cmp(&b.skew.share));
+    let Some(group) = best else { return Observation::unobservable() };
+    let s = &group.skew;
+    let (top, series) = group.members[s.top];
+    let even = 1.0 / s.members as f64;
+    let grown = s.share >= v * s.share_before.max(even);
+    let state = if top == me && grown && s.top_to_median >= v + 1.0 { Present } else { Absent };
+    described(c, series, None, state)
+        .fact("share", human(s.share, Unit::Ratio))
+        .fact("share_before", human(s.share_before, Unit::Ratio))
+        .fact("times", format!("{:.1}", s.top_to_median))
+        .fact("members", s.members.to_string())
+        .fact("owner", c.name(group.owner).to_owned())
+}
+
+/// Growth of the traffic at the entry; `None` when it is not known.
+pub fn entry_ratio(c: &Context) -> Option<(f64, usize)> {
+    let mut ratios: Vec<(f64, usize)> = Vec::new();
+    for e in &c.entries {
+        let own = c.series_of(Subject::Entity(*e));
+        let traffic = |i: &&usize| is_source(c, &c.rollups.series[**i], "role:traffic@server");
+        let series = own.iter().filter(traffic).min_by_key(|i| c.rollups.series[**i].origin);
+        if let Some((i, shift)) = series.and_then(|i| c.features.series[*i].shift.map(|s| (*i, s)))
+            && shift.ratio().is_finite()
+        {
+            ratios.push((shift.ratio(), i));
+        }
+    }
+    ratios.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+/// Grew by the same factor as the traffic at the entry, within `value`.
+pub fn follows_load(
+    c: &Context,
+    e: Option<EntityId>,
+    r: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let Some((load, _)) = entry_ratio(c) else { return Observation::unobservable() };
+    let all = candidates(c, e, r);
+    let near = |i: usize| {
+        let own = c.features.series[i].shift.map(|s| s.ratio())?;
+        Some((i, (own / load - 1.0).abs()))
+    };
+    match all.iter().filter_map(|(i, _)| near(*i)).max_by(|a, b| a.1.total_cmp(&b.1)) {
+        None => Observation::unobservable(),
+        Some((i, off)) => described(c, i, None, if off <= v { Present } else { Absent }),
+    }
+}
+
+/// Calls per inbound request on an edge from the subject grew by at least `value`.
+pub fn amplified(
+    c: &Context,
+    e: Option<EntityId>,
+    _: &EvidenceRule,
+    v: f64,
+    _: &SignatureFile,
+) -> Observation {
+    let Some(me) = e else { return Observation::unobservable() };
+    let mut best: Option<(f64, f64, f64, usize, EntityId)> = None;
+    for callee in c.telemetry.graph.callees(me) {
+        let found = attempts(c, me, *callee);
+        if let Some((before, during, i)) = found {
+            let ratio = if before > 0.0 { during / before } else { continue };
+            if best.is_none_or(|b| ratio > b.0) {
+                best = Some((ratio, before, during, i, *callee));
+            }
+        }
+    }
+    match best {
+        None => Observation::unobservable(),
+        Some((ratio, before, during, i, callee)) => {
+            let state = if ratio >= v { Present } else { Absent };
+            let calls = described(c, i, Some(callee), state);
+            let (b, d) = (calls.facts.get("before").cloned(), calls.facts.get("during").cloned());
+            calls
+                .fact("calls_before", b.unwrap_or_default())
+                .fact("calls_during", d.unwrap_or_default())
+                .fact("before", format!("{before:.1}"))
+                .fact("during", format!("{during:.1}"))
+                .fact("ratio", ratio_text(ratio))
+        }
+    }
+}
+
+/// Calls on an edge per request into its caller, in the two windows, and the edge's series.
+pub fn attempts(c: &Context, caller: EntityId, callee: EntityId) -> Option<(f64, f64, usize)> {
+    let rate = |subject: Subject, source: &str, origin: Origin| {
+        let all = c.series_of(subject).iter();
+        let fits = |i: &&usize| {
+            let s = &c.rollups.series[**i];
+            s.origin == origin && is_source(c, s, source)
+        };
+        all.filter(fits).copied().next()
+    };
+    for origin in [Origin::Metrics, Origin::Traces] {
+        let edge = rate(Subject::Edge(caller, callee), "http.client.requests", origin);
+        let inbound = rate(Subject::Entity(caller), "http.server.requests", origin);
+        let (Some(edge), Some(inbound)) = (edge, inbound) else { continue };
+        let total = |i: usize, w: crate::model::Window| {
+            let values = inside(&c.rollups.series[i], w);
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let per = |w: crate::model::Window| {
+            Some(total(edge, w)? / total(inbound, w).filter(|x| *x > 0.0)?)
+        };
+        let windows = &c.features.windows;
+        if let (Some(before), Some(during)) = (per(windows.baseline), per(windows.incident)) {
+            return Some((before, during, edge));
+        }
+    }
+    None
+}
+
+/// Facts that a level test would bind, for reports of unclassified anomalies.
+pub fn level_facts(context: &Context, i: usize) -> BTreeMap<String, String> {
+    described(context, i, None, Present).facts
+}

@@ -1,0 +1,281 @@
+//! Who a series, a span or a session is about. In: labels and addresses. Out: entities of the
+//! graph, one per thing, however many names it has.
+
+use crate::graph::Graph;
+use crate::ingest::raw::{Raw, RawSeries};
+use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
+use crate::signals::{SignalTable, View};
+use std::collections::BTreeMap;
+
+/// Words in a name that say what kind of store it is.
+const KIND_WORDS: [(EntityKind, &[&str]); 3] = [
+    (EntityKind::Cache, &["redis", "cache", "memcached", "valkey", "elasticache"]),
+    (EntityKind::Queue, &["kafka", "rabbitmq", "sqs", "nats", "queue", "pulsar", "amqp"]),
+    (
+        EntityKind::Database,
+        &[
+            "postgres",
+            "postgresql",
+            "mysql",
+            "mariadb",
+            "mongo",
+            "mongodb",
+            "db",
+            "database",
+            "rds",
+            "dynamodb",
+            "cassandra",
+            "sql",
+            "pg",
+            "aurora",
+            "oracle",
+        ],
+    ),
+];
+
+/// The kind that a name suggests; `fallback` when it suggests none.
+pub fn kind_by_name(name: &str, fallback: EntityKind) -> EntityKind {
+    let words = crate::signals::words(name);
+    let hit = |known: &[&str]| words.iter().any(|w| known.contains(&w.as_str()));
+    if let Some((kind, _)) = KIND_WORDS.iter().find(|(_, known)| hit(known)) {
+        return *kind;
+    }
+    let lower = name.to_lowercase();
+    if lower.ends_with("db") && words.len() == 1 { EntityKind::Database } else { fallback }
+}
+
+/// Says whether a name is an address: `host:port` of a bare IP or of localhost.
+pub fn is_address(name: &str) -> bool {
+    let host = name
+        .rsplit_once(':')
+        .map_or(name, |(h, p)| if p.bytes().all(|b| b.is_ascii_digit()) { h } else { name });
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// What a series is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    pub subject: Subject,
+    pub instance: Option<EntityId>,
+    pub member: Option<EntityId>,
+}
+
+/// Resolves names to entities of one graph.
+pub struct Resolver<'a> {
+    pub graph: Graph,
+    pub table: &'a SignalTable,
+    pub gaps: Vec<Gap>,
+}
+
+impl<'a> Resolver<'a> {
+    /// Starts with the user's aliases and kinds, and the addresses that exporters give away.
+    pub fn new(raw: &Raw, table: &'a SignalTable) -> Self {
+        let mut graph = Graph::default();
+        for (from, to) in &raw.aliases {
+            graph.alias(from, to);
+        }
+        let mut addresses: BTreeMap<String, String> = BTreeMap::new();
+        for series in &raw.series {
+            let (server, instance) = (series.labels.get("server"), series.labels.get("instance"));
+            if let (Some(server), Some(instance)) = (server, instance)
+                && is_address(server)
+                && !is_address(instance)
+            {
+                addresses.insert(server.clone(), instance.clone());
+            }
+        }
+        for (from, to) in &addresses {
+            graph.alias(from, to);
+        }
+        let mut resolver = Resolver { graph, table, gaps: Vec::new() };
+        for (name, kind) in &raw.kinds {
+            let id = resolver.graph.top(*kind, name);
+            resolver.graph.set_kind(id, *kind);
+        }
+        resolver
+    }
+
+    /// First label of a part (`service`, `instance`, …) that a series has, by the table's order.
+    pub fn label<'s>(&self, series: &'s RawSeries, part: &str) -> Option<&'s str> {
+        let get = |name: &String| {
+            let exact = series.labels.get(name);
+            let folded = || {
+                let same = |(k, _): &(&String, &String)| k.eq_ignore_ascii_case(name);
+                series.labels.iter().find(same).map(|(_, v)| v)
+            };
+            exact.or_else(folded).filter(|v| !v.trim().is_empty())
+        };
+        self.table.label_names(part).iter().find_map(get).map(String::as_str)
+    }
+
+    /// The service, database, cache or host that a series' labels name.
+    pub fn labelled(&mut self, series: &RawSeries) -> Option<(EntityId, Option<EntityId>)> {
+        let exporter = self.table.exporters.iter().find(|e| series.name.starts_with(&e.prefix));
+        if let Some(exporter) = exporter {
+            let values: Vec<&str> = exporter
+                .name_labels
+                .iter()
+                .filter_map(|l| series.labels.get(l))
+                .map(String::as_str)
+                .filter(|v| !v.is_empty())
+                .collect();
+            let named = values.iter().find(|v| !is_address(v)).or(values.first());
+            if let Some(name) = named {
+                return Some((self.graph.top(exporter.kind, name), None));
+            }
+        }
+        let service = self.label(series, "service").map(str::to_owned);
+        let instance = self.label(series, "instance").map(str::to_owned);
+        // The instance is a store or a host that an exporter made known: the job is its exporter.
+        let store = instance.as_deref().and_then(|i| self.graph.find(i));
+        if let Some(id) = store.filter(|id| {
+            let kind = self.graph.entity(*id).kind;
+            !matches!(kind, EntityKind::Service | EntityKind::Instance | EntityKind::External)
+        }) {
+            return Some((id, None));
+        }
+        let host = self.label(series, "host").map(str::to_owned);
+        match (service, instance, host) {
+            (Some(service), instance, _) => {
+                let kind = kind_by_name(&service, EntityKind::Service);
+                let id = self.graph.top(kind, &service);
+                let instance = instance.filter(|i| *i != service);
+                let part = instance.map(|i| self.graph.part(EntityKind::Instance, &i, id));
+                Some((id, part))
+            }
+            (None, Some(instance), _) => {
+                Some((self.graph.top(EntityKind::Instance, &instance), None))
+            }
+            (None, None, Some(host)) => Some((self.graph.top(EntityKind::Host, &host), None)),
+            (None, None, None) => None,
+        }
+    }
+
+    /// The entity behind a peer's name: an alias, a known name without port or cluster suffix.
+    pub fn peer(&mut self, name: &str, kind: EntityKind) -> EntityId {
+        if let Some(id) = self.graph.find(name) {
+            return self.graph.top(kind, &self.graph.entity(id).name.clone());
+        }
+        let host = name.split_once(':').map_or(name, |(h, _)| h);
+        let short = host.split('.').next().unwrap_or(host);
+        let cluster = host.ends_with(".svc") || host.contains(".svc.") || host.ends_with(".local");
+        let known = [host, short].into_iter().find(|n| self.graph.find(n).is_some());
+        match known {
+            Some(n) if !is_address(name) && (n == host || cluster) => {
+                let n = n.to_owned();
+                self.graph.top(kind, &n)
+            }
+            _ => self.graph.top(kind, if is_address(name) { name } else { host }),
+        }
+    }
+
+    /// What a series is about, from its labels, its name or its file; `None` if nothing says.
+    pub fn about(&mut self, series: &RawSeries, view: View) -> Option<About> {
+        let caller = self.label(series, "caller").map(str::to_owned);
+        let callee = self.label(series, "callee").map(str::to_owned);
+        let owner = self.labelled(series);
+        let from = match (&caller, owner) {
+            (Some(c), None) => Some((self.peer(c, EntityKind::Service), None)),
+            (Some(c), Some(_)) if callee.is_some() => {
+                Some((self.peer(c, EntityKind::Service), None))
+            }
+            (_, owner) => owner,
+        };
+        let (entity, instance) = from?;
+        let edge = callee.filter(|_| view == View::Client || caller.is_some());
+        let subject = match edge {
+            Some(callee) => {
+                let kind = kind_by_name(&callee, EntityKind::External);
+                Subject::Edge(entity, self.peer(&callee, kind))
+            }
+            None => Subject::Entity(entity),
+        };
+        let member = self.label(series, "member").map(str::to_owned);
+        let member = member.map(|m| self.graph.part(EntityKind::Partition, &m, entity));
+        Some(About { subject, instance, member })
+    }
+
+    /// Splits `<entity>_<metric>` (or with another separator) at the longest known metric suffix.
+    pub fn split_name<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
+        let is_cut = |c: char| matches!(c, '_' | '.' | '/' | ':' | '|');
+        let cuts = name.char_indices().filter(|(i, c)| is_cut(*c) && *i > 0).map(|(i, _)| i);
+        let mut best = None;
+        for cut in cuts {
+            let (entity, metric) = (&name[..cut], &name[cut + 1..]);
+            let known = self.table.known(&crate::signals::words(metric)).is_some();
+            if known && !metric.is_empty() {
+                best = Some((entity, metric));
+                break;
+            }
+        }
+        best.or_else(|| {
+            let (entity, metric) = name.rsplit_once('_')?;
+            let meaning = self.table.meaning(metric)?;
+            let other = self.table.named("other");
+            (Some(meaning.signal) != other && !entity.is_empty()).then_some((entity, metric))
+        })
+    }
+
+    /// The database a session file is about: its own name, or the one known store whose name
+    /// contains the file's words.
+    pub fn server(&mut self, name: &str, file: &str) -> EntityId {
+        if let Some(id) = self.graph.find(name) {
+            return self.graph.top(EntityKind::Database, &self.graph.entity(id).name.clone());
+        }
+        let stores: Vec<EntityId> = self
+            .graph
+            .ids()
+            .filter(|id| self.graph.entity(*id).kind == EntityKind::Database)
+            .collect();
+        let words = crate::signals::words(name);
+        let matching: Vec<EntityId> = stores
+            .iter()
+            .copied()
+            .filter(|id| {
+                let own = crate::signals::words(&self.graph.entity(*id).name);
+                words.iter().all(|w| own.contains(w)) || name == "postgres" && stores.len() == 1
+            })
+            .collect();
+        if let [only] = matching[..] {
+            let known = self.graph.entity(only).name.clone();
+            let what = format!("sessions of \"{name}\" are taken to be those of {known}");
+            self.gaps.push(Gap::at(GapKind::Inferred, file, None, what));
+            self.graph.alias(name, &known);
+            return only;
+        }
+        self.graph.top(EntityKind::Database, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_from_names_and_services_stay_services() {
+        let kind = |n| kind_by_name(n, EntityKind::Service);
+        assert_eq!(kind("pg-replica"), EntityKind::Database);
+        assert_eq!(kind("productdb"), EntityKind::Database);
+        assert_eq!(kind("redis-cache"), EntityKind::Cache);
+        assert_eq!(kind("checkout"), EntityKind::Service);
+    }
+
+    #[test]
+    fn wide_column_names_are_split_at_the_metric() {
+        let table = SignalTable::built_in().expect("valid");
+        let r = Resolver::new(&Raw::default(), &table);
+        assert_eq!(r.split_name("cart_cpu"), Some(("cart", "cpu")));
+        assert_eq!(
+            r.split_name("ts-order-service_latency-90"),
+            Some(("ts-order-service", "latency-90"))
+        );
+        assert_eq!(r.split_name("my_shop_memory_usage"), Some(("my_shop", "memory_usage")));
+        assert_eq!(r.split_name("zorkmids"), None);
+    }
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        assert!(is_address("127.0.0.1:5432") && is_address("localhost:80"));
+        assert!(!is_address("pg-main:5432") && !is_address("pg-main"));
+    }
+}

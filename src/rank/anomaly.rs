@@ -1,0 +1,235 @@
+//! How abnormal each entity is, by role. In: features. Out: one [`Anomaly`] per top-level entity,
+//! compressed to log scale so that signals of different units can be compared.
+
+use crate::features::onset::Onset;
+use crate::features::shift::Shift;
+use crate::matching::Context;
+use crate::model::{EntityId, Subject, Unit};
+use crate::signals::{Direction, View};
+use std::collections::BTreeMap;
+
+/// Robust standard deviations that any of many quiet series reaches by chance.
+const NOISE_Z: f64 = 3.0;
+/// A relative move of this much (natural log) counts in full: a factor of two.
+const FULL_EFFECT: f64 = std::f64::consts::LN_2;
+/// A move of this share of requests counts in full.
+const FULL_SHARE: f64 = 0.05;
+
+/// Groups of roles that are explained in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facet {
+    /// Latency as served.
+    Latency,
+    /// Errors and availability as served.
+    Errors,
+    /// Queues, pools, workers, in-flight requests: pile up behind whatever is slow.
+    Backlog,
+    /// Processor, memory, disk, garbage collection, throttling, restarts, descriptors.
+    Resource,
+    /// Locks, transactions, replication: inside a database.
+    Contention,
+    /// Own time in traces, calls that vanished, changed operations.
+    Own,
+    /// Requests served.
+    Traffic,
+    /// Stopped reporting.
+    Silence,
+    /// What the entity sees of those it calls.
+    Outgoing,
+    /// House metrics without a known meaning.
+    Other,
+}
+
+/// The facet of a role; `None` for limits, versions and housekeeping.
+pub fn facet(role: &str, view: View) -> Option<Facet> {
+    Some(match role {
+        "latency" | "errors" | "traffic" if view == View::Client => Facet::Outgoing,
+        "latency" => Facet::Latency,
+        "errors" | "availability" | "up" | "rollbacks" | "deadlocks" => Facet::Errors,
+        "traffic" | "pool-requests" | "cache-requests" => Facet::Traffic,
+        "queue"
+        | "lag"
+        | "pool-pending"
+        | "pool-timeouts"
+        | "pool-wait"
+        | "pool-utilization"
+        | "pool-use-time"
+        | "workers-busy"
+        | "workers-utilization"
+        | "connections"
+        | "retries" => Facet::Backlog,
+        "cpu" | "memory" | "disk" | "gc" | "throttle" | "restarts" | "descriptors" | "uptime" => {
+            Facet::Resource
+        }
+        "lock-waiters" | "transaction-age" | "idle-in-transaction" | "locks" => Facet::Contention,
+        "replication-lag" => Facet::Contention,
+        "self-time" => Facet::Own,
+        "fallback" | "hit-ratio" | "attempts" => Facet::Outgoing,
+        "other" | "network" => Facet::Other,
+        _ => return None,
+    })
+}
+
+/// One abnormal series.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored {
+    pub series: usize,
+    pub facet: Facet,
+    /// Log-compressed abnormality, 0 (usual) to about 4.
+    pub score: f64,
+}
+
+/// The abnormality of one entity.
+#[derive(Clone, Debug, Default)]
+pub struct Anomaly {
+    /// Largest score per facet.
+    pub facets: BTreeMap<Facet, f64>,
+    /// All abnormal series, most abnormal first.
+    pub series: Vec<Scored>,
+    pub onset: Option<Onset>,
+    /// Traffic in the incident over the baseline.
+    pub traffic_ratio: Option<f64>,
+    /// Number of series that could have shown something.
+    pub observed: usize,
+}
+
+impl Anomaly {
+    /// The score of a facet; 0 if nothing abnormal was seen.
+    pub fn of(&self, facet: Facet) -> f64 {
+        self.facets.get(&facet).copied().unwrap_or(0.0)
+    }
+
+    /// The largest of several facets.
+    pub fn most(&self, facets: &[Facet]) -> f64 {
+        facets.iter().map(|f| self.of(*f)).fold(0.0, f64::max)
+    }
+
+    fn raise(&mut self, facet: Facet, score: f64) {
+        let slot = self.facets.entry(facet).or_default();
+        *slot = slot.max(score);
+    }
+}
+
+/// Log-compressed abnormality of a shift in its bad direction, weighted by the size of the move
+/// and by how unusual the level is among the baseline's own values.
+pub fn score(shift: &Shift, direction: Direction, unit: Unit, facet: Facet) -> f64 {
+    let z = shift.bad(direction);
+    let surprise = ((1.0 + z) / (1.0 + NOISE_Z)).ln().max(0.0);
+    let floor = 1.0 / (shift.baseline.n as f64 + 1.0);
+    let unusual = (1.0 - 10.0 * (shift.p - floor)).clamp(0.0, 1.0);
+    surprise * unusual * effect(shift, unit, facet)
+}
+
+/// How large the move is for whoever feels it, 0 to 1.
+fn effect(shift: &Shift, unit: Unit, facet: Facet) -> f64 {
+    let (from, to) = (shift.baseline.median, shift.level);
+    if unit == Unit::Ratio && facet == Facet::Errors {
+        return ((to - from).abs() / FULL_SHARE).min(1.0);
+    }
+    if from * to <= 0.0 {
+        return 1.0;
+    }
+    ((to / from).ln().abs() / FULL_EFFECT).min(1.0)
+}
+
+/// Measures every top-level entity. Instances and partitions count for their owner.
+pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
+    let graph = &context.telemetry.graph;
+    let mut out: BTreeMap<EntityId, Anomaly> = BTreeMap::new();
+    for (i, s) in context.rollups.series.iter().enumerate() {
+        let signal = context.telemetry.signals.get(s.signal);
+        let Some(facet) = facet(&s.role, signal.view) else { continue };
+        let feature = &context.features.series[i];
+        let Some(shift) = &feature.shift else { continue };
+        let owner = match s.subject {
+            Subject::Entity(e) => graph.owner(e),
+            Subject::Edge(_, callee) if graph.callees(callee).is_empty() => callee,
+            Subject::Edge(..) => continue,
+        };
+        // The caller's view of a leaf stands for the leaf, which may not report itself.
+        let seen_as = match (s.subject, facet) {
+            (Subject::Edge(..), Facet::Outgoing) => match s.role.as_str() {
+                "latency" => Facet::Latency,
+                "errors" => Facet::Errors,
+                "traffic" => Facet::Traffic,
+                _ => continue,
+            },
+            (Subject::Edge(..), Facet::Contention) => continue,
+            (_, facet) => facet,
+        };
+        let one = score(shift, signal.direction, signal.unit(), seen_as);
+        let anomaly = out.entry(owner).or_default();
+        anomaly.observed += 1;
+        if seen_as == Facet::Traffic && shift.ratio().is_finite() {
+            anomaly.traffic_ratio = Some(anomaly.traffic_ratio.unwrap_or(0.0).max(shift.ratio()));
+        }
+        if feature.silent {
+            anomaly.raise(Facet::Silence, 1.0);
+        }
+        let kept = if s.guessed { 0.9 * one } else { one };
+        if kept > 0.0 {
+            anomaly.series.push(Scored { series: i, facet: seen_as, score: kept });
+        }
+    }
+    for (id, anomaly) in &mut out {
+        finish(context, *id, anomaly);
+    }
+    own_time(context, &mut out);
+    out
+}
+
+/// The anomaly of one entity, with its series.
+pub fn of_entity(context: &Context, id: EntityId) -> Anomaly {
+    measure(context).remove(&id).unwrap_or_default()
+}
+
+/// Sorts the series, fills the facets (corroboration by a second signal adds a little) and finds
+/// the entity's onset: the earliest of its clearly abnormal series.
+fn finish(context: &Context, _id: EntityId, anomaly: &mut Anomaly) {
+    anomaly.series.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.series.cmp(&b.series)));
+    let mut best: BTreeMap<Facet, f64> = BTreeMap::new();
+    for s in &anomaly.series {
+        let slot = best.entry(s.facet).or_default();
+        *slot = slot.max(s.score);
+    }
+    for (facet, score) in best {
+        anomaly.raise(facet, score);
+    }
+    let clear = anomaly.series.iter().filter(|s| s.score >= 1.0 && s.facet != Facet::Traffic);
+    let late = |i: usize| context.telemetry.signals.get(context.rollups.series[i].signal).late;
+    anomaly.onset = clear
+        .filter(|s| !late(s.series))
+        .filter_map(|s| context.features.series[s.series].onset)
+        .min_by_key(|o| (o.at, o.earliest));
+}
+
+/// Adds what traces say about each service's own part: its share in the growth of time, calls
+/// that its code stopped making, operations that began to fail by themselves.
+fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
+    let mut growth: BTreeMap<EntityId, f64> = BTreeMap::new();
+    let mut clearest: BTreeMap<EntityId, f64> = BTreeMap::new();
+    for o in &context.features.operations {
+        if o.self_time > 0.0 && o.self_growth_s > 0.0 {
+            *growth.entry(o.service).or_default() += o.self_growth_s * o.during;
+        }
+        let slot = clearest.entry(o.service).or_default();
+        *slot = slot.max(o.self_time);
+    }
+    let total: f64 = growth.values().sum();
+    for (service, grown) in growth {
+        let sure = clearest.get(&service).copied().unwrap_or(0.0);
+        let score = 2.5 * (sure / FULL_EFFECT).min(1.0) * (grown / total).sqrt();
+        out.entry(service).or_default().raise(Facet::Own, score);
+    }
+    let mut lost: BTreeMap<EntityId, f64> = BTreeMap::new();
+    for call in &context.features.calls {
+        if call.change < 0.0 && call.before >= 0.2 {
+            let weight = -call.change * (1.0 + call.parents_during).ln().min(4.0) / 2.0;
+            let slot = lost.entry(call.caller).or_default();
+            *slot = slot.max(weight);
+        }
+    }
+    for (service, score) in lost {
+        out.entry(service).or_default().raise(Facet::Own, score);
+    }
+}

@@ -1,0 +1,612 @@
+//! The ranking written up as a [`Diagnosis`]: evidence with ids and places, headline, chain,
+//! impact, timeline and verdict with its reasons.
+
+use super::{Candidate, Ranking, chain};
+use crate::catalog::Catalog;
+use crate::diagnosis::{
+    Action, CatalogRef, Diagnosis, Discriminator, EntityRef, Evidence, EvidenceRole,
+    EvidenceSource, EvidenceState, FirstFailure, Hypothesis, Impact, Moment, Rejected, Role,
+    SCHEMA_VERSION, Skipped, Span, Spark, Strength, Tool, Verdict, WindowReport,
+};
+use crate::features::{inside, robust};
+use crate::matching::{
+    Context, Matches, Rejection, Seen, facts_symptom, fill, level_facts, target_name,
+};
+use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Severity, Subject, Window};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Cells of a sparkline.
+const CELLS: usize = 48;
+/// Hypotheses that are written up.
+const HYPOTHESES_MAX: usize = 40;
+/// Posterior from which the verdict is confirmed, with decisive evidence.
+const CONFIRMED: f64 = 0.80;
+/// Posterior from which the verdict is likely.
+const LIKELY: f64 = 0.45;
+
+/// Writes parts of the answer.
+pub struct Writer<'a> {
+    pub context: &'a Context<'a>,
+    pub catalog: &'a Catalog,
+    pub matches: &'a Matches,
+    pub axis: Window,
+}
+
+/// An entity as reports name it.
+pub fn entity_ref(context: &Context, id: EntityId) -> EntityRef {
+    let e = context.telemetry.graph.entity(id);
+    EntityRef {
+        kind: e.kind.word(),
+        name: e.name.clone(),
+        service: e.service.clone().unwrap_or_else(|| e.name.clone()),
+    }
+}
+
+fn system() -> EntityRef {
+    EntityRef { kind: "system", name: "system".to_owned(), service: "system".to_owned() }
+}
+
+/// Writes the whole answer.
+pub fn answer(
+    context: &Context,
+    catalog: &Catalog,
+    matches: &Matches,
+    ranking: &Ranking,
+) -> Diagnosis {
+    let windows = &context.features.windows;
+    let writer = Writer { context, catalog, matches, axis: axis(context) };
+    let mut ids = 0;
+    let kept = ranking.candidates.iter().filter(|c| worth_showing(c, ranking)).take(HYPOTHESES_MAX);
+    let mut hypotheses: Vec<Hypothesis> =
+        kept.enumerate().map(|(i, c)| writer.hypothesis(c, i + 1, &mut ids)).collect();
+    for h in &mut hypotheses {
+        let id = context.telemetry.graph.find(&h.entity.name);
+        if let Some(id) = id.filter(|_| h.rank <= 3) {
+            h.chain = chain::chain(&writer, ranking, id);
+        }
+    }
+    let (verdict, reasons) = writer.verdict(&hypotheses);
+    let mut gaps = context.telemetry.gaps.clone();
+    gaps.extend(writer.missing_inputs());
+    let first = hypotheses.first().filter(|_| verdict > Verdict::Inconclusive);
+    let first_failure = first.and_then(|h| {
+        let link = h.chain.iter().filter(|l| l.onset.is_some()).min_by_key(|l| l.onset)?;
+        Some(FirstFailure {
+            entity: link.entity.clone(),
+            at: link.onset?,
+            uncertainty_s: link.onset_uncertainty_s.unwrap_or(0.0),
+            said: link.said.clone(),
+        })
+    });
+    Diagnosis {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "rootline", version: env!("CARGO_PKG_VERSION") },
+        catalog: CatalogRef { hash: catalog.hash.clone(), signatures: catalog.signatures.len() },
+        title: context.telemetry.incident.title.clone(),
+        inputs: context.telemetry.files.clone(),
+        window: WindowReport {
+            baseline: span(windows.baseline),
+            incident: span(windows.incident),
+            how: windows.how.clone(),
+        },
+        entities: context.telemetry.graph.ids().count(),
+        edges: context.telemetry.graph.edges().count(),
+        series: context.rollups.series.len(),
+        verdict,
+        reasons,
+        impact: writer.impact(),
+        first_failure,
+        timeline: writer.timeline(ranking, verdict),
+        skipped: writer.skipped(),
+        rejected: writer.rejected(),
+        hypotheses,
+        gaps,
+    }
+}
+
+fn span(w: Window) -> Span {
+    Span { from: w.from, to: w.to }
+}
+
+fn axis(context: &Context) -> Window {
+    let w = &context.features.windows;
+    let length = (w.incident.to - w.incident.from).max(SECOND);
+    let last = context.rollups.series.iter().filter_map(|s| s.points.last()).map(|p| p.0).max();
+    let after = last.unwrap_or(w.incident.to).min(w.incident.to + length);
+    Window { from: w.baseline.from.max(w.incident.from - 2 * length), to: after.max(w.incident.to) }
+}
+
+/// Unclassified entities without anything abnormal are no explanation.
+fn worth_showing(c: &Candidate, ranking: &Ranking) -> bool {
+    c.finding.is_some()
+        || c.entity.and_then(|e| ranking.blames.get(&e)).is_some_and(|b| b.local > 0.0)
+}
+
+impl Writer<'_> {
+    fn hypothesis(&self, c: &Candidate, rank: usize, ids: &mut usize) -> Hypothesis {
+        let entity = c.entity.map_or_else(system, |e| entity_ref(self.context, e));
+        let finding = c.finding.map(|f| &self.matches.findings[f]);
+        let file = finding.map(|f| &self.catalog.signatures[f.signature]);
+        let facts = finding.map(|f| f.facts.clone()).unwrap_or_default();
+        let mut evidence = match finding {
+            Some(f) => f.seen.iter().map(|s| self.evidence(f.signature, s, ids)).collect(),
+            None => self.anomalies(c, ids),
+        };
+        let against_it = |e: &Evidence| e.nats < 0.0;
+        let against: Vec<Evidence> = evidence.iter().filter(|e| against_it(e)).cloned().collect();
+        evidence.retain(|e| !against_it(e));
+        evidence.sort_by(|a, b| {
+            (a.state, b.nats).partial_cmp(&(b.state, a.nats)).unwrap_or(std::cmp::Ordering::Equal)
+        });
+        Hypothesis {
+            id: format!("H{rank}"),
+            rank,
+            signature: file.map(|f| f.signature.id.clone()),
+            code: file.map(|f| f.signature.code.clone()),
+            title: file.map_or_else(
+                || "behaviour that no signature explains".to_owned(),
+                |f| f.signature.title.clone(),
+            ),
+            headline: self.headline(c),
+            entity,
+            probability: c.probability,
+            score: c.score,
+            role: c.role,
+            severity: file.map_or(Severity::Medium, |f| f.signature.severity),
+            onset: c.onset.map(|o| o.at),
+            onset_uncertainty_s: c.onset.map(|o| o.uncertainty_s()),
+            discriminators: self.discriminators(c, &facts),
+            mitigation: self.mitigation(c, &facts),
+            facts,
+            evidence,
+            against,
+            chain: Vec::new(),
+            terms: c.terms.clone(),
+        }
+    }
+
+    /// The title with the incident's own values.
+    pub fn headline(&self, c: &Candidate) -> String {
+        if let Some(f) = c.finding.map(|f| &self.matches.findings[f]) {
+            return fill(&self.catalog.signatures[f.signature].text.headline, &f.facts);
+        }
+        let name = c.entity.map_or("the system", |e| self.context.name(e));
+        match c.entity.and_then(|e| self.worst(e)) {
+            Some(i) => format!("{name}: {}", self.level_said(i)),
+            None => format!("{name} behaves unusually"),
+        }
+    }
+
+    fn worst(&self, e: EntityId) -> Option<usize> {
+        self.symptom_series(e).or_else(|| {
+            let own = self.context.series_of(Subject::Entity(e)).iter().copied();
+            let z = |i: usize| self.context.features.series[i].shift.map_or(0.0, |s| s.z.abs());
+            own.max_by(|a, b| z(*a).total_cmp(&z(*b)).then(b.cmp(a)))
+        })
+    }
+
+    /// `latency 5 ms -> 8.0 s (x1600)`.
+    pub fn level_said(&self, i: usize) -> String {
+        let facts = level_facts(self.context, i);
+        let s = &self.context.rollups.series[i];
+        let get = |k: &str| facts.get(k).cloned().unwrap_or_else(|| "?".to_owned());
+        let what = if s.guessed { s.dims.clone() } else { s.role.clone() };
+        format!("{what} {} -> {}", get("before"), get("during"))
+    }
+
+    fn evidence(&self, signature: usize, seen: &Seen, ids: &mut usize) -> Evidence {
+        let rule = &self.catalog.signatures[signature].evidence[seen.rule];
+        *ids += 1;
+        let o = &seen.observation;
+        let (from, to) = (o.span.map(|s| s.0), o.span.map(|s| s.1));
+        let source = match (o.series, &o.place) {
+            (Some(i), _) => {
+                let s = &self.context.rollups.series[i].source;
+                Some(EvidenceSource {
+                    file: s.file.clone(),
+                    line: None,
+                    series: s.series.clone(),
+                    from,
+                    to,
+                })
+            }
+            (None, Some((file, line))) => Some(EvidenceSource {
+                file: file.clone(),
+                line: *line,
+                series: String::new(),
+                from,
+                to,
+            }),
+            (None, None) => None,
+        };
+        Evidence {
+            id: format!("E{ids}"),
+            name: rule.id.clone(),
+            state: o.state,
+            role: rule.role,
+            strength: rule.strength,
+            nats: seen.nats,
+            said: seen.said.clone(),
+            inferred: o.inferred,
+            source,
+            spark: o.series.map(|i| self.spark(i)),
+        }
+    }
+
+    /// Evidence of an unclassified hypothesis: its most abnormal series.
+    fn anomalies(&self, c: &Candidate, ids: &mut usize) -> Vec<Evidence> {
+        let Some(id) = c.entity else { return Vec::new() };
+        let anomaly = super::anomaly::of_entity(self.context, id);
+        let shown = anomaly.series.iter().filter(|s| s.score > 0.3).take(6);
+        shown
+            .map(|s| {
+                *ids += 1;
+                let series = &self.context.rollups.series[s.series];
+                let w = self.context.features.windows.incident;
+                let strength = match s.score {
+                    x if x >= 2.5 => Strength::Strong,
+                    x if x >= 1.2 => Strength::Moderate,
+                    _ => Strength::Weak,
+                };
+                let at = target_name(self.context, series.subject);
+                Evidence {
+                    id: format!("E{ids}"),
+                    name: "anomaly".to_owned(),
+                    state: EvidenceState::Present,
+                    role: EvidenceRole::Supports,
+                    strength,
+                    nats: s.score,
+                    said: format!("{at}: {}", self.level_said(s.series)),
+                    inferred: false,
+                    source: Some(EvidenceSource {
+                        file: series.source.file.clone(),
+                        line: None,
+                        series: series.source.series.clone(),
+                        from: Some(w.from),
+                        to: Some(w.to),
+                    }),
+                    spark: Some(self.spark(s.series)),
+                }
+            })
+            .collect()
+    }
+
+    fn discriminators(
+        &self,
+        c: &Candidate,
+        facts: &BTreeMap<String, String>,
+    ) -> Vec<Discriminator> {
+        let Some(f) = c.finding.map(|f| &self.matches.findings[f]) else { return Vec::new() };
+        let rules = &self.catalog.signatures[f.signature].discriminator;
+        rules
+            .iter()
+            .map(|d| Discriminator {
+                against: d.against.clone(),
+                question: fill(&d.question, facts),
+                this: fill(&d.this, facts),
+                other: fill(&d.other, facts),
+                command: d.command.as_ref().map(|x| fill(x, facts)),
+                cost: d.cost.clone(),
+            })
+            .collect()
+    }
+
+    fn mitigation(&self, c: &Candidate, facts: &BTreeMap<String, String>) -> Vec<Action> {
+        let Some(f) = c.finding.map(|f| &self.matches.findings[f]) else { return Vec::new() };
+        let mut actions: Vec<Action> = self.catalog.signatures[f.signature]
+            .mitigation
+            .iter()
+            .map(|m| Action {
+                kind: m.kind,
+                said: fill(&m.say, facts),
+                command: m.command.as_ref().map(|x| fill(x, facts)),
+                on: m.on.as_ref().map(|x| fill(x, facts)),
+                effect: m.effect.as_ref().map(|x| fill(x, facts)),
+            })
+            .collect();
+        actions.sort_by_key(|a| a.kind);
+        actions
+    }
+
+    /// The series on the report's axis: means of equal cells, gaps where nothing was recorded.
+    pub fn spark(&self, i: usize) -> Spark {
+        let s = &self.context.rollups.series[i];
+        let w = &self.context.features.windows;
+        let width = ((self.axis.to - self.axis.from) / CELLS as i64).max(1);
+        let mut cells: Vec<(f64, f64)> = vec![(0.0, 0.0); CELLS];
+        for (t, v) in s.points.iter().filter(|p| self.axis.contains(p.0)) {
+            let at = (((t - self.axis.from) / width) as usize).min(CELLS - 1);
+            cells[at] = (cells[at].0 + v, cells[at].1 + 1.0);
+        }
+        let hold = (s.step + s.step / 2) / width;
+        let mut filled: Vec<Option<f64>> =
+            cells.iter().map(|(sum, n)| (*n > 0.0).then(|| sum / n)).collect();
+        // A step longer than a cell is not a gap: the value holds until the next sample is due.
+        let mut since = i64::MAX;
+        for at in 0..CELLS {
+            match filled[at] {
+                Some(_) => since = 0,
+                None if since < hold => {
+                    since += 1;
+                    filled[at] = filled[at - 1];
+                }
+                None => since = i64::MAX,
+            }
+        }
+        let median = |window: Window| robust::median(&inside(s, window));
+        Spark {
+            axis: span(self.axis),
+            cells: filled,
+            unit: self.context.telemetry.signals.get(s.signal).unit(),
+            before: median(w.baseline),
+            during: median(w.incident),
+        }
+    }
+
+    fn impact(&self) -> Vec<Impact> {
+        if !self.context.features.windows.disturbed {
+            return Vec::new();
+        }
+        let graph = &self.context.telemetry.graph;
+        let mut found: Vec<(bool, f64, Impact)> = Vec::new();
+        let mut seen: BTreeSet<(EntityId, String)> = BTreeSet::new();
+        for (i, s) in self.context.rollups.series.iter().enumerate() {
+            let Subject::Entity(e) = s.subject else { continue };
+            let (Some(z), EntityKind::Service) =
+                (facts_symptom(self.context, i), graph.entity(e).kind)
+            else {
+                continue;
+            };
+            if !seen.insert((e, s.role.clone())) {
+                continue;
+            }
+            let Some(shift) = self.context.features.series[i].shift else { continue };
+            let impact = Impact {
+                entity: entity_ref(self.context, e),
+                signal: self.context.telemetry.signals.get(s.signal).name.clone(),
+                said: self.level_said(i),
+                before: shift.baseline.median,
+                during: shift.incident_median,
+                unit: self.context.telemetry.signals.get(s.signal).unit(),
+                source: s.source.clone(),
+            };
+            found.push((self.context.entries.contains(&e), z, impact));
+        }
+        found.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.said.cmp(&b.2.said)));
+        found.into_iter().map(|f| f.2).collect()
+    }
+
+    fn timeline(&self, ranking: &Ranking, verdict: Verdict) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = Vec::new();
+        for (ids, e) in &self.context.telemetry.events {
+            let title = if e.title.is_empty() { e.kind.clone() } else { e.title.clone() };
+            let version = if title.contains(&e.version) { "" } else { e.version.as_str() };
+            let said = format!("{} {title} {version}", e.kind);
+            moments.push(Moment {
+                at: e.at,
+                kind: "change",
+                entity: ids.first().map(|i| entity_ref(self.context, *i)),
+                said: said.split_whitespace().collect::<Vec<_>>().join(" "),
+                uncertainty_s: None,
+            });
+        }
+        if verdict > Verdict::Healthy {
+            for (id, a) in &ranking.anomalies {
+                if let Some(o) = a.onset.filter(|_| a.series.first().is_some_and(|s| s.score > 1.0))
+                {
+                    moments.push(Moment {
+                        at: o.at,
+                        kind: "onset",
+                        entity: Some(entity_ref(self.context, *id)),
+                        said: a
+                            .series
+                            .first()
+                            .map_or_else(String::new, |s| self.level_said(s.series)),
+                        uncertainty_s: Some(o.uncertainty_s()),
+                    });
+                }
+            }
+        }
+        for b in &self.context.features.blockers {
+            let s = &b.session;
+            let start = s.xact_start.or(s.query_start);
+            let who = if s.application.is_empty() { &s.user } else { &s.application };
+            let mut add = |at: Micros, said: String| {
+                let entity = Some(entity_ref(self.context, b.database));
+                moments.push(Moment { at, kind: "session", entity, said, uncertainty_s: None });
+            };
+            if let Some(t) = start {
+                add(
+                    t,
+                    format!(
+                        "pid {} ({who}) starts {}",
+                        s.pid,
+                        crate::ingest::sql::summary(&s.query)
+                    ),
+                );
+            }
+            add(b.since, format!("first session waits behind pid {}", s.pid));
+            add(b.last_seen, format!("pid {} blocks {} sessions, last seen", s.pid, b.victims));
+        }
+        let w = &self.context.features.windows;
+        let last =
+            self.context.rollups.series.iter().filter_map(|s| s.points.last()).map(|p| p.0).max();
+        if w.disturbed && !w.given && last.is_some_and(|l| l > w.incident.to + 5 * SECOND) {
+            let said = "symptoms are back at their usual level".to_owned();
+            moments.push(Moment {
+                at: w.incident.to,
+                kind: "recovery",
+                entity: None,
+                said,
+                uncertainty_s: None,
+            });
+        }
+        moments.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.said.cmp(&b.said)));
+        moments.dedup_by(|a, b| a.at == b.at && a.said == b.said && a.entity == b.entity);
+        moments
+    }
+
+    fn skipped(&self) -> Vec<Skipped> {
+        let name = |i: &usize| self.catalog.signatures[*i].signature.id.clone();
+        let all = self.matches.skipped.iter();
+        all.map(|(i, m)| Skipped { signature: name(i), missing: m.iter().cloned().collect() })
+            .collect()
+    }
+
+    /// Refuted signatures: those that came nearest to a match, once per signature and entity.
+    fn rejected(&self) -> Vec<Rejected> {
+        let found: BTreeSet<usize> = self.matches.findings.iter().map(|f| f.signature).collect();
+        let tried = |r: &&Rejection| r.present > 0 || !found.contains(&r.signature);
+        let mut best: BTreeMap<(usize, bool), &Rejection> = BTreeMap::new();
+        for r in self.matches.rejections.iter().filter(tried) {
+            let slot = best.entry((r.signature, true)).or_insert(r);
+            let entry =
+                |x: &Rejection| x.subject.is_some_and(|e| self.context.entries.contains(&e));
+            if (r.present, entry(r)) > (slot.present, entry(slot)) {
+                *slot = r;
+            }
+        }
+        let mut out: Vec<(usize, Rejected)> = best
+            .values()
+            .map(|r| {
+                let s = &self.catalog.signatures[r.signature].signature;
+                let rejected = Rejected {
+                    signature: s.id.clone(),
+                    title: s.title.clone(),
+                    entity: r.subject.map(|e| entity_ref(self.context, e)),
+                    reason: r.reason.clone(),
+                };
+                (r.present, rejected)
+            })
+            .collect();
+        out.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
+        out.into_iter().map(|r| r.1).collect()
+    }
+
+    fn missing_inputs(&self) -> Vec<Gap> {
+        let t = self.context.telemetry;
+        let mut gaps = Vec::new();
+        let databases = t.graph.ids().any(|e| t.graph.entity(e).kind == EntityKind::Database);
+        if databases && t.sessions.is_empty() {
+            let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
+            gaps.push(Gap::new(GapKind::Missing, what));
+        }
+        if t.spans.height() == 0 {
+            gaps.push(Gap::new(
+                GapKind::Missing,
+                "no traces: own time and calls per request cannot be seen",
+            ));
+        }
+        if t.graph.edges().next().is_none() {
+            let what = "no dependency graph (traces, edge labels or topology.csv): cause and victim cannot be told apart by it";
+            gaps.push(Gap::new(GapKind::Missing, what));
+        }
+        if t.events.is_empty() {
+            gaps.push(Gap::new(
+                GapKind::Missing,
+                "no change events (deploys, flags): changes cannot be tested",
+            ));
+        }
+        gaps
+    }
+
+    fn verdict(&self, hypotheses: &[Hypothesis]) -> (Verdict, Vec<String>) {
+        let windows = &self.context.features.windows;
+        let cause = |h: &&Hypothesis| h.role != Role::Rejected;
+        let top = hypotheses.iter().find(cause);
+        let normal =
+            |h: &Hypothesis| matches!(h.signature.as_deref(), Some("healthy" | "expected-load"));
+        let mut reasons = Vec::new();
+        if !windows.disturbed {
+            let strong = top.filter(|h| {
+                !normal(h) && h.signature.is_some() && h.role == Role::Cause && h.score > 2.0
+            });
+            if strong.is_none() {
+                reasons.push(
+                    "no latency, error or availability signal leaves its usual level".to_owned(),
+                );
+                return (Verdict::Healthy, reasons);
+            }
+        }
+        let Some(top) = top else {
+            reasons.push("nothing abnormal was seen that could be a cause".to_owned());
+            return (Verdict::Inconclusive, reasons);
+        };
+        let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
+        reasons.push(format!(
+            "{} in 100 that it is the cause, the next {} in 100",
+            pct(top.probability),
+            pct(runner_up)
+        ));
+        let decisive = top.evidence.iter().any(|e| {
+            e.state == EvidenceState::Present
+                && e.role == EvidenceRole::Required
+                && e.strength >= Strength::Strong
+        });
+        let verdict = match () {
+            () if top.probability >= CONFIRMED && decisive && windows.felt => Verdict::Confirmed,
+            () if top.probability >= LIKELY => Verdict::Likely,
+            () => Verdict::Inconclusive,
+        };
+        if top.signature.is_none() {
+            reasons.push(
+                "the place is known better than the failure mode: no signature matches there"
+                    .to_owned(),
+            );
+        } else if decisive {
+            let by: Vec<&str> = top
+                .evidence
+                .iter()
+                .filter(|e| e.nats >= 2.0)
+                .map(|e| e.id.as_str())
+                .take(4)
+                .collect();
+            let verb = if by.len() == 1 { "decides" } else { "decide" };
+            reasons.push(format!("{} {verb} it", by.join(" ")));
+        }
+        let kind = self
+            .context
+            .telemetry
+            .graph
+            .find(&top.entity.name)
+            .map(|e| self.context.telemetry.graph.entity(e).kind);
+        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
+            reasons.push("pg_stat_activity snapshots are missing: what happens inside the database cannot be seen".to_owned());
+        }
+        if !windows.felt {
+            reasons.push("no user symptom was seen".to_owned());
+        }
+        (verdict, reasons)
+    }
+
+    /// Index of the best candidate with a finding on an entity.
+    pub fn best_finding(&self, ranking: &Ranking, e: EntityId) -> Option<usize> {
+        let on = |c: &Candidate| c.entity == Some(e) && c.finding.is_some();
+        let spread = |c: &Candidate| c.role == Role::Contributing;
+        let first =
+            |keep: bool| ranking.candidates.iter().position(|c| on(c) && (keep || !spread(c)));
+        first(false).or_else(|| first(true))
+    }
+
+    /// The part an entity plays besides being the cause: an amplifier before a victim.
+    pub fn role_of(&self, ranking: &Ranking, e: EntityId) -> Option<Role> {
+        let roles =
+            ranking.candidates.iter().filter(|c| c.entity == Some(e) && c.finding.is_some());
+        let roles: Vec<Role> = roles.map(|c| c.role).collect();
+        [Role::Amplifier, Role::Victim].into_iter().find(|r| roles.contains(r))
+    }
+
+    /// The series of the strongest present evidence of an entity's finding.
+    pub fn finding_series(&self, ranking: &Ranking, e: EntityId) -> Option<usize> {
+        let f = ranking.candidates[self.best_finding(ranking, e)?].finding?;
+        let seen = self.matches.findings[f].seen.iter();
+        seen.filter(|s| s.observation.state == EvidenceState::Present && s.nats > 0.0)
+            .filter_map(|s| s.observation.series.map(|i| (i, s.nats)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+            .map(|(i, _)| i)
+    }
+}
+
+fn pct(p: f64) -> String {
+    format!("{:.0}", 100.0 * p)
+}

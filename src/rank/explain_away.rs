@@ -1,0 +1,277 @@
+//! Where the blame belongs. In: anomalies and the graph. Out: for each entity what remains after
+//! its callees explain its symptoms and its callers explain its load, and how much of what users
+//! felt it can explain.
+//!
+//! A caller's latency, errors and backlog are explained by a callee in trouble: the more abnormal
+//! the callee, the less of the caller's own counts (CIRCA's and PetShop's observation that the
+//! deepest abnormal node on the path is the place to look, without a hard threshold).
+
+use super::anomaly::{Anomaly, Facet};
+use crate::matching::Context;
+use crate::model::{EntityId, EntityKind};
+use crate::signals::{Stat, View};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Callee abnormality that explains half of the caller's.
+const HALF_EXPLAINED: f64 = 0.6;
+/// What a second, independent facet adds.
+const CORROBORATION: f64 = 0.25;
+/// Weight of explaining what users felt.
+const COVER_WEIGHT: f64 = 1.5;
+/// Weight of the size of an entity's own gain against what users felt.
+const CONTRIBUTION_WEIGHT: f64 = 2.0;
+/// Share of the weight that a gain of the other symptom than the one named has.
+const OTHER_SYMPTOM: f64 = 0.5;
+/// Taken off when the entity cannot have caused the given symptom: nothing leads from it there.
+const UNREACHED: f64 = 1.5;
+
+/// What counts for and against one entity, in nats; the sum is its localisation score.
+#[derive(Clone, Debug, Default)]
+pub struct Blame {
+    /// Own abnormality that nothing else explains.
+    pub local: f64,
+    /// Share of the felt symptoms at it and its dependants, 0 to 1.
+    pub cover: f64,
+    /// The callee that explains most of it.
+    pub explained_by: Option<(EntityId, f64)>,
+    pub reaches_symptom: bool,
+    pub terms: Vec<(&'static str, f64, String)>,
+}
+
+impl Blame {
+    /// Sum of the terms.
+    pub fn score(&self) -> f64 {
+        self.terms.iter().map(|t| t.1).sum()
+    }
+}
+
+const VISIBLE: [Facet; 5] =
+    [Facet::Latency, Facet::Errors, Facet::Contention, Facet::Silence, Facet::Own];
+
+/// Trouble that callers of an entity can feel.
+fn visible(a: &Anomaly) -> f64 {
+    a.most(&VISIBLE)
+}
+
+/// Shares the blame out.
+pub fn assign(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    symptom: Option<EntityId>,
+) -> BTreeMap<EntityId, Blame> {
+    let graph = &context.telemetry.graph;
+    let felt = felt(context, anomalies, symptom);
+    let total: f64 = felt.values().sum();
+    let wanted = demand(context, &felt);
+    let mut out = BTreeMap::new();
+    for (id, a) in anomalies {
+        let mut blame = Blame::default();
+        let callees = graph.callees(*id).iter().filter(|c| *c != id);
+        let seen = |c: &EntityId| anomalies.get(c).map_or(0.0, visible);
+        blame.explained_by = callees
+            .map(|c| (*c, seen(c)))
+            .filter(|(_, v)| *v > 0.0)
+            .max_by(|x, y| x.1.total_cmp(&y.1).then(y.0.cmp(&x.0)));
+        let by = blame.explained_by.map_or(0.0, |b| b.1);
+        let left = HALF_EXPLAINED / (HALF_EXPLAINED + by);
+        let symptoms = a.most(&[Facet::Latency, Facet::Errors, Facet::Backlog]);
+        let load = load_explains(a);
+        let resource = a.of(Facet::Resource) * load;
+        let own = a.of(Facet::Own);
+        let contention = a.of(Facet::Contention);
+        let silence = a.of(Facet::Silence);
+        let other = 0.5 * a.of(Facet::Other);
+        let mut parts = [symptoms * left * load, resource, own, contention, silence, other];
+        parts.sort_by(|x, y| y.total_cmp(x));
+        blame.local = parts[0] + CORROBORATION * parts[1];
+        let reach = graph.dependants(*id);
+        let explained: f64 =
+            felt.iter().filter(|(f, _)| *f == id || reach.contains_key(f)).map(|(_, w)| w).sum();
+        blame.cover = if total > 0.0 { explained / total } else { 0.0 };
+        blame.reaches_symptom = symptom.is_none_or(|s| s == *id || reach.contains_key(&s))
+            || graph_is_blind(context, *id);
+        let mut terms =
+            vec![("own abnormality", blame.local, describe(context, a, blame.explained_by, left))];
+        if total > 0.0 && !graph_is_blind(context, *id) {
+            let said = format!(
+                "{:.0} % of what users felt is at it or depends on it",
+                100.0 * blame.cover
+            );
+            terms.push(("explains symptoms", COVER_WEIGHT * (blame.cover - 0.5), said));
+        }
+        if let Some((share, said)) = contribution(context, *id, &felt, &wanted) {
+            let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - 0.5);
+            terms.push(("size", nats, said));
+        }
+        if !blame.reaches_symptom {
+            let said = "no call path leads from the symptom to it".to_owned();
+            terms.push(("cannot cause the symptom", -UNREACHED, said));
+        }
+        if let Some(e) = view_of(context, anomalies, *id) {
+            let said = format!(
+                "an address that its callers see; {} stands behind it or beside it",
+                context.name(e)
+            );
+            terms.push(("client-side view", -1.0, said));
+        }
+        blame.terms = terms;
+        out.insert(*id, blame);
+    }
+    out
+}
+
+/// What users felt: symptoms at the given entity, else at every entity, entries counting double.
+fn felt(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    symptom: Option<EntityId>,
+) -> BTreeMap<EntityId, f64> {
+    let weight = |a: &Anomaly| a.most(&[Facet::Latency, Facet::Errors]);
+    if let Some(s) = symptom {
+        let own = anomalies.get(&s).map_or(0.0, weight);
+        if own > 0.0 {
+            return BTreeMap::from([(s, own)]);
+        }
+    }
+    let entry = |id: &EntityId| if context.entries.contains(id) { 2.0 } else { 1.0 };
+    anomalies.iter().map(|(id, a)| (*id, entry(id) * weight(a))).filter(|(_, w)| *w > 0.5).collect()
+}
+
+/// Waiting time (seconds a second) and failures (a second) that an entity's requests gained.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gain {
+    waiting: Option<f64>,
+    failures: Option<f64>,
+}
+
+/// Growth of mean latency and of the failed share, times the rate of requests in the incident.
+fn gain(context: &Context, id: EntityId) -> Gain {
+    let own = context.series_of(crate::model::Subject::Entity(id));
+    let pick = |role: &str, usable: fn(Stat) -> bool| {
+        let fits = |i: &&usize| {
+            let s = &context.rollups.series[**i];
+            let server = context.telemetry.signals.get(s.signal).view == View::Server;
+            s.role == role && server && usable(s.stat)
+        };
+        let first = own.iter().filter(fits).min_by_key(|i| context.rollups.series[**i].origin);
+        first.and_then(|i| context.features.series[*i].shift)
+    };
+    let mean = |s: Stat| matches!(s, Stat::Mean | Stat::Value);
+    let Some(rate) = pick("traffic", |s| matches!(s, Stat::Value | Stat::Sum)) else {
+        return Gain::default();
+    };
+    let rate = rate.incident_median.max(rate.baseline.median);
+    let grown = |s: crate::features::shift::Shift| (s.incident_median - s.baseline.median).max(0.0);
+    let lost = |s: crate::features::shift::Shift| (s.baseline.median - s.incident_median).max(0.0);
+    let failures = pick("errors", mean).map(grown).or(pick("availability", mean).map(lost));
+    Gain {
+        waiting: pick("latency", mean).map(|s| rate * grown(s)),
+        failures: failures.map(|f| rate * f),
+    }
+}
+
+/// The largest gain among the entities where users felt it and those that they depend on: a
+/// fallback or a few slow calls can hide from a caller's mean what a callee's own mean shows.
+fn demand(context: &Context, felt: &BTreeMap<EntityId, f64>) -> Gain {
+    let graph = &context.telemetry.graph;
+    let mut concerned: BTreeSet<EntityId> = felt.keys().copied().collect();
+    concerned.extend(felt.keys().flat_map(|e| graph.reach(*e).into_keys()));
+    let gains: Vec<Gain> = concerned.into_iter().map(|e| gain(context, e)).collect();
+    let largest = |f: fn(&Gain) -> Option<f64>| gains.iter().filter_map(f).reduce(f64::max);
+    Gain { waiting: largest(|g| g.waiting), failures: largest(|g| g.failures) }
+}
+
+/// What share of the waiting or failing that users felt an entity's own gain amounts to: what
+/// adds a hundredth of the waiting cannot be its cause. `None` where either is not known.
+fn contribution(
+    context: &Context,
+    id: EntityId,
+    felt: &BTreeMap<EntityId, f64>,
+    wanted: &Gain,
+) -> Option<(f64, String)> {
+    if felt.is_empty() {
+        return None;
+    }
+    let own = gain(context, id);
+    let share = |own: Option<f64>, all: Option<f64>| match (own, all) {
+        (Some(own), Some(all)) if all > 0.0 => Some((own / all).min(1.0)),
+        _ => None,
+    };
+    let waiting = share(own.waiting, wanted.waiting);
+    let failing = share(own.failures, wanted.failures);
+    // The user's own word on the symptom decides which of the two is meant; the other one only
+    // hints, for a slow callee can make calls fail and retries of failed calls take time.
+    let told = context.telemetry.incident.symptom_signal.as_deref().unwrap_or_default();
+    let best = match () {
+        () if ["latency", "duration"].iter().any(|w| told.contains(w)) => {
+            waiting.or(failing.map(|f| f * OTHER_SYMPTOM))
+        }
+        () if ["availability", "error", "5xx", "fail"].iter().any(|w| told.contains(w)) => {
+            failing.or(waiting.map(|w| w * OTHER_SYMPTOM))
+        }
+        () => [waiting, failing].into_iter().flatten().reduce(f64::max),
+    }?;
+    Some((
+        best,
+        format!("its own waiting or failing amounts to {:.0} % of what users felt", 100.0 * best),
+    ))
+}
+
+/// What is left of resource use when more requests explain it: 1 when traffic did not grow.
+fn load_explains(a: &Anomaly) -> f64 {
+    match a.traffic_ratio {
+        Some(r) if r > 1.2 => (1.0 / r).max(0.3),
+        _ => 1.0,
+    }
+}
+
+/// No edge is known for an entity: the graph says nothing about it.
+fn graph_is_blind(context: &Context, id: EntityId) -> bool {
+    let graph = &context.telemetry.graph;
+    graph.callers(id).is_empty() && graph.callees(id).is_empty()
+}
+
+/// An address that one caller sees, while a service with the same caller is in trouble too, is
+/// most likely that service seen from its client's side: a load balancer's or a pool's name.
+fn view_of(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    id: EntityId,
+) -> Option<EntityId> {
+    let graph = &context.telemetry.graph;
+    let name = &graph.entity(id).name;
+    let address = name.contains('.') && !name.contains(' ');
+    let external = graph.entity(id).kind == EntityKind::External || address;
+    if !external || !graph.callees(id).is_empty() {
+        return None;
+    }
+    let siblings = graph.callers(id).iter().flat_map(|c| graph.callees(*c));
+    siblings
+        .filter(|s| **s != id && !graph.entity(**s).name.contains('.'))
+        .filter(|s| anomalies.get(s).is_some_and(|a| visible(a) > 0.5))
+        .max_by(|a, b| {
+            let v = |x: &EntityId| anomalies.get(x).map_or(0.0, visible);
+            v(a).total_cmp(&v(b)).then(b.cmp(a))
+        })
+        .copied()
+}
+
+fn describe(context: &Context, a: &Anomaly, by: Option<(EntityId, f64)>, left: f64) -> String {
+    let mut said: Vec<String> = a
+        .facets
+        .iter()
+        .filter(|(_, s)| **s >= 0.3)
+        .map(|(f, s)| format!("{f:?} {s:.1}").to_lowercase())
+        .collect();
+    if said.is_empty() {
+        said.push("nothing clearly abnormal".to_owned());
+    }
+    if let Some((callee, _)) = by.filter(|_| left < 0.7) {
+        said.push(format!(
+            "symptoms count {:.0} %: {} explains them",
+            100.0 * left,
+            context.name(callee)
+        ));
+    }
+    said.join(", ")
+}

@@ -1,0 +1,269 @@
+//! Findings to a ranking. In: matches, anomalies, graph. Out: hypotheses, best first: signatures
+//! on entities, and entities whose behaviour no signature explains, in one list.
+//!
+//! The score of a hypothesis is a sum of named terms in nats (natural-log units): what the entity's
+//! own abnormality and place in the graph say, what the signature's evidence says, the prior, the
+//! order in time, and the part it plays. A softmax over the scores and "none of these" gives the
+//! probability, after calibration.
+
+pub mod anomaly;
+pub mod answer;
+mod chain;
+pub mod explain_away;
+
+use crate::catalog::{Catalog, Category, Prior, Relation};
+use crate::diagnosis::{Role, Term};
+use crate::features::onset::Onset;
+use crate::matching::{Context, Finding, Matches};
+use crate::model::{EntityId, EntityKind};
+use anomaly::Anomaly;
+use explain_away::Blame;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How much a nat of a signature's evidence counts: evidence of one incident is correlated.
+const EVIDENCE_WEIGHT: f64 = 0.5;
+/// Largest weight of the order in time, nats.
+const ORDER_MAX: f64 = 0.75;
+/// Score of "none of these".
+const NONE_SCORE: f64 = -0.5;
+/// Score of an unclassified entity besides its blame: a known pattern explains more.
+const UNCLASSIFIED: f64 = -0.25;
+/// What a victim, amplifier or description of the spread loses as a root cause while there is a
+/// cause that it can follow from, and without one.
+const FOLLOWS: f64 = -2.5;
+const ALONE: f64 = -0.75;
+/// What "it is slow" or "it fails" loses where the reason is known.
+const GENERIC: f64 = -1.5;
+/// What an amplifier loses whose own calls make up the callee's growth in load.
+const SUSTAINS: f64 = -0.25;
+/// Growth of a callee's load from which an amplifier can keep it overloaded.
+const SUSTAINED_LOAD: f64 = 1.4;
+
+/// One candidate explanation before it is written up.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Index into the findings; `None` for an unclassified entity.
+    pub finding: Option<usize>,
+    pub entity: Option<EntityId>,
+    pub role: Role,
+    pub terms: Vec<Term>,
+    pub score: f64,
+    pub probability: f64,
+    pub onset: Option<Onset>,
+}
+
+/// Everything the ranking found out.
+pub struct Ranking {
+    pub anomalies: BTreeMap<EntityId, Anomaly>,
+    pub blames: BTreeMap<EntityId, Blame>,
+    /// Best first.
+    pub candidates: Vec<Candidate>,
+    pub symptom: Option<EntityId>,
+}
+
+/// Ranks everything.
+pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking {
+    let graph = &context.telemetry.graph;
+    let anomalies = anomaly::measure(context);
+    let named = context.telemetry.incident.symptom_entity.as_deref();
+    let symptom = named.and_then(|n| graph.find(n));
+    let blames = explain_away::assign(context, &anomalies, symptom);
+    let mut candidates = Vec::new();
+    let findings: Vec<&Finding> = specific(catalog, &matches.findings);
+    let causes: BTreeSet<EntityId> = findings
+        .iter()
+        .filter(|f| catalog.signatures[f.signature].signature.role == Role::Cause)
+        .filter_map(|f| f.subject)
+        .collect();
+    // That a dependency is slow or fails says where, not why: an amplifier may keep it so.
+    let exact: BTreeSet<EntityId> = findings
+        .iter()
+        .map(|f| (&catalog.signatures[f.signature].signature, f.subject))
+        .filter(|(s, _)| s.role == Role::Cause && s.category != Category::Dependency)
+        .filter_map(|(_, e)| e)
+        .collect();
+    for finding in &findings {
+        let at = matches.findings.iter().position(|f| std::ptr::eq(f, *finding));
+        candidates.push(of_finding(
+            context,
+            catalog,
+            finding,
+            at,
+            &blames,
+            &anomalies,
+            (&causes, &exact),
+        ));
+    }
+    let classified: BTreeSet<EntityId> = findings.iter().filter_map(|f| f.subject).collect();
+    for (id, blame) in &blames {
+        if classified.contains(id) && causes.contains(id) {
+            continue;
+        }
+        candidates.push(unclassified(*id, blame, &anomalies));
+    }
+    order_in_time(&mut candidates);
+    for c in &mut candidates {
+        c.score = c.terms.iter().map(|t| t.nats).sum();
+    }
+    candidates.sort_by(|a, b| {
+        b.score.total_cmp(&a.score).then(a.entity.cmp(&b.entity)).then(a.finding.cmp(&b.finding))
+    });
+    calibrate(&mut candidates);
+    Ranking { anomalies, blames, candidates, symptom }
+}
+
+/// Drops a generic signature where its specialised form matched on the same subject.
+fn specific<'a>(catalog: &Catalog, findings: &'a [Finding]) -> Vec<&'a Finding> {
+    let id = |f: &Finding| catalog.signatures[f.signature].signature.id.as_str();
+    let beaten = |f: &Finding| {
+        findings.iter().filter(|g| g.subject == f.subject && g.signature != f.signature).any(|g| {
+            let related = &catalog.signatures[g.signature].signature.related;
+            related.iter().any(|r| r.kind == Relation::Specialises && r.id == id(f))
+        })
+    };
+    findings.iter().filter(|f| !beaten(f)).collect()
+}
+
+fn term(name: &str, nats: f64, said: impl Into<String>) -> Term {
+    Term { name: name.to_owned(), nats, said: said.into() }
+}
+
+fn blame_terms(blame: Option<&Blame>) -> Vec<Term> {
+    let all = blame.map(|b| b.terms.as_slice()).unwrap_or_default();
+    all.iter().map(|(name, nats, said)| term(name, *nats, said.clone())).collect()
+}
+
+#[allow(clippy::too_many_arguments)]
+fn of_finding(
+    context: &Context,
+    catalog: &Catalog,
+    finding: &Finding,
+    at: Option<usize>,
+    blames: &BTreeMap<EntityId, Blame>,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    (causes, exact): (&BTreeSet<EntityId>, &BTreeSet<EntityId>),
+) -> Candidate {
+    let s = &catalog.signatures[finding.signature].signature;
+    // An instance or partition stands in the graph through its owner.
+    let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
+    let blame = finding.subject.and_then(|e| blames.get(&e)).or(owner.and_then(|e| blames.get(&e)));
+    let mut terms = blame_terms(blame);
+    let present = finding.seen.iter().filter(|x| x.nats > 0.0).count();
+    let against = finding.seen.iter().filter(|x| x.nats < 0.0).count();
+    let said = format!(
+        "{present} pieces for, {against} against, worth {:.1} nats before discount",
+        finding.nats
+    );
+    terms.push(term("evidence", EVIDENCE_WEIGHT * finding.nats, said));
+    let prior = match s.prior {
+        Prior::Common => 0.0,
+        Prior::Usual => -0.4,
+        Prior::Rare => -1.0,
+    };
+    terms.push(term(
+        "prior",
+        prior,
+        format!("the failure mode is {:?} as a cause", s.prior).to_lowercase(),
+    ));
+    let parts = |e: &EntityId| owner.is_some() && Some(context.telemetry.graph.owner(*e)) == owner;
+    if s.category == Category::Dependency && exact.iter().any(parts) {
+        let said = "a more exact failure mode matches on it or on a part of it".to_owned();
+        terms.push(term("generic", GENERIC, said));
+    }
+    if matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing) {
+        let sustains = s.role == Role::Amplifier && loads_callee(context, finding, anomalies);
+        let upstream = finding.subject.and_then(|e| {
+            let reach = context.telemetry.graph.reach(e);
+            let all = if sustains { exact } else { causes };
+            all.iter().find(|c| **c != e && reach.contains_key(c))
+        });
+        let (nats, said) = match upstream {
+            Some(c) => (
+                FOLLOWS,
+                format!(
+                    "a {} follows from something: {} explains it",
+                    s.role.word(),
+                    context.name(*c)
+                ),
+            ),
+            None if sustains => {
+                (SUSTAINS, "its own extra calls keep the callee overloaded".to_owned())
+            }
+            None => {
+                (ALONE, format!("a {} needs a cause, and none is seen behind it", s.role.word()))
+            }
+        };
+        terms.push(term("part it plays", nats, said));
+    }
+    let spans = finding
+        .seen
+        .iter()
+        .filter_map(|x| x.observation.span.filter(|_| x.observation.series.is_none()));
+    let spans = spans.map(|(from, _)| Onset { at: from, earliest: from }).min_by_key(|o| o.at);
+    let onset = spans.or_else(|| owner.and_then(|e| anomalies.get(&e)).and_then(|a| a.onset));
+    Candidate {
+        finding: at,
+        entity: finding.subject,
+        role: s.role,
+        terms,
+        score: 0.0,
+        probability: 0.0,
+        onset,
+    }
+}
+
+/// Says whether a callee of the amplifier gets clearly more requests than before.
+fn loads_callee(
+    context: &Context,
+    finding: &Finding,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+) -> bool {
+    let callees = finding.subject.map(|e| context.telemetry.graph.callees(e)).unwrap_or_default();
+    callees.iter().filter_map(|c| anomalies.get(c)?.traffic_ratio).any(|r| r >= SUSTAINED_LOAD)
+}
+
+fn unclassified(id: EntityId, blame: &Blame, anomalies: &BTreeMap<EntityId, Anomaly>) -> Candidate {
+    let mut terms = blame_terms(Some(blame));
+    terms.push(term("prior", UNCLASSIFIED, "no signature explains it"));
+    let onset = anomalies.get(&id).and_then(|a| a.onset);
+    let role = Role::Cause;
+    Candidate { finding: None, entity: Some(id), role, terms, score: 0.0, probability: 0.0, onset }
+}
+
+/// Earlier than the others by more than the uncertainty speaks for a cause, later against it.
+fn order_in_time(candidates: &mut [Candidate]) {
+    let strong = |c: &Candidate| c.terms.iter().map(|t| t.nats).sum::<f64>() > 0.5;
+    let known: Vec<Onset> =
+        candidates.iter().filter(|c| strong(c)).filter_map(|c| c.onset).collect();
+    let Some(first) = known.iter().copied().min_by_key(|o| o.at) else { return };
+    for c in candidates.iter_mut() {
+        let Some(own) = c.onset else { continue };
+        let (nats, said) = if own.ties_with(&first) {
+            (0.0, "among the first to leave its usual level".to_owned())
+        } else if own.at < first.at {
+            (0.0, "earlier than every strong candidate".to_owned())
+        } else {
+            let late = (own.earliest - first.at).max(0) as f64 / 1e6;
+            let nats = -ORDER_MAX * (late / (late + 60.0));
+            (nats, format!("{} later than the first", crate::time::duration(late)))
+        };
+        c.terms.push(term("order in time", nats, said));
+    }
+}
+
+/// Softmax over all candidates and "none of these".
+fn calibrate(candidates: &mut [Candidate]) {
+    let weight = |score: f64| (SHARPNESS * score).exp();
+    let total: f64 = weight(NONE_SCORE) + candidates.iter().map(|c| weight(c.score)).sum::<f64>();
+    for c in candidates.iter_mut() {
+        c.probability = weight(c.score) / total;
+    }
+}
+
+/// Sharpness of the softmax.
+const SHARPNESS: f64 = 1.6;
+
+/// Says whether an entity is one that people run or call, not a host or a lone instance.
+pub fn is_component(kind: EntityKind) -> bool {
+    !matches!(kind, EntityKind::Host | EntityKind::Instance)
+}

@@ -1,0 +1,85 @@
+//! Reports: a finished [`Diagnosis`] in, text or JSON out. Nothing is computed, ranked or printed.
+
+mod chain;
+mod clean;
+mod closing;
+mod evidence;
+mod explain;
+mod listing;
+mod number;
+mod page;
+mod sections;
+mod sparkline;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod sample_parts;
+#[cfg(test)]
+mod tests;
+
+pub use explain::hypothesis;
+pub use listing::{catalog_tests, inputs, signature, two_columns};
+pub use text::text;
+
+use crate::diagnosis::Diagnosis;
+
+/// How a text report looks; decided by the command line and the terminal, never by this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of the terminal; taken as 40 at least and 200 at most.
+    pub width: usize,
+    /// Colours the verdict and the marks of evidence with ANSI escapes.
+    pub color: bool,
+    /// Writes ASCII only.
+    pub ascii: bool,
+    pub verbosity: Verbosity,
+    /// Adds the terms of every hypothesis' score.
+    pub explain: bool,
+}
+
+/// How much a text report tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// The verdict and the first thing to do.
+    Quiet,
+    /// About one screen.
+    Normal,
+    /// Everything.
+    Verbose,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style {
+            width: 100,
+            color: false,
+            ascii: false,
+            verbosity: Verbosity::Normal,
+            explain: false,
+        }
+    }
+}
+
+/// Writes the whole diagnosis as indented JSON with a final newline.
+///
+/// Characters that would steer a terminal are written as `\u` escapes: the same to JSON.
+pub fn json(d: &Diagnosis) -> String {
+    let pretty = serde_json::to_string_pretty(d)
+        .unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }).to_string());
+    let mut out = String::with_capacity(pretty.len() + 1);
+    for c in pretty.chars() {
+        if c != '\n' && clean::is_hazard(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,254 @@
+//! The opening sections of the text report: header, verdict, first aid.
+
+use super::number;
+use super::page::{Flow, Most, Page, verdict_paint};
+use crate::diagnosis::{Action, ActionKind, Diagnosis, EntityRef, Hypothesis, Verdict};
+use crate::time;
+use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns of the labels at the left.
+const LABEL: &str = "             ";
+const IMPACTS: Most = (4, 4);
+const REASONS: Most = (3, 3);
+
+/// When it was, what was read, what users felt.
+pub(super) fn header(page: &mut Page, d: &Diagnosis) {
+    let g = page.glyphs;
+    let w = &d.window;
+    let (from, to) = (w.incident.from, w.incident.to);
+    if let Some(title) = d.title.as_deref().filter(|t| !t.trim().is_empty()) {
+        let title = page.clean(title);
+        page.wrap(" ", LABEL, &title);
+    }
+    let text = format!(
+        "{} {}{}{} UTC ({}){}baseline {}{}{}",
+        time::date(from),
+        time::clock(from),
+        g.arrow,
+        time::clock(to),
+        time::duration(number::length(from, to).round()),
+        g.dot,
+        time::clock(w.baseline.from),
+        g.dash,
+        time::clock(w.baseline.to),
+    );
+    labelled(page, "INCIDENT", &text);
+    let how = page.clean(&w.how);
+    if !how.is_empty() {
+        labelled(page, "window", &how);
+    }
+    let text = read(page, d);
+    labelled(page, "read", &text);
+    impact(page, d);
+}
+
+fn read(page: &Page, d: &Diagnosis) -> String {
+    let mut readers: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for input in &d.inputs {
+        let slot = readers.entry(&input.reader).or_default();
+        slot.0 += 1;
+        slot.1 += input.rows;
+    }
+    let mut readers: Vec<_> = readers.into_iter().collect();
+    readers.sort_by_key(|(name, (files, _))| (*name == "none", std::cmp::Reverse(*files)));
+    let mut parts: Vec<String> = readers
+        .into_iter()
+        .map(|(name, (files, rows))| match name {
+            "none" => format!("{files} not recognised"),
+            _ => format!("{files} {} ({} rows)", page.clean(name), number::number(rows as f64)),
+        })
+        .collect();
+    if parts.is_empty() {
+        parts.push("no files".to_owned());
+    }
+    let graph = [
+        number::count(d.series, "series"),
+        number::count(d.entities, "entity"),
+        number::count(d.edges, "edge"),
+    ];
+    format!("{}{}{}", parts.join(", "), page.glyphs.dot, graph.join(", "))
+}
+
+fn impact(page: &mut Page, d: &Diagnosis) {
+    let shown = page.limit(IMPACTS, d.impact.len());
+    let names = d.impact.iter().take(shown).map(|i| page.clean(&i.entity.name).width());
+    let width = names.max().unwrap_or(0).min(24);
+    for (n, i) in d.impact.iter().take(shown).enumerate() {
+        let during = number::value(i.during, i.unit);
+        let said = page.clean(&i.said);
+        // What the sentence has already said in numbers is not said again.
+        let told = said.contains(&during) || said.contains("->") || said.contains('→');
+        let numbers = match told {
+            true => String::new(),
+            false => {
+                let before = number::value(i.before, i.unit);
+                format!(" {before}{}{during}", page.glyphs.arrow)
+            }
+        };
+        let name = super::page::pad(&page.clean(&i.entity.name), width);
+        let label = if n == 0 { "impact" } else { "" };
+        let first = format!(" {label:<12}{name}  ");
+        page.wrap(&first, &format!("{LABEL}  "), &format!("{said}{numbers}"));
+    }
+    page.more(LABEL, d.impact.len().saturating_sub(shown), "");
+}
+
+/// How sure the answer is, as a word that cannot be overlooked.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "HEALTHY",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+        Verdict::Likely => "LIKELY",
+        Verdict::Confirmed => "CONFIRMED",
+    }
+}
+
+/// A verdict without a cause, in one sentence.
+pub(super) fn verdict_meaning(d: &Diagnosis) -> &'static str {
+    match (d.verdict, d.hypotheses.is_empty()) {
+        (Verdict::Healthy, _) => "nothing in this data needs a cause",
+        (_, true) => "no explanation fits what was seen",
+        _ => "no explanation is supported well enough to be called the cause",
+    }
+}
+
+/// The verdict, the first hypothesis with its probability, the runner-up, the reasons.
+pub(super) fn verdict(page: &mut Page, d: &Diagnosis) {
+    page.blank();
+    let word = verdict_word(d.verdict);
+    let first = d.hypotheses.first().filter(|_| d.verdict != Verdict::Healthy);
+    let sure = matches!(d.verdict, Verdict::Likely | Verdict::Confirmed);
+    let said = match first {
+        Some(h) if sure => format!("{word}: {}", page.clean(&h.headline)),
+        _ => format!("{word}: {}", verdict_meaning(d)),
+    };
+    let flow = Flow { first: " VERDICT     ", rest: LABEL, text: &said, ..Flow::default() };
+    page.flow(Flow { painted: Some((word, verdict_paint(d.verdict))), ..flow });
+    if let Some(h) = first {
+        if !sure {
+            let headline = page.clean(&h.headline);
+            labelled(page, "closest", &headline);
+        }
+        candidate(page, d, h);
+    }
+    let shown = page.limit(REASONS, d.reasons.len());
+    for (n, reason) in d.reasons.iter().take(shown).enumerate() {
+        let text = page.clean(reason);
+        let first = if n == 0 { " because     - " } else { "             - " };
+        page.wrap(first, "               ", &text);
+    }
+    page.more(LABEL, d.reasons.len().saturating_sub(shown), " reasons");
+}
+
+/// Who the first hypothesis is about, how likely it is and how far the next one is away.
+fn candidate(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
+    let g = page.glyphs;
+    let mut bar = format!(
+        "{} {} {}",
+        page.clean(&h.id),
+        number::probability(h.probability),
+        super::sparkline::bar(h.probability, 20, page.style.ascii),
+    );
+    match d.hypotheses.get(1) {
+        Some(next) => {
+            let (p, name) = (number::probability(next.probability), named(page, next));
+            bar.push_str(&format!("{}runner-up {} {p} {name}", g.dot, page.clean(&next.id)));
+        }
+        None => bar.push_str(&format!("{}no other hypothesis", g.dot)),
+    }
+    labelled(page, "probability", &bar);
+    let mut about = format!("{}{}{}", entity(page, &h.entity), g.dot, named(page, h));
+    about.push_str(&format!("{}{} severity", g.dot, severity(h)));
+    let sure = matches!(d.verdict, Verdict::Likely | Verdict::Confirmed);
+    labelled(page, if sure { h.role.word() } else { "suspect" }, &about);
+    // On a tight page the first line of the chain says it.
+    if let Some(f) = d.first_failure.as_ref().filter(|_| !page.is_tight() || h.chain.is_empty()) {
+        let near = number::uncertainty(Some(f.uncertainty_s));
+        let near = near.map_or(String::new(), |s| format!(" {}{s}", g.near));
+        let name = page.clean(&f.entity.name);
+        let text = format!("{}{near} {name}: {}", time::clock(f.at), page.clean(&f.said));
+        labelled(page, "began", &text);
+    }
+}
+
+/// The word for the harm of a hypothesis.
+pub(super) fn severity(h: &Hypothesis) -> &'static str {
+    use crate::model::Severity;
+    match h.severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// The signature of a hypothesis, with its short code.
+pub(super) fn named(page: &Page, h: &Hypothesis) -> String {
+    match (&h.signature, &h.code) {
+        (Some(s), Some(c)) => format!("{} ({})", page.clean(s), page.clean(c)),
+        (Some(s), None) => page.clean(s),
+        (None, _) => "unclassified".to_owned(),
+    }
+}
+
+/// An entity with its kind, and its service where that is another name.
+pub(super) fn entity(page: &Page, e: &EntityRef) -> String {
+    let (name, service) = (page.clean(&e.name), page.clean(&e.service));
+    match service.is_empty() || service == name {
+        true => format!("{name} ({})", e.kind),
+        false => format!("{name} ({} of {service})", e.kind),
+    }
+}
+
+/// What stops the bleeding, and what shows that it worked.
+pub(super) fn mitigate(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
+    let of = |kind| h.mitigation.iter().filter(move |a| a.kind == kind);
+    let sure = matches!(d.verdict, Verdict::Likely | Verdict::Confirmed);
+    page.heading(match (sure, h.discriminators.is_empty()) {
+        (true, _) => "MITIGATE FIRST",
+        (false, true) => "IF YOU MUST ACT NOW (the cause is not certain)",
+        (false, false) => "IF YOU MUST ACT NOW (not certain: see NEXT CHECKS first)",
+    });
+    if of(ActionKind::Now).next().is_none() {
+        page.line("   no immediate action is known for this");
+    }
+    for (n, a) in of(ActionKind::Now).enumerate() {
+        action(page, &format!(" {} ", n + 1), "   ", a);
+    }
+    for a in of(ActionKind::Confirm) {
+        action(page, " then confirm: ", "   ", a);
+    }
+}
+
+/// One action: what, where, the command on its own line, what it costs.
+pub(super) fn action(page: &mut Page, first: &str, rest: &str, a: &Action) {
+    let said = page.clean(&a.said);
+    let on = a.on.as_deref().map(|on| page.clean(on)).filter(|on| !on.is_empty());
+    let text = match (&on, &a.command) {
+        (Some(on), Some(_)) => format!("{} (run on {on}):", said.trim_end_matches(['.', ':'])),
+        (Some(on), None) => format!("{said} (on {on})"),
+        (None, _) => said,
+    };
+    page.wrap(first, rest, &text);
+    if let Some(command) = &a.command {
+        page.command(&format!("{rest}    "), command);
+    }
+    if let Some(effect) = &a.effect {
+        let text = format!("effect: {}", page.clean(effect));
+        page.wrap(rest, &format!("{rest}  "), &text);
+    }
+}
+
+/// For a healthy verdict: what was looked at, never as a cause.
+pub(super) fn healthy_notes(page: &mut Page, d: &Diagnosis) {
+    let text = match d.hypotheses.len() {
+        0 => return,
+        n => format!("{} considered, none is needed", number::count(n, "explanation")),
+    };
+    labelled(page, "", &text);
+}
+
+fn labelled(page: &mut Page, label: &str, text: &str) {
+    page.wrap(&format!(" {label:<12}"), LABEL, text);
+}

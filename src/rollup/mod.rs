@@ -1,0 +1,106 @@
+//! What grows with the data, made small: samples to one series per subject and signal, spans to
+//! counts, errors and times per service, operation, edge and time bucket.
+
+pub mod counter;
+mod metrics;
+pub mod sessions;
+mod traces;
+
+use crate::error::Result;
+use crate::model::{EntityId, Micros, Subject};
+use crate::signals::{SignalId, Stat};
+use crate::telemetry::Telemetry;
+use serde::Serialize;
+
+pub use traces::{CallRow, OperationRow};
+
+/// Where a series comes from, for the reader of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    pub file: String,
+    pub series: String,
+}
+
+/// Which input a series was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    Metrics,
+    Traces,
+    Sessions,
+}
+
+/// One signal of one subject over time: all that features and matching see of metrics and traces.
+#[derive(Clone, Debug)]
+pub struct SignalSeries {
+    pub subject: Subject,
+    pub signal: SignalId,
+    pub role: String,
+    pub stat: Stat,
+    /// Pool, state or operation, when the subject has several.
+    pub dims: String,
+    /// Sorted by time, in the signal's base unit; gaps are missing points.
+    pub points: Vec<(Micros, f64)>,
+    /// Usual distance of points, microseconds.
+    pub step: Micros,
+    /// Length of the rate window that smears changes, microseconds; 0 for raw samples.
+    pub smear: Micros,
+    pub origin: Origin,
+    pub guessed: bool,
+    pub source: Source,
+}
+
+/// The rollups of one incident.
+pub struct Rollups {
+    pub series: Vec<SignalSeries>,
+    /// Per service, operation and bucket; empty without traces.
+    pub operations: Vec<OperationRow>,
+    /// Per caller operation, callee operation and bucket; empty without traces.
+    pub calls: Vec<CallRow>,
+    /// Versions seen per instance, with the first and last time.
+    pub versions: Vec<VersionSpan>,
+    /// Length of a trace bucket, microseconds.
+    pub bucket: Micros,
+}
+
+/// A version that an instance ran.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VersionSpan {
+    pub service: EntityId,
+    pub instance: Option<EntityId>,
+    pub version: String,
+    pub first: Micros,
+    pub last: Micros,
+}
+
+/// Rolls everything up.
+pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
+    let points = telemetry.points()?;
+    let mut series = metrics::roll_up(telemetry, &points);
+    let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
+    series.extend(sessions::roll_up(telemetry));
+    let traces = traces::roll_up(telemetry, bucket_of(&steps))?;
+    series.extend(traces.series);
+    series.sort_by(|a, b| {
+        let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
+        key(a).cmp(&key(b)).then_with(|| a.dims.cmp(&b.dims))
+    });
+    let mut versions = metrics::versions(telemetry, &points);
+    versions.extend(traces.versions);
+    versions.sort();
+    Ok(Rollups {
+        series,
+        operations: traces.operations,
+        calls: traces.calls,
+        versions,
+        bucket: traces.bucket,
+    })
+}
+
+/// The bucket for traces: the usual step of the metrics, between 1 and 60 seconds; 10 without any.
+fn bucket_of(steps: &[Micros]) -> Micros {
+    let mut known: Vec<Micros> = steps.iter().copied().filter(|s| *s > 0).collect();
+    known.sort_unstable();
+    let second = crate::model::SECOND;
+    let middle = known.get(known.len() / 2).copied().unwrap_or(10 * second);
+    middle.clamp(second, 15 * second)
+}

@@ -1,0 +1,94 @@
+//! Session snapshots to per-snapshot facts: how many wait for locks, run, idle, hold transactions,
+//! per database and per calling service.
+
+use super::{Origin, SignalSeries, Source, counter};
+use crate::ingest::raw::RawSession;
+use crate::model::{EntityId, EntityKind, Micros, SECOND, Subject};
+use crate::signals::Stat;
+use crate::telemetry::Telemetry;
+use std::collections::BTreeMap;
+
+/// Says whether a row is a client's backend, or of an export without backend types.
+pub fn is_client(s: &RawSession) -> bool {
+    s.backend_type.is_empty() || s.backend_type == "client backend"
+}
+
+/// Says whether a session waits for a heavyweight lock.
+pub fn waits_for_lock(s: &RawSession) -> bool {
+    s.wait_event_type == "Lock"
+}
+
+#[derive(Default)]
+struct Facts {
+    waiting: f64,
+    active: f64,
+    idle: f64,
+    in_transaction: f64,
+    oldest_s: f64,
+}
+
+/// Makes the series of every database with session snapshots.
+pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
+    let mut by: BTreeMap<Subject, BTreeMap<Micros, Facts>> = BTreeMap::new();
+    let mut files: BTreeMap<EntityId, String> = BTreeMap::new();
+    for (db, s) in &telemetry.sessions {
+        let file = telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
+        files.entry(*db).or_insert(file);
+        let mut subjects = vec![Subject::Entity(*db)];
+        let service = telemetry.graph.find(&s.application).filter(|_| !s.application.is_empty());
+        if let Some(service) = service
+            && telemetry.graph.entity(service).kind == EntityKind::Service
+        {
+            subjects.push(Subject::Edge(service, *db));
+        }
+        for subject in subjects {
+            let facts = by.entry(subject).or_default().entry(s.at).or_default();
+            if !is_client(s) {
+                continue;
+            }
+            facts.waiting += f64::from(u8::from(waits_for_lock(s)));
+            facts.active += f64::from(u8::from(s.state == "active"));
+            facts.idle += f64::from(u8::from(s.state == "idle"));
+            facts.in_transaction += f64::from(u8::from(s.state.starts_with("idle in transaction")));
+            if let Some(start) = s.xact_start {
+                facts.oldest_s = facts.oldest_s.max((s.at - start) as f64 / SECOND as f64);
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for (subject, snapshots) in &by {
+        let db = match subject {
+            Subject::Entity(db) | Subject::Edge(_, db) => db,
+        };
+        let file = files.get(db).cloned().unwrap_or_default();
+        let columns: [(&str, fn(&Facts) -> f64); 5] = [
+            ("lock_waiting", |f| f.waiting),
+            ("active", |f| f.active),
+            ("idle", |f| f.idle),
+            ("idle_in_transaction", |f| f.in_transaction),
+            ("oldest_transaction", |f| f.oldest_s),
+        ];
+        for (name, value) in columns {
+            let Some(signal) = telemetry.signals.named(&format!("postgresql.sessions.{name}"))
+            else {
+                continue;
+            };
+            let points: Vec<(Micros, f64)> =
+                snapshots.iter().map(|(t, f)| (*t, value(f))).collect();
+            out.push(SignalSeries {
+                subject: *subject,
+                signal,
+                role: telemetry.signals.get(signal).role.clone(),
+                stat: Stat::Value,
+                dims: String::new(),
+                step: counter::step(&points).unwrap_or(0),
+                points,
+                smear: 0,
+                origin: Origin::Sessions,
+                guessed: false,
+                source: Source { file: file.clone(), series: format!("sessions: {name}") },
+            });
+        }
+    }
+    out
+}

@@ -1,0 +1,432 @@
+//! The table of canonical signals (`signatures/signals.toml`) and the reading of metric names.
+//! In: an exporter's name. Out: the signal, the statistic, the unit and how sure that is.
+
+use crate::error::{Error, Result, line_column};
+use crate::model::{EntityKind, Unit};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// The table that ships with the program.
+const BUILT_IN: &str = include_str!("../signatures/signals.toml");
+
+/// Index of a signal in [`SignalTable::signals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignalId(pub u16);
+
+/// Which way of a signal is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Up,
+    Down,
+    /// Only relative to what it should follow, e.g. traffic.
+    Both,
+    /// A limit or a fact; never a symptom.
+    None,
+}
+
+/// From where a signal is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum View {
+    Server,
+    Client,
+    Internal,
+}
+
+/// How several series of one entity become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combine {
+    Sum,
+    Mean,
+    Max,
+    Min,
+}
+
+/// A canonical signal.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    pub name: String,
+    /// What the ranking takes it for: `latency`, `errors`, `traffic`, `cpu`, …
+    pub role: String,
+    unit: String,
+    pub direction: Direction,
+    pub view: View,
+    pub combine: Combine,
+    #[serde(default)]
+    aliases: Vec<String>,
+    /// Label that splits the signal by state, and the states that count.
+    pub state_label: Option<String>,
+    #[serde(default)]
+    pub state_kept: Vec<String>,
+    #[serde(default)]
+    pub state_dropped: Vec<String>,
+    #[serde(default)]
+    pub member_label: Option<String>,
+    /// The server reports it when a statement ends, so its time says nothing.
+    #[serde(default)]
+    pub late: bool,
+}
+
+impl Signal {
+    /// The signal's base unit.
+    pub fn unit(&self) -> Unit {
+        match self.unit.as_str() {
+            "s" => Unit::Seconds,
+            "By" => Unit::Bytes,
+            "ratio" => Unit::Ratio,
+            "count" => Unit::Count,
+            "1/s" => Unit::PerSecond,
+            "By/s" => Unit::BytesPerSecond,
+            "cores" => Unit::Cores,
+            "instant" => Unit::Instant,
+            _ => Unit::None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guess {
+    #[serde(default)]
+    words: Vec<String>,
+    #[serde(default)]
+    any: Vec<String>,
+    signal: String,
+}
+
+/// A signal that is one signal over the sum of others.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derive {
+    pub signal: String,
+    pub numerator: String,
+    /// Only series of this state count in the numerator.
+    pub numerator_state: Option<String>,
+    pub denominator: Vec<String>,
+}
+
+/// What kind of entity the metrics of an exporter are about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exporter {
+    pub prefix: String,
+    pub kind: EntityKind,
+    pub name_labels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "schema")]
+    _schema: u32,
+    #[serde(rename = "signal")]
+    signals: Vec<Signal>,
+    #[serde(rename = "guess")]
+    guesses: Vec<Guess>,
+    #[serde(rename = "derive")]
+    derives: Vec<Derive>,
+    #[serde(rename = "exporter")]
+    exporters: Vec<Exporter>,
+    labels: BTreeMap<String, Vec<String>>,
+}
+
+/// Which part of a metric a series is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    #[default]
+    Value,
+    /// `_total`: a counter, if its values agree.
+    Total,
+    Sum,
+    Count,
+    Bucket,
+}
+
+/// Which statistic of the signal the values are; quantiles in per cent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stat {
+    #[default]
+    Value,
+    Mean,
+    Quantile(u8),
+    Max,
+    Min,
+    Sum,
+}
+
+/// What a metric name means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meaning {
+    pub signal: SignalId,
+    pub part: Part,
+    pub stat: Stat,
+    /// Unit word found in the name.
+    pub unit: Option<&'static str>,
+    /// True when no alias knows the name and its words had to decide.
+    pub guessed: bool,
+}
+
+/// All signals, with the look-up tables made from the file.
+pub struct SignalTable {
+    pub signals: Vec<Signal>,
+    pub derives: Vec<Derive>,
+    pub exporters: Vec<Exporter>,
+    labels: BTreeMap<String, Vec<String>>,
+    guesses: Vec<(Guess, SignalId)>,
+    by_key: HashMap<String, SignalId>,
+    by_name: HashMap<String, SignalId>,
+}
+
+const PARTS: [(&str, Part); 4] =
+    [("bucket", Part::Bucket), ("sum", Part::Sum), ("count", Part::Count), ("total", Part::Total)];
+const UNITS: [(&str, &str); 16] = [
+    ("seconds", "s"),
+    ("milliseconds", "ms"),
+    ("microseconds", "us"),
+    ("ms", "ms"),
+    ("us", "us"),
+    ("sec", "s"),
+    ("s", "s"),
+    ("bytes", "B"),
+    ("mb", "MB"),
+    ("mib", "MiB"),
+    ("kb", "kB"),
+    ("pct", "%"),
+    ("percent", "%"),
+    ("percentage", "%"),
+    ("ratio", "ratio"),
+    ("mcores", "mcores"),
+];
+const STATS: [(&str, Stat); 17] = [
+    ("p50", Stat::Quantile(50)),
+    ("p75", Stat::Quantile(75)),
+    ("p90", Stat::Quantile(90)),
+    ("p95", Stat::Quantile(95)),
+    ("p99", Stat::Quantile(99)),
+    ("50", Stat::Quantile(50)),
+    ("75", Stat::Quantile(75)),
+    ("90", Stat::Quantile(90)),
+    ("95", Stat::Quantile(95)),
+    ("99", Stat::Quantile(99)),
+    ("median", Stat::Quantile(50)),
+    ("avg", Stat::Mean),
+    ("average", Stat::Mean),
+    ("mean", Stat::Mean),
+    ("max", Stat::Max),
+    ("maximum", Stat::Max),
+    ("min", Stat::Min),
+];
+
+/// Reads a statistic's name, as a column or a name's suffix gives it.
+pub fn stat_of(word: &str) -> Option<Stat> {
+    let w = word.to_lowercase();
+    STATS.iter().find(|(name, _)| *name == w).map(|(_, s)| *s)
+}
+
+/// Lower-cased words of a name; separators are everything but letters and digits.
+pub fn words(name: &str) -> Vec<String> {
+    let lower = |w: &str| w.to_lowercase();
+    name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(lower).collect()
+}
+
+impl SignalTable {
+    /// Loads the table that ships with the program.
+    pub fn built_in() -> Result<SignalTable> {
+        SignalTable::parse(BUILT_IN, "signatures/signals.toml")
+    }
+
+    /// Parses a table; errors carry `path:line:column`.
+    pub fn parse(text: &str, path: &str) -> Result<SignalTable> {
+        let file: File = toml::from_str(text).map_err(|e| {
+            let (line, column) = line_column(text, e.span().map_or(0, |s| s.start));
+            Error::catalog(format!("{path}:{line}:{column}"), e.message().to_owned())
+        })?;
+        let mut by_name = HashMap::new();
+        for (i, s) in file.signals.iter().enumerate() {
+            if by_name.insert(s.name.clone(), SignalId(i as u16)).is_some() {
+                let what = format!("signal \"{}\" is defined twice", s.name);
+                return Err(Error::catalog(path, what));
+            }
+        }
+        let find = |name: &str| {
+            let missing = || Error::catalog(path, format!("signal \"{name}\" is not defined"));
+            by_name.get(name).copied().ok_or_else(missing)
+        };
+        let mut by_key = HashMap::new();
+        for (i, s) in file.signals.iter().enumerate() {
+            for alias in s.aliases.iter().chain([&s.name]) {
+                for form in forms(&words(alias)) {
+                    by_key.entry(form).or_insert(SignalId(i as u16));
+                }
+            }
+        }
+        let mut guesses = Vec::new();
+        for g in file.guesses {
+            let id = find(&g.signal)?;
+            guesses.push((g, id));
+        }
+        for d in &file.derives {
+            let all = d.denominator.iter().chain([&d.signal, &d.numerator]);
+            all.map(|n| find(n)).collect::<Result<Vec<_>>>()?;
+        }
+        Ok(SignalTable {
+            signals: file.signals,
+            derives: file.derives,
+            exporters: file.exporters,
+            labels: file.labels,
+            guesses,
+            by_key,
+            by_name,
+        })
+    }
+
+    /// The signal of an id.
+    pub fn get(&self, id: SignalId) -> &Signal {
+        &self.signals[id.0 as usize]
+    }
+
+    /// Finds a canonical signal by its own name.
+    pub fn named(&self, name: &str) -> Option<SignalId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Label names that play a part: `service`, `instance`, `callee`, `status`, …
+    pub fn label_names(&self, part: &str) -> &[String] {
+        self.labels.get(part).map_or(&[], Vec::as_slice)
+    }
+
+    /// Canonical names and aliases, for did-you-mean.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.signals.iter().flat_map(|s| s.aliases.iter().chain([&s.name])).map(String::as_str)
+    }
+
+    /// Understands a metric name; `None` only for an empty one.
+    pub fn meaning(&self, name: &str) -> Option<Meaning> {
+        let all = words(name);
+        if all.is_empty() {
+            return None;
+        }
+        if let Some(known) = self.known(&all) {
+            return Some(known);
+        }
+        let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
+        let mut rest = all.clone();
+        strip(&mut rest, &mut part, &mut stat, &mut unit);
+        let has = |w: &String| all.contains(w);
+        let hit = |g: &Guess| {
+            let any = g.any.is_empty() || g.any.iter().any(has);
+            g.words.iter().all(has) && any
+        };
+        let found = self.guesses.iter().find(|(g, _)| hit(g)).map(|(_, id)| *id);
+        let other = self.named("other").unwrap_or(SignalId(0));
+        let signal = found.unwrap_or(other);
+        // Parts of a house histogram stay parts; any other sum or count is a counter.
+        if self.get(signal).role != "latency" && matches!(part, Part::Count | Part::Sum) {
+            part = Part::Total;
+        }
+        Some(Meaning { signal, part, stat, unit, guessed: true })
+    }
+
+    /// A name that an alias knows, with or without suffixes.
+    pub fn known(&self, all: &[String]) -> Option<Meaning> {
+        let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
+        strip(&mut all.to_vec(), &mut part, &mut stat, &mut unit);
+        // A `_total` is one even where the alias is written with it; a `_count` may be a gauge.
+        let total = part == Part::Total;
+        (part, stat) = (Part::Value, Stat::Value);
+        let mut rest = all.to_vec();
+        loop {
+            if let Some(id) = self.by_key.get(&rest.concat()) {
+                if total && part == Part::Value {
+                    part = Part::Total;
+                }
+                return Some(Meaning { signal: *id, part, stat, unit, guessed: false });
+            }
+            if !strip_one(&mut rest, &mut part, &mut stat, &mut unit) {
+                return None;
+            }
+        }
+    }
+}
+
+/// The keys under which an alias is found: as written, and without part and unit suffixes.
+fn forms(words: &[String]) -> Vec<String> {
+    let mut found = vec![words.concat()];
+    let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
+    let mut rest = words.to_vec();
+    while rest.len() > 1 && strip_one(&mut rest, &mut part, &mut stat, &mut unit) {
+        if stat != Stat::Value || rest.len() < 2 {
+            break;
+        }
+        found.push(rest.concat());
+    }
+    found
+}
+
+fn strip(
+    rest: &mut Vec<String>,
+    part: &mut Part,
+    stat: &mut Stat,
+    unit: &mut Option<&'static str>,
+) {
+    while strip_one(rest, part, stat, unit) {}
+}
+
+/// Takes one suffix off: part, unit or statistic. Says whether there was one.
+fn strip_one(
+    rest: &mut Vec<String>,
+    part: &mut Part,
+    stat: &mut Stat,
+    unit: &mut Option<&'static str>,
+) -> bool {
+    let Some(last) = rest.last().filter(|_| rest.len() > 1).cloned() else { return false };
+    if let Some((_, p)) = PARTS.iter().find(|(w, _)| *w == last).filter(|_| *part == Part::Value) {
+        *part = *p;
+    } else if let Some((_, u)) = UNITS.iter().find(|(w, _)| *w == last) {
+        *unit = unit.or(Some(u));
+    } else if let Some(s) = stat_of(&last) {
+        *stat = s;
+    } else {
+        return false;
+    }
+    rest.pop();
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str) -> (String, Part, Stat, Option<&'static str>, bool) {
+        let table = SignalTable::built_in().expect("the built-in table is valid");
+        let m = table.meaning(name).expect("the name is not empty");
+        (table.get(m.signal).name.clone(), m.part, m.stat, m.unit, m.guessed)
+    }
+
+    #[test]
+    fn exporter_names_are_known_with_their_parts() {
+        let duration = "http.server.request.duration".to_owned();
+        let bucket = read("http_server_request_duration_seconds_bucket");
+        assert_eq!(bucket, (duration.clone(), Part::Bucket, Stat::Value, Some("s"), false));
+        assert_eq!(read("http.server.request.duration").0, duration);
+        assert_eq!(read("process_cpu_seconds_total").0, "process.cpu.time");
+        let latency = read("latency-99");
+        assert_eq!((latency.0, latency.2), (duration, Stat::Quantile(99)));
+    }
+
+    #[test]
+    fn house_names_are_guessed_from_their_words() {
+        let (name, part, _, _, guessed) = read("agent_lookup_failed_total");
+        assert_eq!((name.as_str(), part, guessed), ("guess.errors", Part::Total, true));
+        let (name, _, stat, unit, _) = read("db_query_duration_p99_ms");
+        assert_eq!(
+            (name.as_str(), stat, unit),
+            ("db.query.duration", Stat::Quantile(99), Some("ms"))
+        );
+        assert_eq!(read("search_result_count_avg").0, "guess.traffic");
+        assert_eq!(read("zorkmids").0, "other");
+    }
+}
