@@ -22,6 +22,8 @@ pub struct OperationShift {
     pub service: EntityId,
     pub operation: u32,
     pub entry: bool,
+    /// Whom its spans call, if they are client spans.
+    pub peer: Option<EntityId>,
     pub before: f64,
     pub during: f64,
     /// Lower bound of the absolute log ratio of durations, with the sign of the change; 0 if unclear.
@@ -87,9 +89,10 @@ fn bounded(a: (f64, f64, f64), b: (f64, f64, f64)) -> f64 {
 
 /// Compares every operation that has enough spans in both windows.
 pub fn operations(rollups: &Rollups, baseline: Window, incident: Window) -> Vec<OperationShift> {
-    let mut by: BTreeMap<(EntityId, u32, bool), (Sums, Sums)> = BTreeMap::new();
+    type Key = (EntityId, u32, bool, Option<EntityId>);
+    let mut by: BTreeMap<Key, (Sums, Sums)> = BTreeMap::new();
     for r in &rollups.operations {
-        let (before, during) = by.entry((r.service, r.operation, r.entry)).or_default();
+        let (before, during) = by.entry((r.service, r.operation, r.entry, r.peer)).or_default();
         if baseline.contains(r.t) {
             before.add(r);
         } else if incident.contains(r.t) {
@@ -97,7 +100,7 @@ pub fn operations(rollups: &Rollups, baseline: Window, incident: Window) -> Vec<
         }
     }
     let mut out = Vec::new();
-    for ((service, operation, entry), (a, b)) in by {
+    for ((service, operation, entry, peer), (a, b)) in by {
         if a.n < SPANS_MIN || b.n < SPANS_MIN {
             continue;
         }
@@ -105,6 +108,7 @@ pub fn operations(rollups: &Rollups, baseline: Window, incident: Window) -> Vec<
             service,
             operation,
             entry,
+            peer,
             before: a.n,
             during: b.n,
             duration: bounded((a.n, a.ln, a.ln2), (b.n, b.ln, b.ln2)),

@@ -33,6 +33,9 @@ const DEPARTED_SHARE: f64 = 0.25;
 /// single early one may be chance, and each entity's own onset is looked for before it anyway.
 const BEGUN_SHARE: f64 = 0.2;
 
+/// Time before a given incident that is left out of the baseline, at most.
+const GUARD: Micros = 30 * crate::model::SECOND;
+
 /// Roles by which users feel an incident.
 pub const SYMPTOM_ROLES: [&str; 3] = ["latency", "errors", "availability"];
 /// Roles that show trouble which users need not feel yet.
@@ -86,7 +89,9 @@ pub fn windows(
 ) -> Windows {
     let (first, last) = extent;
     if let Some(given) = incident.incident {
-        let before = Window { from: first, to: given.from };
+        // Alarms fire late: what stands just before the given start may belong to the incident.
+        let guard = ((given.from - first) / 10).clamp(0, GUARD);
+        let before = Window { from: first, to: given.from - guard };
         let baseline = incident.baseline.unwrap_or(before);
         let how = match (incident.baseline, baseline.seconds() > 0.0) {
             (Some(_), _) => "both windows given in incident.toml",

@@ -146,7 +146,13 @@ pub fn moved(shift: &Shift, up: bool, ratio: f64) -> bool {
         false => level * ratio <= shift.baseline.median && level < shift.baseline.median,
     };
     let lasting = sign * shift.z_median >= SHIFT_Z && grown(shift.incident_median);
-    let spiky = sign * shift.z >= SPIKE_Z && grown(shift.level);
+    let third = 1.0 + (ratio - 1.0) / 3.0;
+    let follows = match up {
+        true => shift.incident_median >= third * shift.baseline.median,
+        false => shift.incident_median * third <= shift.baseline.median,
+    };
+    let spiky =
+        sign * shift.z >= SPIKE_Z && sign * shift.z_median >= 1.0 && grown(shift.level) && follows;
     lasting || spiky
 }
 

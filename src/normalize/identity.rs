@@ -110,8 +110,10 @@ impl<'a> Resolver<'a> {
 
     /// The service, database, cache or host that a series' labels name.
     pub fn labelled(&mut self, series: &RawSeries) -> Option<(EntityId, Option<EntityId>)> {
+        // A service label says more than an exporter's prefix or an instance that it is known by.
+        let told = self.label(series, "service").is_some() && !self.only_job(series);
         let exporter = self.table.exporters.iter().find(|e| series.name.starts_with(&e.prefix));
-        if let Some(exporter) = exporter {
+        if let Some(exporter) = exporter.filter(|_| !told) {
             let values: Vec<&str> = exporter
                 .name_labels
                 .iter()
@@ -127,7 +129,7 @@ impl<'a> Resolver<'a> {
         let service = self.label(series, "service").map(str::to_owned);
         let instance = self.label(series, "instance").map(str::to_owned);
         // The instance is a store or a host that an exporter made known: the job is its exporter.
-        let store = instance.as_deref().and_then(|i| self.graph.find(i));
+        let store = instance.as_deref().filter(|_| !told).and_then(|i| self.graph.find(i));
         if let Some(id) = store.filter(|id| {
             let kind = self.graph.entity(*id).kind;
             !matches!(kind, EntityKind::Service | EntityKind::Instance | EntityKind::External)
@@ -149,6 +151,12 @@ impl<'a> Resolver<'a> {
             (None, None, Some(host)) => Some((self.graph.top(EntityKind::Host, &host), None)),
             (None, None, None) => None,
         }
+    }
+
+    /// The only service label is Prometheus' `job`, which names the scrape, not always the service.
+    fn only_job(&self, series: &RawSeries) -> bool {
+        let names = self.table.label_names("service");
+        !names.iter().any(|n| n != "job" && series.labels.keys().any(|k| k.eq_ignore_ascii_case(n)))
     }
 
     /// The entity behind a peer's name: an alias, a known name without port or cluster suffix.

@@ -15,6 +15,12 @@ const FULL_EFFECT: f64 = std::f64::consts::LN_2;
 /// A move of this share of requests counts in full.
 const FULL_SHARE: f64 = 0.05;
 
+/// Score of an entity that accounts for all growth of own time.
+const OWN_MAX: f64 = 2.5;
+
+/// Least share of the runs of an operation in which it passes its one call on.
+const PASSED_ON: f64 = 0.9;
+
 /// Groups of roles that are explained in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Facet {
@@ -206,20 +212,24 @@ fn finish(context: &Context, _id: EntityId, anomaly: &mut Anomaly) {
 /// Adds what traces say about each service's own part: its share in the growth of time, calls
 /// that its code stopped making, operations that began to fail by themselves.
 fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
+    let wrappers = wrappers(context);
     let mut growth: BTreeMap<EntityId, f64> = BTreeMap::new();
     let mut clearest: BTreeMap<EntityId, f64> = BTreeMap::new();
     for o in &context.features.operations {
+        // A client span's own time, or that of a span that only passes a call on, is the callee's.
+        let wrapped = wrappers.get(&(o.service, o.operation)).copied();
+        let blamed = o.peer.or(wrapped).unwrap_or(o.service);
         if o.self_time > 0.0 && o.self_growth_s > 0.0 {
-            *growth.entry(o.service).or_default() += o.self_growth_s * o.during;
+            *growth.entry(blamed).or_default() += o.self_growth_s * o.during;
         }
-        let slot = clearest.entry(o.service).or_default();
+        let slot = clearest.entry(blamed).or_default();
         *slot = slot.max(o.self_time);
     }
     let total: f64 = growth.values().sum();
-    for (service, grown) in growth {
-        let sure = clearest.get(&service).copied().unwrap_or(0.0);
-        let score = 2.5 * (sure / FULL_EFFECT).min(1.0) * (grown / total).sqrt();
-        out.entry(service).or_default().raise(Facet::Own, score);
+    for (blamed, grown) in &growth {
+        let sure = clearest.get(blamed).copied().unwrap_or(0.0);
+        let own = (sure / FULL_EFFECT).min(1.0) * (grown / total).sqrt();
+        out.entry(*blamed).or_default().raise(Facet::Own, OWN_MAX * own);
     }
     let mut lost: BTreeMap<EntityId, f64> = BTreeMap::new();
     for call in &context.features.calls {
@@ -232,4 +242,28 @@ fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
     for (service, score) in lost {
         out.entry(service).or_default().raise(Facet::Own, score);
     }
+}
+
+/// Operations that only pass a call on: every run makes one call to one other service and has no
+/// other child. Exports without span kinds show client spans so.
+fn wrappers(context: &Context) -> BTreeMap<(EntityId, u32), EntityId> {
+    let mut runs: BTreeMap<(EntityId, u32), f64> = BTreeMap::new();
+    for o in &context.rollups.operations {
+        *runs.entry((o.service, o.operation)).or_default() += o.count;
+    }
+    let mut children: BTreeMap<(EntityId, u32), BTreeMap<(EntityId, u32), f64>> = BTreeMap::new();
+    for c in &context.rollups.calls {
+        let of = children.entry((c.caller, c.caller_operation)).or_default();
+        *of.entry((c.callee, c.operation)).or_default() += c.count;
+    }
+    let mut out = BTreeMap::new();
+    for (key, of) in children {
+        if let [((callee, _), calls)] = of.into_iter().collect::<Vec<_>>()[..] {
+            let per_run = calls / runs.get(&key).copied().unwrap_or(0.0).max(1.0);
+            if callee != key.0 && (PASSED_ON..=1.0 / PASSED_ON).contains(&per_run) {
+                out.insert(key, callee);
+            }
+        }
+    }
+    out
 }

@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How much a nat of a signature's evidence counts: evidence of one incident is correlated.
 const EVIDENCE_WEIGHT: f64 = 0.5;
+/// The same for "it is slow" and "it fails": most of their evidence is the abnormality itself,
+/// which counts already.
+const GENERIC_WEIGHT: f64 = 0.2;
 /// Largest weight of the order in time, nats.
 const ORDER_MAX: f64 = 0.75;
 /// Score of "none of these".
@@ -154,7 +157,11 @@ fn of_finding(
         "{present} pieces for, {against} against, worth {:.1} nats before discount",
         finding.nats
     );
-    terms.push(term("evidence", EVIDENCE_WEIGHT * finding.nats, said));
+    let weight = match s.category {
+        Category::Dependency => GENERIC_WEIGHT,
+        _ => EVIDENCE_WEIGHT,
+    };
+    terms.push(term("evidence", weight * finding.nats, said));
     let prior = match s.prior {
         Prior::Common => 0.0,
         Prior::Usual => -0.4,

@@ -17,6 +17,8 @@ pub struct OperationRow {
     pub service: EntityId,
     pub operation: u32,
     pub entry: bool,
+    /// Whom a client span calls: its own time is time on the way to and at the callee.
+    pub peer: Option<EntityId>,
     pub t: Micros,
     pub count: f64,
     pub errors: f64,
@@ -134,7 +136,8 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
         .clone()
         .lazy()
         .with_columns([ln("dur_floor", "ln"), ln("self_floor", "self_ln")])
-        .group_by([col("service"), col("op"), col("entry"), col("bucket")])
+        .with_columns([when(is_client()).then(col("peer")).otherwise(lit(NONE)).alias("callee")])
+        .group_by([col("service"), col("op"), col("entry"), col("callee"), col("bucket")])
         .agg([
             len().cast(DataType::Float64).alias("n"),
             col("error").cast(DataType::Float64).sum().alias("errors"),
@@ -149,6 +152,7 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
     let c = Columns(&rows);
     let entry = rows.column("entry")?.bool()?.iter().map(|v| v.unwrap_or(false));
     let (service, op, t) = (c.u("service")?, c.u("op")?, c.i("bucket")?);
+    let peer = c.u("callee")?;
     let (n, errors, d, ln_sum, ln2) =
         (c.f("n")?, c.f("errors")?, c.f("d")?, c.f("ln_sum")?, c.f("ln2")?);
     let (s, self_ln, self_ln2) = (c.f("s")?, c.f("self_ln_sum")?, c.f("self_ln2")?);
@@ -158,6 +162,7 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
             service: EntityId(service[i]),
             operation: op[i],
             entry,
+            peer: (peer[i] != NONE && peer[i] != service[i]).then_some(EntityId(peer[i])),
             t: t[i],
             count: n[i],
             errors: errors[i],
@@ -169,8 +174,13 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
             self_ln2: self_ln2[i],
         })
         .collect();
-    out.sort_by_key(|r| (r.service, r.operation, r.entry, r.t));
+    out.sort_by_key(|r| (r.service, r.operation, r.entry, r.peer, r.t));
     Ok(out)
+}
+
+/// Spans that wait for somebody else.
+fn is_client() -> Expr {
+    col("kind").eq(lit(2u32)).or(col("kind").eq(lit(3u32)))
 }
 
 /// Natural logarithm of a positive column.
@@ -267,7 +277,7 @@ impl<'a> Maker<'a> {
     }
 
     fn services(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let all = group(spans, &["service"], None)?;
+        let all = group(spans, &["service"], Some(is_client().not()))?;
         for (service, cells) in &self.entries {
             let subject = Subject::Entity(EntityId(*service));
             self.red(subject, cells, false, out);
@@ -297,8 +307,8 @@ impl<'a> Maker<'a> {
 
     /// Edges as the caller's client spans see them; as the callee's spans see them elsewhere.
     fn edges(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let client = col("kind").eq(lit(2u32)).or(col("kind").eq(lit(3u32)));
-        let client = client.and(col("peer").neq(lit(NONE))).and(col("peer").neq(col("service")));
+        let client =
+            is_client().and(col("peer").neq(lit(NONE))).and(col("peer").neq(col("service")));
         let seen = group(spans, &["service", "peer"], Some(client))?;
         let inner = col("p_service").is_not_null().and(col("p_service").neq(col("service")));
         let served = group(spans, &["p_service", "service"], Some(inner))?;
