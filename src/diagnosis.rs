@@ -146,6 +146,8 @@ pub struct WindowReport {
     pub baseline: Span,
     pub incident: Span,
     pub how: String,
+    /// False when nothing was disturbed: `incident` is then only the second half.
+    pub found: bool,
 }
 
 /// The program that made the answer.

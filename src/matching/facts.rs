@@ -151,7 +151,7 @@ fn root(c: &Context, b: &RootBlocker) -> Observation {
         .fact("database", s.database.clone())
         .fact("state", or(&s.state, "?"))
         .fact("query", s.query.clone())
-        .fact("tag", or(&s.query_tag, &sql::summary(&s.query)))
+        .fact("tag", or(own_tag(s), &sql::summary(&s.query)))
         .fact("short", sql::summary(&s.query))
         .fact("relation", or(&b.relation, "a relation"))
         .fact("age", time::duration(b.age_s))
@@ -171,6 +171,12 @@ fn root(c: &Context, b: &RootBlocker) -> Observation {
     o.span = Some((b.since.max(b.first_seen - 60 * SECOND).min(b.first_seen), b.last_seen));
     o.inferred = b.inferred;
     o
+}
+
+/// The statement's tag without the application's name in front.
+fn own_tag(s: &crate::ingest::raw::RawSession) -> &str {
+    let rest = s.query_tag.strip_prefix(s.application.as_str()).unwrap_or(&s.query_tag);
+    rest.trim_start_matches([':', ' '])
 }
 
 /// Conditions that the event tests know.

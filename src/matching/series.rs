@@ -55,12 +55,21 @@ fn candidates(
 ) -> Vec<(usize, Option<EntityId>)> {
     let mut found = Vec::new();
     for (target, at) in targets(context, subject, rule.on) {
-        for i in context.series_of(target) {
+        let fits = |i: &&usize| {
+            let s = &context.rollups.series[**i];
+            is_source(context, s, &rule.source) && dims_fit(s, rule)
+        };
+        let own: Vec<usize> = context.series_of(target).iter().filter(fits).copied().collect();
+        // Sampled spans count a share of what the metrics of the same thing count in full.
+        let counted = |i: &usize| {
             let s = &context.rollups.series[*i];
-            if is_source(context, s, &rule.source) && dims_fit(s, rule) {
-                found.push((*i, at));
-            }
-        }
+            s.role != "traffic" || s.origin == Origin::Metrics
+        };
+        let metered = own.iter().any(|i| {
+            let s = &context.rollups.series[*i];
+            s.role == "traffic" && s.origin == Origin::Metrics
+        });
+        found.extend(own.into_iter().filter(|i| !metered || counted(i)).map(|i| (i, at)));
     }
     found
 }

@@ -6,7 +6,7 @@ use crate::features::shift::Shift;
 use crate::matching::Context;
 use crate::model::{EntityId, Subject, Unit};
 use crate::signals::{Direction, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Robust standard deviations that any of many quiet series reaches by chance.
 const NOISE_Z: f64 = 3.0;
@@ -18,6 +18,8 @@ const FULL_SHARE: f64 = 0.05;
 /// Score of an entity that accounts for all growth of own time.
 const OWN_MAX: f64 = 2.5;
 
+/// A call has vanished when at least this share of the calls per parent is gone for sure.
+const VANISHED: f64 = 0.4;
 /// Least share of the runs of an operation in which it passes its one call on.
 const PASSED_ON: f64 = 0.9;
 
@@ -63,13 +65,11 @@ pub fn facet(role: &str, view: View) -> Option<Facet> {
         | "workers-busy"
         | "workers-utilization"
         | "connections"
-        | "retries" => Facet::Backlog,
-        "cpu" | "memory" | "disk" | "gc" | "throttle" | "restarts" | "descriptors" | "uptime" => {
-            Facet::Resource
-        }
+        | "retries"
+        | "descriptors" => Facet::Backlog,
+        "cpu" | "memory" | "disk" | "gc" | "throttle" | "restarts" | "uptime" => Facet::Resource,
         "lock-waiters" | "transaction-age" | "idle-in-transaction" | "locks" => Facet::Contention,
         "replication-lag" => Facet::Contention,
-        "self-time" => Facet::Own,
         "fallback" | "hit-ratio" | "attempts" => Facet::Outgoing,
         "other" | "network" => Facet::Other,
         _ => return None,
@@ -213,12 +213,14 @@ fn finish(context: &Context, _id: EntityId, anomaly: &mut Anomaly) {
 /// that its code stopped making, operations that began to fail by themselves.
 fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
     let wrappers = wrappers(context);
+    let waiting = waiting(context);
     let mut growth: BTreeMap<EntityId, f64> = BTreeMap::new();
     let mut clearest: BTreeMap<EntityId, f64> = BTreeMap::new();
     for o in &context.features.operations {
         // A client span's own time, or that of a span that only passes a call on, is the callee's.
         let wrapped = wrappers.get(&(o.service, o.operation)).copied();
-        let blamed = o.peer.or(wrapped).unwrap_or(o.service);
+        let unreached = waiting.get(&(o.service, o.operation)).copied();
+        let blamed = o.peer.or(unreached).or(wrapped).unwrap_or(o.service);
         if o.self_time > 0.0 && o.self_growth_s > 0.0 {
             *growth.entry(blamed).or_default() += o.self_growth_s * o.during;
         }
@@ -233,7 +235,8 @@ fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
     }
     let mut lost: BTreeMap<EntityId, f64> = BTreeMap::new();
     for call in &context.features.calls {
-        if call.change < 0.0 && call.before >= 0.2 {
+        let waits = waiting.contains_key(&(call.caller, call.caller_operation));
+        if call.change < 0.0 && call.before >= 0.2 && !waits {
             let weight = -call.change * (1.0 + call.parents_during).ln().min(4.0) / 2.0;
             let slot = lost.entry(call.caller).or_default();
             *slot = slot.max(weight);
@@ -263,6 +266,36 @@ fn wrappers(context: &Context) -> BTreeMap<(EntityId, u32), EntityId> {
             if callee != key.0 && (PASSED_ON..=1.0 / PASSED_ON).contains(&per_run) {
                 out.insert(key, callee);
             }
+        }
+    }
+    out
+}
+
+/// Operations that take longer by themselves while their calls to somebody else vanish: they wait
+/// for what they call before they reach it (a pool, a lock), and a blocked call has no span yet.
+fn waiting(context: &Context) -> BTreeMap<(EntityId, u32), EntityId> {
+    let peers: BTreeMap<(EntityId, u32), EntityId> = context
+        .rollups
+        .operations
+        .iter()
+        .filter_map(|o| o.peer.map(|p| ((o.service, o.operation), p)))
+        .collect();
+    let slower: BTreeSet<(EntityId, u32)> = context
+        .features
+        .operations
+        .iter()
+        .filter(|o| o.self_time > 0.0 && o.self_growth_s > 0.0)
+        .map(|o| (o.service, o.operation))
+        .collect();
+    let mut out = BTreeMap::new();
+    for c in context.features.calls.iter().filter(|c| c.change <= -VANISHED) {
+        let parent = (c.caller, c.caller_operation);
+        let peer = match c.callee == c.caller {
+            true => peers.get(&(c.callee, c.operation)).copied(),
+            false => Some(c.callee),
+        };
+        if let Some(peer) = peer.filter(|_| slower.contains(&parent)) {
+            out.entry(parent).or_insert(peer);
         }
     }
     out

@@ -2,7 +2,7 @@
 //! impact, timeline and verdict with its reasons.
 
 use super::{Candidate, Ranking, chain};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Category, Prior};
 use crate::diagnosis::{
     Action, CatalogRef, Diagnosis, Discriminator, EntityRef, Evidence, EvidenceRole,
     EvidenceSource, EvidenceState, FirstFailure, Hypothesis, Impact, Moment, Rejected, Role,
@@ -88,6 +88,7 @@ pub fn answer(
             baseline: span(windows.baseline),
             incident: span(windows.incident),
             how: windows.how.clone(),
+            found: windows.disturbed,
         },
         entities: context.telemetry.graph.ids().count(),
         edges: context.telemetry.graph.edges().count(),
@@ -466,7 +467,8 @@ impl Writer<'_> {
                 *slot = r;
             }
         }
-        let mut out: Vec<(usize, Rejected)> = best
+        type Order = ((bool, bool), std::cmp::Reverse<usize>);
+        let mut out: Vec<(Order, Rejected)> = best
             .values()
             .map(|r| {
                 let s = &self.catalog.signatures[r.signature].signature;
@@ -476,10 +478,12 @@ impl Writer<'_> {
                     entity: r.subject.map(|e| entity_ref(self.context, e)),
                     reason: r.reason.clone(),
                 };
-                (r.present, rejected)
+                // What people would think of first, then what came nearest to a match.
+                let rarity = (s.role != Role::Cause, s.prior != Prior::Common);
+                ((rarity, std::cmp::Reverse(r.present)), rejected)
             })
             .collect();
-        out.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
+        out.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
         out.into_iter().map(|r| r.1).collect()
     }
 
@@ -579,13 +583,15 @@ impl Writer<'_> {
         (verdict, reasons)
     }
 
-    /// Index of the best candidate with a finding on an entity.
-    pub fn best_finding(&self, ranking: &Ranking, e: EntityId) -> Option<usize> {
+    /// Index of the best candidate with a finding on an entity: as the cause, or as what it is
+    /// in somebody else's chain, where another cause would contradict the chain.
+    pub fn best_finding(&self, ranking: &Ranking, e: EntityId, as_cause: bool) -> Option<usize> {
         let on = |c: &Candidate| c.entity == Some(e) && c.finding.is_some();
-        let spread = |c: &Candidate| c.role == Role::Contributing;
-        let first =
-            |keep: bool| ranking.candidates.iter().position(|c| on(c) && (keep || !spread(c)));
-        first(false).or_else(|| first(true))
+        let wanted = |c: &Candidate| match as_cause {
+            true => c.role == Role::Cause || c.role == Role::Amplifier,
+            false => matches!(c.role, Role::Victim | Role::Amplifier),
+        };
+        ranking.candidates.iter().position(|c| on(c) && wanted(c))
     }
 
     /// The part an entity plays besides being the cause: an amplifier before a victim.
@@ -597,8 +603,8 @@ impl Writer<'_> {
     }
 
     /// The series of the strongest present evidence of an entity's finding.
-    pub fn finding_series(&self, ranking: &Ranking, e: EntityId) -> Option<usize> {
-        let f = ranking.candidates[self.best_finding(ranking, e)?].finding?;
+    pub fn finding_series(&self, ranking: &Ranking, e: EntityId, as_cause: bool) -> Option<usize> {
+        let f = ranking.candidates[self.best_finding(ranking, e, as_cause)?].finding?;
         let seen = self.matches.findings[f].seen.iter();
         seen.filter(|s| s.observation.state == EvidenceState::Present && s.nats > 0.0)
             .filter_map(|s| s.observation.series.map(|i| (i, s.nats)))

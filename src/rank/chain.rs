@@ -2,10 +2,11 @@
 //! onset, evidence and sparkline.
 
 use super::Ranking;
+use super::anomaly::{Anomaly, Facet};
 use super::answer::{Writer, entity_ref};
 use crate::diagnosis::{ChainLink, Role};
 use crate::matching::facts_symptom;
-use crate::model::{EntityId, Micros, SECOND, Subject};
+use crate::model::{EntityId, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Links of a chain that are shown at most.
@@ -43,10 +44,7 @@ pub fn chain(writer: &Writer, ranking: &Ranking, cause: EntityId) -> Vec<ChainLi
             continue;
         }
         for callee in graph.callees(e).iter().filter(|c| !seen.contains(c)) {
-            let load = ranking
-                .anomalies
-                .get(callee)
-                .is_some_and(|a| a.of(super::anomaly::Facet::Traffic) > 0.5);
+            let load = ranking.anomalies.get(callee).is_some_and(|a| a.of(Facet::Traffic) > 0.5);
             if load && links.len() < LINKS_MAX {
                 links.push((*callee, Some(e)));
             }
@@ -64,7 +62,7 @@ fn link(
     after: Option<EntityId>,
     cause: EntityId,
 ) -> ChainLink {
-    let finding = writer.best_finding(ranking, e);
+    let finding = writer.best_finding(ranking, e, e == cause);
     let anomaly = ranking.anomalies.get(&e);
     let onset = match finding.filter(|_| e == cause).and_then(|c| ranking.candidates[c].onset) {
         Some(o) => Some(o),
@@ -72,8 +70,12 @@ fn link(
     };
     let role =
         if e == cause { Role::Cause } else { writer.role_of(ranking, e).unwrap_or(Role::Victim) };
-    let series = writer
-        .finding_series(ranking, e)
+    // What an amplifier loads on the side is shown by its load, not by its own small wiggles.
+    let graph = &writer.context.telemetry.graph;
+    let loaded =
+        after.filter(|a| graph.callees(*a).contains(&e)).and_then(|_| writer.load_series(anomaly));
+    let series = loaded
+        .or_else(|| writer.finding_series(ranking, e, e == cause))
         .or_else(|| writer.symptom_series(e))
         .or_else(|| anomaly.and_then(|a| a.series.first()).map(|s| s.series));
     let said = match finding {
@@ -95,7 +97,13 @@ fn link(
 impl Writer<'_> {
     /// Has symptoms, or a finding of its own.
     fn is_hurt(&self, ranking: &Ranking, e: EntityId) -> bool {
-        self.symptom_series(e).is_some() || self.best_finding(ranking, e).is_some()
+        self.symptom_series(e).is_some() || self.best_finding(ranking, e, false).is_some()
+    }
+
+    /// The series that shows how much more an entity is asked to do.
+    fn load_series(&self, anomaly: Option<&Anomaly>) -> Option<usize> {
+        let series = &anomaly?.series;
+        series.iter().find(|s| s.facet == Facet::Traffic).map(|s| s.series)
     }
 
     /// The series that shows an entity's symptom best.
@@ -105,9 +113,4 @@ impl Writer<'_> {
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
             .map(|(i, _)| i)
     }
-}
-
-/// Length of a window in seconds, at least one.
-pub fn seconds(from: Micros, to: Micros) -> f64 {
-    ((to - from) as f64 / SECOND as f64).max(1.0)
 }

@@ -12,7 +12,7 @@ mod chain;
 pub mod explain_away;
 
 use crate::catalog::{Catalog, Category, Prior, Relation};
-use crate::diagnosis::{Role, Term};
+use crate::diagnosis::{EvidenceState, Role, Term};
 use crate::features::onset::Onset;
 use crate::matching::{Context, Finding, Matches};
 use crate::model::{EntityId, EntityKind};
@@ -25,6 +25,8 @@ const EVIDENCE_WEIGHT: f64 = 0.5;
 /// The same for "it is slow" and "it fails": most of their evidence is the abnormality itself,
 /// which counts already.
 const GENERIC_WEIGHT: f64 = 0.2;
+/// The same for victims and amplifiers: that the pattern is there does not say that it began it.
+const FOLLOWER_WEIGHT: f64 = 0.2;
 /// Largest weight of the order in time, nats.
 const ORDER_MAX: f64 = 0.75;
 /// Score of "none of these".
@@ -39,6 +41,8 @@ const ALONE: f64 = -0.75;
 const GENERIC: f64 = -1.5;
 /// What an amplifier loses whose own calls make up the callee's growth in load.
 const SUSTAINS: f64 = -0.25;
+/// Abnormality of what stands behind the callee from which it is in trouble by itself.
+const TROUBLE_BEHIND: f64 = 1.0;
 /// Growth of a callee's load from which an amplifier can keep it overloaded.
 const SUSTAINED_LOAD: f64 = 1.4;
 
@@ -73,33 +77,14 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
     let blames = explain_away::assign(context, &anomalies, symptom);
     let mut candidates = Vec::new();
     let findings: Vec<&Finding> = specific(catalog, &matches.findings);
-    let causes: BTreeSet<EntityId> = findings
-        .iter()
-        .filter(|f| catalog.signatures[f.signature].signature.role == Role::Cause)
-        .filter_map(|f| f.subject)
-        .collect();
-    // That a dependency is slow or fails says where, not why: an amplifier may keep it so.
-    let exact: BTreeSet<EntityId> = findings
-        .iter()
-        .map(|f| (&catalog.signatures[f.signature].signature, f.subject))
-        .filter(|(s, _)| s.role == Role::Cause && s.category != Category::Dependency)
-        .filter_map(|(_, e)| e)
-        .collect();
+    let known = Known::new(catalog, &findings);
     for finding in &findings {
         let at = matches.findings.iter().position(|f| std::ptr::eq(f, *finding));
-        candidates.push(of_finding(
-            context,
-            catalog,
-            finding,
-            at,
-            &blames,
-            &anomalies,
-            (&causes, &exact),
-        ));
+        candidates.push(of_finding(context, catalog, finding, at, &blames, &anomalies, &known));
     }
     let classified: BTreeSet<EntityId> = findings.iter().filter_map(|f| f.subject).collect();
     for (id, blame) in &blames {
-        if classified.contains(id) && causes.contains(id) {
+        if classified.contains(id) && known.causes.contains(id) {
             continue;
         }
         candidates.push(unclassified(*id, blame, &anomalies));
@@ -113,6 +98,33 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
     });
     calibrate(&mut candidates);
     Ranking { anomalies, blames, candidates, symptom }
+}
+
+/// Entities on which something matched, by how much the match says.
+struct Known {
+    /// Anything that can be a cause.
+    causes: BTreeSet<EntityId>,
+    /// Causes that say why. That a dependency is slow or fails says only where: an amplifier may
+    /// keep it so.
+    exact: BTreeSet<EntityId>,
+    /// Any pattern but that, also of victims and amplifiers.
+    patterns: BTreeSet<EntityId>,
+}
+
+impl Known {
+    fn new(catalog: &Catalog, findings: &[&Finding]) -> Known {
+        let about = |f: &&&Finding| &catalog.signatures[f.signature].signature;
+        let of = |keep: &dyn Fn(Role, Category) -> bool| {
+            let kept = findings.iter().filter(|f| keep(about(f).role, about(f).category));
+            kept.filter_map(|f| f.subject).collect()
+        };
+        let generic = Category::Dependency;
+        Known {
+            causes: of(&|role, _| role == Role::Cause),
+            exact: of(&|role, category| role == Role::Cause && category != generic),
+            patterns: of(&|role, category| role != Role::Contributing && category != generic),
+        }
+    }
 }
 
 /// Drops a generic signature where its specialised form matched on the same subject.
@@ -144,8 +156,9 @@ fn of_finding(
     at: Option<usize>,
     blames: &BTreeMap<EntityId, Blame>,
     anomalies: &BTreeMap<EntityId, Anomaly>,
-    (causes, exact): (&BTreeSet<EntityId>, &BTreeSet<EntityId>),
+    known: &Known,
 ) -> Candidate {
+    let Known { causes, exact, patterns: known } = known;
     let s = &catalog.signatures[finding.signature].signature;
     // An instance or partition stands in the graph through its owner.
     let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
@@ -157,8 +170,12 @@ fn of_finding(
         "{present} pieces for, {against} against, worth {:.1} nats before discount",
         finding.nats
     );
+    let follower = matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing)
+        && s.category != Category::Normal;
+    let sustains = s.role == Role::Amplifier && loads_callee(context, finding, anomalies, blames);
     let weight = match s.category {
         Category::Dependency => GENERIC_WEIGHT,
+        _ if follower && !sustains => FOLLOWER_WEIGHT,
         _ => EVIDENCE_WEIGHT,
     };
     terms.push(term("evidence", weight * finding.nats, said));
@@ -173,32 +190,31 @@ fn of_finding(
         format!("the failure mode is {:?} as a cause", s.prior).to_lowercase(),
     ));
     let parts = |e: &EntityId| owner.is_some() && Some(context.telemetry.graph.owner(*e)) == owner;
-    if s.category == Category::Dependency && exact.iter().any(parts) {
-        let said = "a more exact failure mode matches on it or on a part of it".to_owned();
+    if s.category == Category::Dependency && known.iter().any(parts) {
+        let said = "a more exact pattern matches on it or on a part of it".to_owned();
         terms.push(term("generic", GENERIC, said));
     }
-    if matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing) {
-        let sustains = s.role == Role::Amplifier && loads_callee(context, finding, anomalies);
+    if follower {
         let upstream = finding.subject.and_then(|e| {
             let reach = context.telemetry.graph.reach(e);
             let all = if sustains { exact } else { causes };
-            all.iter().find(|c| **c != e && reach.contains_key(c))
+            let itself = s.role == Role::Contributing;
+            all.iter().find(|c| reach.contains_key(c) || itself && **c == e)
         });
         let (nats, said) = match upstream {
             Some(c) => (
                 FOLLOWS,
-                format!(
-                    "a {} follows from something: {} explains it",
-                    s.role.word(),
-                    context.name(*c)
-                ),
+                match s.role {
+                    Role::Contributing => {
+                        format!("it says how trouble spreads from {}", context.name(*c))
+                    }
+                    _ => format!("it follows from the trouble of {}", context.name(*c)),
+                },
             ),
             None if sustains => {
                 (SUSTAINS, "its own extra calls keep the callee overloaded".to_owned())
             }
-            None => {
-                (ALONE, format!("a {} needs a cause, and none is seen behind it", s.role.word()))
-            }
+            None => (ALONE, "it needs a cause, and none is seen behind it".to_owned()),
         };
         terms.push(term("part it plays", nats, said));
     }
@@ -219,14 +235,25 @@ fn of_finding(
     }
 }
 
-/// Says whether a callee of the amplifier gets clearly more requests than before.
+/// Says whether a callee of the amplifier gets clearly more requests than before, and nothing
+/// behind that callee is in trouble by itself: then the extra calls may be all that is wrong.
 fn loads_callee(
     context: &Context,
     finding: &Finding,
     anomalies: &BTreeMap<EntityId, Anomaly>,
+    blames: &BTreeMap<EntityId, Blame>,
 ) -> bool {
+    // Only the callee at which the extra calls were seen.
+    let present = finding.seen.iter().filter(|s| s.observation.state == EvidenceState::Present);
+    let seen: BTreeSet<EntityId> = present.filter_map(|s| s.observation.seen_at).collect();
     let callees = finding.subject.map(|e| context.telemetry.graph.callees(e)).unwrap_or_default();
-    callees.iter().filter_map(|c| anomalies.get(c)?.traffic_ratio).any(|r| r >= SUSTAINED_LOAD)
+    let callees: Vec<EntityId> = callees.iter().copied().filter(|c| seen.contains(c)).collect();
+    let alone = |c: &EntityId| {
+        blames.get(c).and_then(|b| b.explained_by).is_none_or(|(_, by)| by < TROUBLE_BEHIND)
+    };
+    callees.iter().filter(|c| alone(c)).any(|c| {
+        anomalies.get(c).and_then(|a| a.traffic_ratio).is_some_and(|r| r >= SUSTAINED_LOAD)
+    })
 }
 
 fn unclassified(id: EntityId, blame: &Blame, anomalies: &BTreeMap<EntityId, Anomaly>) -> Candidate {

@@ -7,7 +7,7 @@ use crate::model::{Gap, GapKind};
 use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
 
-const MOMENTS: Most = (8, 5);
+const MOMENTS: Most = (8, 7);
 const GAPS: Most = (6, 4);
 /// How many missing inputs of signatures are named.
 const MISSING: usize = 5;
@@ -21,11 +21,11 @@ pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
     let drawn = |m: &Moment| {
         m.kind == "onset" && chain.iter().any(|l| m.entity.as_ref() == Some(&l.entity))
     };
-    // What the chain above already shows, and sessions, are a matter of -v.
+    // What the chain above already shows is a matter of -v.
     let brief = !page.verbose() && d.verdict != Verdict::Healthy;
     let (told, apart): (Vec<&Moment>, Vec<&Moment>) =
-        d.timeline.iter().partition(|m| !brief || !(drawn(m) || m.kind == "session"));
-    let total = told.len() + apart.iter().filter(|m| m.kind == "session").count();
+        d.timeline.iter().partition(|m| !brief || !drawn(m));
+    let total = told.len();
     let mut moments = told;
     // Those nearest to the start of the incident are shown.
     moments.sort_by_key(|m| m.at.abs_diff(d.window.incident.from));
@@ -40,6 +40,7 @@ pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
     });
     let incident = d.window.incident;
     let mut borders = vec![(incident.from, "incident begins"), (incident.to, "incident ends")];
+    borders.retain(|_| d.window.found);
     for m in &moments {
         while borders.first().is_some_and(|(at, _)| *at <= m.at) {
             let (at, said) = borders.remove(0);

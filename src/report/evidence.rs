@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 const EVIDENCE: Most = (6, 5);
 const AGAINST: Most = (3, 2);
-const CHECKS: Most = (3, 2);
+const CHECKS: Most = (3, 1);
 const ACTIONS: Most = (3, 1);
 
 /// The strongest evidence of a hypothesis, then what speaks against it.

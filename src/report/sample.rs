@@ -227,6 +227,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         window: WindowReport {
             baseline: Span { from: AXIS.from, to: START - 2 * SECOND },
             incident: Span { from: START, to: START + 181 * SECOND },
+            found: true,
             how: "found: errors of gateway leave their baseline (incident.toml has none)"
                 .to_owned(),
         },

@@ -16,7 +16,10 @@ const REASONS: Most = (3, 3);
 pub(super) fn header(page: &mut Page, d: &Diagnosis) {
     let g = page.glyphs;
     let w = &d.window;
-    let (from, to) = (w.incident.from, w.incident.to);
+    let (mut from, to) = (w.incident.from, w.incident.to);
+    if !w.found {
+        from = w.baseline.from;
+    }
     if let Some(title) = d.title.as_deref().filter(|t| !t.trim().is_empty()) {
         let title = page.clean(title);
         page.wrap(" ", LABEL, &title);
@@ -33,7 +36,7 @@ pub(super) fn header(page: &mut Page, d: &Diagnosis) {
         g.dash,
         time::clock(w.baseline.to),
     );
-    labelled(page, "INCIDENT", &text);
+    labelled(page, if w.found { "INCIDENT" } else { "RECORDING" }, &text);
     let how = page.clean(&w.how);
     if !how.is_empty() {
         labelled(page, "window", &how);

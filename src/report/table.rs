@@ -6,8 +6,8 @@ use crate::diagnosis::{Diagnosis, EntityRef, Hypothesis, Role};
 use tabled::{builder::Builder, settings::Style as Borders};
 use unicode_width::UnicodeWidthStr;
 
-const RIVALS: Most = (4, 3);
-const REJECTED: Most = (3, 2);
+const RIVALS: Most = (4, 2);
+const REJECTED: Most = (3, 3);
 /// Below this width a table becomes a list.
 const NARROW: usize = 80;
 
@@ -68,7 +68,11 @@ fn apart(page: &Page, d: &Diagnosis, h: &Hypothesis) -> String {
         || first.and_then(|f| f.discriminators.iter().find(|c| evidence::is_about(c, h)));
     match own.or_else(of_first) {
         Some(check) => format!("open: {}", page.clean(&check.question)),
-        None => "only less likely".to_owned(),
+        None => {
+            let worst = h.terms.iter().filter(|t| t.nats < -0.5);
+            let worst = worst.min_by(|a, b| a.nats.total_cmp(&b.nats));
+            worst.map_or("less likely".to_owned(), |t| page.clean(&t.said))
+        }
     }
 }
 
