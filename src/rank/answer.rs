@@ -537,11 +537,7 @@ impl Writer<'_> {
             return (Verdict::Inconclusive, reasons);
         };
         let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
-        reasons.push(format!(
-            "{} in 100 that it is the cause, the next {} in 100",
-            pct(top.probability),
-            pct(runner_up)
-        ));
+        reasons.push(format!("{} that it is the cause, the next {}", pct(top.probability), pct(runner_up)));
         let decisive = top.evidence.iter().any(|e| {
             e.state == EvidenceState::Present
                 && e.role == EvidenceRole::Required
@@ -613,6 +609,11 @@ impl Writer<'_> {
     }
 }
 
+/// A probability in words that never claims certainty.
 fn pct(p: f64) -> String {
-    format!("{:.0}", 100.0 * p)
+    match p {
+        _ if p > 0.99 => "more than 99 in 100".to_owned(),
+        _ if p < 0.01 => "less than 1 in 100".to_owned(),
+        _ => format!("{:.0} in 100", 100.0 * p),
+    }
 }

@@ -295,7 +295,7 @@ fn calibrate(candidates: &mut [Candidate]) {
 }
 
 /// Sharpness of the softmax.
-const SHARPNESS: f64 = 1.6;
+const SHARPNESS: f64 = 1.2;
 
 /// Says whether an entity is one that people run or call, not a host or a lone instance.
 pub fn is_component(kind: EntityKind) -> bool {
