@@ -54,6 +54,11 @@ const TROUBLE_ROLES: [&str; 12] = [
     "pool-utilization",
 ];
 
+/// Resources whose lasting growth without more load is worth a look even if nobody felt it.
+const RESOURCE_ROLES: [&str; 3] = ["cpu", "memory", "disk"];
+/// Traffic that moves by this factor explains resources that move with it.
+const LOAD_RATIO: f64 = 1.3;
+
 /// The two windows that everything is compared between.
 #[derive(Clone, Debug)]
 pub struct Windows {
@@ -124,10 +129,18 @@ pub fn windows(
         .filter(|i| TROUBLE_ROLES.contains(&series[**i].role.as_str()))
         .copied()
         .collect();
+    let resources: Vec<usize> = all
+        .iter()
+        .filter(top)
+        .filter(|i| RESOURCE_ROLES.contains(&series[**i].role.as_str()))
+        .filter(|i| !load_moved(series[**i].subject, series))
+        .copied()
+        .collect();
     let rounds = [
         (told, true, "the symptom named in incident.toml leaves its usual level"),
         (felt, true, "latency, errors or availability leave their usual level"),
         (trouble, false, "internal signals leave their usual level; no user symptom does"),
+        (resources, false, "resources leave their usual level without more load; nobody felt it"),
     ];
     for (candidates, felt, why) in rounds {
         let found: Vec<Disturbance> =
@@ -152,6 +165,17 @@ pub fn windows(
 
 fn is_top(s: &SignalSeries) -> bool {
     s.points.len() >= 8
+}
+
+/// Says whether the traffic of a subject changed its level in the recording.
+fn load_moved(subject: Subject, series: &[SignalSeries]) -> bool {
+    series.iter().filter(|s| s.subject == subject && s.role == "traffic").any(|s| {
+        let values: Vec<f64> = s.points.iter().map(|p| p.1).collect();
+        let segments = change::segments(&values);
+        let levels = segments.iter().filter_map(|g| robust::median(&values[g.from..g.to]));
+        let (low, high) = levels.fold((f64::MAX, 0.0f64), |(l, h), v| (l.min(v), h.max(v)));
+        high >= LOAD_RATIO * low
+    })
 }
 
 /// Says whether a series is the symptom that the user named.

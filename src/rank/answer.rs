@@ -537,7 +537,11 @@ impl Writer<'_> {
             return (Verdict::Inconclusive, reasons);
         };
         let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
-        reasons.push(format!("{} that it is the cause, the next {}", pct(top.probability), pct(runner_up)));
+        reasons.push(format!(
+            "{} that it is the cause, the next {}",
+            pct(top.probability),
+            pct(runner_up)
+        ));
         let decisive = top.evidence.iter().any(|e| {
             e.state == EvidenceState::Present
                 && e.role == EvidenceRole::Required
