@@ -32,6 +32,13 @@ use structure::{CallShift, OperationShift};
 use trend::Trend;
 use window::Windows;
 
+/// Fewest points in the baseline of a series whose silence means something.
+const SILENT_BASELINE: usize = 5;
+/// Share of the baseline's steps that a series must fill to be missed later.
+const SILENT_COVERAGE: f64 = 0.7;
+/// Steps without a point after which a series has stopped.
+const SILENT_STEPS: i64 = 3;
+
 /// What is measured, for people and for `inspect`.
 pub const FEATURES: &[(&str, &str)] = &[
     ("shift", "level against the baseline, robust z and ratio (every series)"),
@@ -87,7 +94,7 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
     let windows =
         window::windows(&telemetry.incident, &rollups.series, &telemetry.signals, symptom, extent);
     let series: Vec<SeriesFeature> =
-        rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows)).collect();
+        rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows, extent.1)).collect();
     let sessions = match windows.disturbed {
         true => Window { from: windows.incident.from - lead(&windows), to: windows.incident.to },
         false => Window { from: extent.0, to: extent.1 + 1 },
@@ -114,19 +121,24 @@ pub fn inside(series: &SignalSeries, window: Window) -> Vec<f64> {
     series.points.iter().filter(|p| window.contains(p.0)).map(|p| p.1).collect()
 }
 
-fn of_series(s: &SignalSeries, telemetry: &Telemetry, windows: &Windows) -> SeriesFeature {
+fn of_series(
+    s: &SignalSeries,
+    telemetry: &Telemetry,
+    windows: &Windows,
+    end: Micros,
+) -> SeriesFeature {
     let signal = telemetry.signals.get(s.signal);
     let (before, during) = (inside(s, windows.baseline), inside(s, windows.incident));
     let mut out = SeriesFeature::default();
-    let last = s.points.last().map_or(0, |p| p.0);
-    let quiet_from = windows.incident.to.min(last.max(windows.incident.from)) - last;
-    out.silent = before.len() >= 3 && quiet_from > 3 * s.step.max(1) && during.len() < before.len();
+    out.silent = is_silent(s, before.len(), windows, end);
     out.shift = shift::shift(&before, &during, signal.unit(), signal.direction);
     let incident: Vec<(Micros, f64)> =
         s.points.iter().filter(|p| windows.incident.contains(p.0)).copied().collect();
     out.trend = trend::trend(&incident);
     if let Some(shift) = &out.shift {
-        let from = windows.incident.from - lead(windows);
+        // A given start is the user's word: nothing long before it is this incident's onset.
+        let before = if windows.given { s.step + s.smear } else { lead(windows) };
+        let from = windows.incident.from - before;
         let look = Window { from: from.max(windows.baseline.from), to: windows.incident.to };
         let up = shift.z >= 0.0;
         out.onset = onset::onset(&s.points, &shift.baseline, look, up, s.step, s.smear);
@@ -143,6 +155,19 @@ fn of_series(s: &SignalSeries, telemetry: &Telemetry, windows: &Windows) -> Seri
 
 /// Members are compared within one owner, kind, signal and dimension.
 type Group<'a> = (EntityId, EntityKind, SignalId, &'a str);
+
+/// Says whether a series reported in the baseline and stopped before the incident, or the
+/// recording, ended: the process, its scrape or its exporter is gone.
+fn is_silent(s: &SignalSeries, before: usize, windows: &Windows, end: Micros) -> bool {
+    let incident = windows.incident;
+    let last = s.points.last().map_or(0, |p| p.0);
+    let until = incident.to.min(end);
+    let step = s.step.max(1);
+    // One that reports now and then, like a function that is seldom called, is silent often.
+    let due = (windows.baseline.to - windows.baseline.from) / step;
+    let steady = before >= SILENT_BASELINE && before as f64 >= SILENT_COVERAGE * due as f64;
+    steady && incident.from <= end && until - last > SILENT_STEPS * step
+}
 
 /// Skew of every signal that several partitions, instances or alike stores of one owner report.
 fn skews(telemetry: &Telemetry, rollups: &Rollups, windows: &Windows) -> Vec<SkewFeature> {

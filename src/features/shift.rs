@@ -59,7 +59,9 @@ pub fn absolute_floor(unit: Unit, largest: f64) -> f64 {
         Unit::Count => 0.5,
         Unit::PerSecond => 0.05,
         Unit::Cores => 5e-3,
-        Unit::Bytes | Unit::BytesPerSecond => 1024.0,
+        // Megabytes or shares under a byte signal's name are small numbers, not small memories.
+        Unit::Bytes | Unit::BytesPerSecond if largest >= 1e6 => 1024.0,
+        Unit::Bytes | Unit::BytesPerSecond => 0.02 * largest,
         Unit::Instant => 1.0,
         Unit::None => 0.02 * largest,
     }

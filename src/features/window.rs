@@ -22,6 +22,9 @@ const LATENCY_S: f64 = 0.005;
 const SHARE: f64 = 0.01;
 /// Any other trouble signal is worse when it grows by this factor.
 const OTHER_RATIO: f64 = 2.0;
+/// A disturbance of fewer points, or a smaller share of the recording, is a blip.
+const BLIP_POINTS: usize = 4;
+const BLIP_SHARE: f64 = 0.02;
 /// A first segment at least this share of the recording is the normal one.
 const NORMAL_SHARE: f64 = 0.15;
 /// The incident is where at least this share of the most subjects disturbed at once are disturbed.
@@ -221,7 +224,8 @@ pub fn disturbances(index: usize, s: &SignalSeries, table: &SignalTable) -> Vec<
     let mut out: Vec<Disturbance> = Vec::new();
     for (i, segment) in segments.iter().enumerate() {
         let (z, is_worse) = worse(i, normal);
-        if !is_worse || i == normal {
+        let short = length(i) < BLIP_POINTS.max((BLIP_SHARE * values.len() as f64) as usize);
+        if !is_worse || i == normal || short {
             continue;
         }
         // Ranks blur the start of a segment by a few samples: it starts where values clearly left.

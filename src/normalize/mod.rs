@@ -67,8 +67,15 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     for series in raw.series.iter().filter(|s| !s.name.is_empty()) {
         resolver.labelled(series);
     }
-    let mut run = Run { resolver, table: &table, unknown: BTreeMap::new(), lost: BTreeMap::new() };
+    let mut run = Run {
+        resolver,
+        table: &table,
+        largest: BTreeMap::new(),
+        unknown: BTreeMap::new(),
+        lost: BTreeMap::new(),
+    };
     let homes = run.homes(&raw);
+    run.largest = run.largest_values(&raw);
     let (mut metas, mut points) = (Vec::new(), Vec::new());
     for series in merged(std::mem::take(&mut raw.series)) {
         if let Some((meta, values)) = run.series(&raw, series, &homes) {
@@ -131,8 +138,8 @@ fn merged(all: Vec<RawSeries>) -> Vec<RawSeries> {
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut out: Vec<RawSeries> = Vec::new();
     for series in all {
-        let key = match series.name.is_empty() {
-            true => format!("{}:{}", series.file, shown(&series)),
+        let key = match series.name.is_empty() || series.labels.is_empty() {
+            true => format!("{}:{} {:?}", series.file, shown(&series), series.unit),
             false => format!("{} {:?}", shown(&series), series.unit),
         };
         match at.get(&key) {
@@ -190,9 +197,21 @@ struct Understood {
     entity: Option<String>,
 }
 
+/// One file and signal (and statistic): the same unit for all its series.
+type ScaleKey = (u32, crate::signals::SignalId, Option<String>);
+
+fn scale_key(series: &RawSeries, signal: crate::signals::SignalId) -> ScaleKey {
+    (series.file, signal, series.statistic.clone())
+}
+
+/// Words in a name that say that the values are a share.
+const RATE_WORDS: [&str; 5] = ["ratio", "rate", "percent", "pct", "share"];
+
 struct Run<'a> {
     resolver: Resolver<'a>,
     table: &'a SignalTable,
+    /// Largest value of each file's signal: one metric has one unit in all its series.
+    largest: BTreeMap<ScaleKey, f64>,
     unknown: BTreeMap<String, u64>,
     lost: BTreeMap<String, u64>,
 }
@@ -210,6 +229,17 @@ impl Run<'_> {
             }
         }
         homes
+    }
+
+    fn largest_values(&self, raw: &Raw) -> BTreeMap<ScaleKey, f64> {
+        let mut out: BTreeMap<ScaleKey, f64> = BTreeMap::new();
+        for series in &raw.series {
+            let Some(u) = self.understand(raw, series) else { continue };
+            let own = series.samples.iter().map(|s| s.1.abs()).fold(0.0, f64::max);
+            let slot = out.entry(scale_key(series, u.meaning.signal)).or_default();
+            *slot = slot.max(own);
+        }
+        out
     }
 
     fn understand(&self, raw: &Raw, series: &RawSeries) -> Option<Understood> {
@@ -280,7 +310,9 @@ impl Run<'_> {
             *self.lost.entry(shown(&series)).or_default() += 1;
             return None;
         };
-        if let Some(edge) = self.edge_by_name(&series, about.subject) {
+        if u.meaning.guessed
+            && let Some(edge) = self.edge_by_name(&series, about.subject)
+        {
             about.subject = edge;
         }
         if u.meaning.guessed && signal.name == "other" {
@@ -296,8 +328,16 @@ impl Run<'_> {
             return None;
         }
         let written = series.unit.as_deref().or(u.meaning.unit);
-        let largest = series.samples.iter().map(|s| s.1.abs()).fold(0.0, f64::max);
-        let counted = signal.role == "errors";
+        let largest =
+            self.largest.get(&scale_key(&series, u.meaning.signal)).copied().unwrap_or(0.0);
+        // "errors" that exceed one, without a word of share or per cent, are counts.
+        let counted = signal.role == "errors" && signal.unit() == Unit::Ratio;
+        let shared = RATE_WORDS.iter().any(|w| series.name.to_lowercase().contains(w));
+        let mut signal_id = u.meaning.signal;
+        if counted && written.is_none() && largest > 1.0 && !(shared && largest <= 100.0) {
+            signal_id = self.table.named("guess.errors").unwrap_or(signal_id);
+        }
+        let counted = counted && !shared;
         let counter = matches!(u.meaning.part, Part::Total | Part::Count | Part::Bucket);
         let factor = match counter {
             true => 1.0,
@@ -309,7 +349,7 @@ impl Run<'_> {
         let meta = SeriesMeta {
             file: series.file,
             shown: shown(&series),
-            signal: u.meaning.signal,
+            signal: signal_id,
             part: u.meaning.part,
             stat: named.unwrap_or(u.meaning.stat),
             guessed: u.meaning.guessed,
@@ -363,9 +403,14 @@ impl Run<'_> {
         }
         let path = &raw.files[series.file as usize].path;
         let stem = stem(path);
-        let name = match () {
-            () if !GENERIC_STEMS.contains(&stem.to_lowercase().as_str()) => stem.to_owned(),
-            () => raw.incident.symptom_entity.clone().unwrap_or_else(|| "system".to_owned()),
+        let generic = |s: &str| GENERIC_STEMS.contains(&s.to_lowercase().as_str());
+        let folder = path.rsplit('/').nth(1).filter(|f| !generic(f));
+        let name = match (generic(stem), folder) {
+            (false, _) => stem.to_owned(),
+            (true, Some(folder)) => folder.to_owned(),
+            (true, None) => {
+                raw.incident.symptom_entity.clone().unwrap_or_else(|| "system".to_owned())
+            }
         };
         let kind = identity::kind_by_name(&name, EntityKind::Service);
         Some(plain(self.resolver.graph.top(kind, &name)))
@@ -374,7 +419,12 @@ impl Run<'_> {
     /// A metric named after another entity is that entity as its caller sees it.
     fn edge_by_name(&self, series: &RawSeries, subject: Subject) -> Option<Subject> {
         let Subject::Entity(from) = subject else { return None };
-        let cuts = series.name.match_indices('_').map(|(i, _)| i);
+        if self.table.exporters.iter().any(|e| series.name.starts_with(&e.prefix)) {
+            return None;
+        }
+        // One plain word (`order_…`) is more often a subject matter than a service's name.
+        let of_words = |i: &usize| crate::signals::words(&series.name[..*i]).len() > 1;
+        let cuts = series.name.match_indices('_').map(|(i, _)| i).filter(of_words);
         let found = cuts.filter_map(|i| self.resolver.graph.find(&series.name[..i])).last()?;
         let both = [from, found].map(|e| self.resolver.graph.entity(e).kind);
         let callable = both.iter().all(|k| !matches!(k, EntityKind::Host | EntityKind::Instance));

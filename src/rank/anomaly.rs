@@ -20,6 +20,12 @@ const OWN_MAX: f64 = 2.5;
 
 /// A call has vanished when at least this share of the calls per parent is gone for sure.
 const VANISHED: f64 = 0.4;
+/// Weight of a natural-log unit of size beyond a factor of two.
+const BEYOND_WEIGHT: f64 = 0.1;
+/// Score of an entity that is gone.
+const GONE: f64 = 2.5;
+/// Traffic below this share of the baseline is none.
+const UNSERVED: f64 = 0.1;
 /// Least share of the runs of an operation in which it passes its one call on.
 const PASSED_ON: f64 = 0.9;
 
@@ -95,8 +101,9 @@ pub struct Anomaly {
     pub onset: Option<Onset>,
     /// Traffic in the incident over the baseline.
     pub traffic_ratio: Option<f64>,
-    /// Number of series that could have shown something.
+    /// Number of series that could have shown something, and of those that stopped.
     pub observed: usize,
+    pub silent: usize,
 }
 
 impl Anomaly {
@@ -123,7 +130,18 @@ pub fn score(shift: &Shift, direction: Direction, unit: Unit, facet: Facet) -> f
     let surprise = ((1.0 + z) / (1.0 + NOISE_Z)).ln().max(0.0);
     let floor = 1.0 / (shift.baseline.n as f64 + 1.0);
     let unusual = (1.0 - 10.0 * (shift.p - floor)).clamp(0.0, 1.0);
-    surprise * unusual * effect(shift, unit, facet)
+    surprise * unusual * effect(shift, unit, facet) + beyond(shift, unit, facet) * unusual
+}
+
+/// A little for every further factor of two: a hundredfold move is more than a threefold one,
+/// though both are far beyond the noise.
+fn beyond(shift: &Shift, unit: Unit, facet: Facet) -> f64 {
+    let bounded = unit == Unit::Ratio && facet == Facet::Errors;
+    let (from, to) = (shift.baseline.median, shift.level);
+    if bounded || from * to <= 0.0 || shift.z.abs() <= NOISE_Z {
+        return 0.0;
+    }
+    BEYOND_WEIGHT * ((to / from).ln().abs() - FULL_EFFECT).clamp(0.0, 6.0)
 }
 
 /// How large the move is for whoever feels it, 0 to 1.
@@ -146,7 +164,6 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
         let signal = context.telemetry.signals.get(s.signal);
         let Some(facet) = facet(&s.role, signal.view) else { continue };
         let feature = &context.features.series[i];
-        let Some(shift) = &feature.shift else { continue };
         let owner = match s.subject {
             Subject::Entity(e) => graph.owner(e),
             Subject::Edge(_, callee) if graph.callees(callee).is_empty() => callee,
@@ -163,14 +180,13 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
             (Subject::Edge(..), Facet::Contention) => continue,
             (_, facet) => facet,
         };
-        let one = score(shift, signal.direction, signal.unit(), seen_as);
         let anomaly = out.entry(owner).or_default();
         anomaly.observed += 1;
+        anomaly.silent += usize::from(feature.silent && matches!(s.subject, Subject::Entity(_)));
+        let Some(shift) = &feature.shift else { continue };
+        let one = score(shift, signal.direction, signal.unit(), seen_as);
         if seen_as == Facet::Traffic && shift.ratio().is_finite() {
             anomaly.traffic_ratio = Some(anomaly.traffic_ratio.unwrap_or(0.0).max(shift.ratio()));
-        }
-        if feature.silent {
-            anomaly.raise(Facet::Silence, 1.0);
         }
         let kept = if s.guessed { 0.9 * one } else { one };
         if kept > 0.0 {
@@ -181,7 +197,52 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
         finish(context, *id, anomaly);
     }
     own_time(context, &mut out);
+    gone(context, &mut out);
     out
+}
+
+/// Adds what is missing: entities that stopped reporting, serve nothing any more while their
+/// callers go on, or answer at once where callers get errors.
+fn gone(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
+    let failing = |out: &BTreeMap<EntityId, Anomaly>, id: &EntityId| {
+        let callers = context.telemetry.graph.callers(*id);
+        callers.iter().any(|c| out.get(c).is_some_and(|a| a.of(Facet::Errors) > 0.5))
+    };
+    let still = |out: &BTreeMap<EntityId, Anomaly>, id: &EntityId| {
+        let callers = context.telemetry.graph.callers(*id);
+        let loaded =
+            |c: &EntityId| out.get(c).and_then(|a| a.traffic_ratio).is_some_and(|r| r > 0.5);
+        match callers.is_empty() {
+            true => out.keys().any(|c| c != id && loaded(c)),
+            false => callers.iter().any(loaded),
+        }
+    };
+    let ids: Vec<EntityId> = out.keys().copied().collect();
+    for id in ids {
+        let a = &out[&id];
+        let mostly_silent = a.silent > 0 && 2 * a.silent >= a.observed;
+        let unserved = a.traffic_ratio.is_some_and(|r| r < UNSERVED) && still(out, &id);
+        let fast = fails_fast(context, id, a) && failing(out, &id);
+        let slot = out.entry(id).or_default();
+        if mostly_silent || unserved {
+            slot.raise(Facet::Silence, GONE);
+        }
+        if fast {
+            slot.raise(Facet::Errors, GONE);
+        }
+    }
+}
+
+/// Says whether an entity answers in less than half the usual time at its usual load.
+fn fails_fast(context: &Context, id: EntityId, a: &Anomaly) -> bool {
+    let usual_load = a.traffic_ratio.is_none_or(|r| (0.6..1.7).contains(&r));
+    let own = context.series_of(Subject::Entity(id)).iter();
+    usual_load
+        && own.filter(|i| context.rollups.series[**i].role == "latency").any(|i| {
+            let view = context.telemetry.signals.get(context.rollups.series[*i].signal).view;
+            let shift = context.features.series[*i].shift;
+            view != View::Client && shift.is_some_and(|s| s.z_median <= -NOISE_Z && s.ratio() < 0.5)
+        })
 }
 
 /// The anomaly of one entity, with its series.

@@ -518,13 +518,13 @@ impl Writer<'_> {
         let windows = &self.context.features.windows;
         let cause = |h: &&Hypothesis| h.role != Role::Rejected;
         let top = hypotheses.iter().find(cause);
-        let normal =
-            |h: &Hypothesis| matches!(h.signature.as_deref(), Some("healthy" | "expected-load"));
+        let normal = |h: &Hypothesis| {
+            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
+            file.is_some_and(|f| f.signature.category == Category::Normal)
+        };
         let mut reasons = Vec::new();
         if !windows.disturbed {
-            let strong = top.filter(|h| {
-                !normal(h) && h.signature.is_some() && h.role == Role::Cause && h.score > 2.0
-            });
+            let strong = top.filter(|h| !normal(h) && h.role == Role::Cause && h.score > 2.0);
             if strong.is_none() {
                 reasons.push(
                     "no latency, error or availability signal leaves its usual level".to_owned(),
@@ -547,11 +547,31 @@ impl Writer<'_> {
                 && e.role == EvidenceRole::Required
                 && e.strength >= Strength::Strong
         });
+        let known = self.context.telemetry.graph.find(&top.entity.service);
+        let graph = &self.context.telemetry.graph;
+        let placed =
+            known.is_some_and(|e| !graph.callers(e).is_empty() || !graph.callees(e).is_empty());
+        // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
+        let by_fact = top
+            .evidence
+            .iter()
+            .any(|e| e.state == EvidenceState::Present && e.strength == Strength::Decisive);
         let verdict = match () {
-            () if top.probability >= CONFIRMED && decisive && windows.felt => Verdict::Confirmed,
-            () if top.probability >= LIKELY => Verdict::Likely,
+            () if top.probability >= CONFIRMED
+                && decisive
+                && windows.felt
+                && (placed || by_fact) =>
+            {
+                Verdict::Confirmed
+            }
+            () if top.probability >= LIKELY && (windows.disturbed || top.signature.is_some()) => {
+                Verdict::Likely
+            }
             () => Verdict::Inconclusive,
         };
+        if !placed && !by_fact {
+            reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
+        }
         if top.signature.is_none() {
             reasons.push(
                 "the place is known better than the failure mode: no signature matches there"

@@ -8,7 +8,7 @@
 
 use super::anomaly::{Anomaly, Facet};
 use crate::matching::Context;
-use crate::model::{EntityId, EntityKind};
+use crate::model::{EntityId, EntityKind, Unit};
 use crate::signals::{Stat, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +67,10 @@ pub fn assign(
     for (id, a) in anomalies {
         let mut blame = Blame::default();
         let callees = graph.callees(*id).iter().filter(|c| *c != id);
-        let seen = |c: &EntityId| anomalies.get(c).map_or(0.0, visible);
+        let seen = |c: &EntityId| {
+            let visible = anomalies.get(c).map_or(0.0, visible);
+            visible * weight_of(&gain(context, *c), &gain(context, *id)).sqrt()
+        };
         blame.explained_by = callees
             .map(|c| (*c, seen(c)))
             .filter(|(_, v)| *v > 0.0)
@@ -164,10 +167,27 @@ fn gain(context: &Context, id: EntityId) -> Gain {
     let grown = |s: crate::features::shift::Shift| (s.incident_median - s.baseline.median).max(0.0);
     let lost = |s: crate::features::shift::Shift| (s.baseline.median - s.incident_median).max(0.0);
     let failures = pick("errors", mean).map(grown).or(pick("availability", mean).map(lost));
+    // Failures that are counted, not a share of requests, are a rate already.
+    let counted = own.iter().any(|i| {
+        let s = &context.rollups.series[*i];
+        s.role == "errors" && context.telemetry.signals.get(s.signal).unit() != Unit::Ratio
+    });
+    let per = if counted { 1.0 } else { rate };
     Gain {
         waiting: pick("latency", mean).map(|s| rate * grown(s)),
-        failures: failures.map(|f| rate * f),
+        failures: failures.map(|f| per * f),
     }
+}
+
+/// How much of an entity's gain a callee's gain amounts to, at most 1; 1 where it is not known.
+/// A callee that waits a hundredth longer explains no more than that of its caller's waiting.
+fn weight_of(callee: &Gain, own: &Gain) -> f64 {
+    let share = |c: Option<f64>, o: Option<f64>| match (c, o) {
+        (Some(c), Some(o)) if o > 0.0 => Some((c / o).min(1.0)),
+        _ => None,
+    };
+    let parts = [share(callee.waiting, own.waiting), share(callee.failures, own.failures)];
+    parts.into_iter().flatten().reduce(f64::max).unwrap_or(1.0)
 }
 
 /// The largest gain among the entities where users felt it and those that they depend on: a
@@ -189,7 +209,13 @@ fn contribution(
     felt: &BTreeMap<EntityId, f64>,
     wanted: &Gain,
 ) -> Option<(f64, String)> {
-    if felt.is_empty() {
+    let graph = &context.telemetry.graph;
+    let leads = || {
+        let reach = graph.dependants(id);
+        felt.keys().any(|f| *f == id || reach.contains_key(f))
+    };
+    // Without a path to what users felt, the busiest entity would always seem the largest.
+    if felt.is_empty() || graph_is_blind(context, id) || !leads() {
         return None;
     }
     let own = gain(context, id);

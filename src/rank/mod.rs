@@ -278,7 +278,8 @@ fn order_in_time(candidates: &mut [Candidate]) {
             (0.0, "earlier than every strong candidate".to_owned())
         } else {
             let late = (own.earliest - first.at).max(0) as f64 / 1e6;
-            let nats = -ORDER_MAX * (late / (late + 60.0));
+            let blur = 60.0 + 4.0 * own.uncertainty_s();
+            let nats = -ORDER_MAX * (late / (late + blur));
             (nats, format!("{} later than the first", crate::time::duration(late)))
         };
         c.terms.push(term("order in time", nats, said));
