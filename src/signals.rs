@@ -65,6 +65,9 @@ pub struct Signal {
     pub state_dropped: Vec<String>,
     #[serde(default)]
     pub member_label: Option<String>,
+    /// A counter also where its name has no `_total`, if its values behave like one.
+    #[serde(default)]
+    pub counter: bool,
     /// The server reports it when a statement ends, so its time says nothing.
     #[serde(default)]
     pub late: bool,
@@ -94,6 +97,8 @@ struct Guess {
     words: Vec<String>,
     #[serde(default)]
     any: Vec<String>,
+    #[serde(default)]
+    with: Vec<String>,
     signal: String,
 }
 
@@ -115,6 +120,9 @@ pub struct Exporter {
     pub prefix: String,
     pub kind: EntityKind,
     pub name_labels: Vec<String>,
+    /// Labels that name the part of the entity that measured.
+    #[serde(default)]
+    pub instance_labels: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -314,17 +322,17 @@ impl SignalTable {
         }
         let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
         let mut rest = all.clone();
-        strip(&mut rest, &mut part, &mut stat, &mut unit);
+        while strip_one(&mut rest, &mut part, &mut stat, &mut unit) {}
         let has = |w: &String| all.contains(w);
         let hit = |g: &Guess| {
-            let any = g.any.is_empty() || g.any.iter().any(has);
-            g.words.iter().all(has) && any
+            let one_of = |of: &[String]| of.is_empty() || of.iter().any(has);
+            g.words.iter().all(has) && one_of(&g.any) && one_of(&g.with)
         };
         let found = self.guesses.iter().find(|(g, _)| hit(g)).map(|(_, id)| *id);
         let other = self.named("other").unwrap_or(SignalId(0));
         let signal = found.unwrap_or(other);
         // Parts of a house histogram stay parts; any other sum or count is a counter.
-        if self.get(signal).role != "latency" && matches!(part, Part::Count | Part::Sum) {
+        if self.get(signal).unit() != Unit::Seconds && matches!(part, Part::Count | Part::Sum) {
             part = Part::Total;
         }
         Some(Meaning { signal, part, stat, unit, guessed: true })
@@ -333,11 +341,11 @@ impl SignalTable {
     /// A name that an alias knows, with or without suffixes.
     pub fn known(&self, all: &[String]) -> Option<Meaning> {
         let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
-        strip(&mut all.to_vec(), &mut part, &mut stat, &mut unit);
+        let mut rest = all.to_vec();
+        while strip_one(&mut rest, &mut part, &mut stat, &mut unit) {}
         // A `_total` is one even where the alias is written with it; a `_count` may be a gauge.
         let total = part == Part::Total;
-        (part, stat) = (Part::Value, Stat::Value);
-        let mut rest = all.to_vec();
+        (part, stat, rest) = (Part::Value, Stat::Value, all.to_vec());
         loop {
             if let Some(id) = self.by_key.get(&rest.concat()) {
                 if total && part == Part::Value {
@@ -364,15 +372,6 @@ fn forms(words: &[String]) -> Vec<String> {
         found.push(rest.concat());
     }
     found
-}
-
-fn strip(
-    rest: &mut Vec<String>,
-    part: &mut Part,
-    stat: &mut Stat,
-    unit: &mut Option<&'static str>,
-) {
-    while strip_one(rest, part, stat, unit) {}
 }
 
 /// Takes one suffix off: part, unit or statistic. Says whether there was one.
@@ -418,9 +417,44 @@ mod tests {
     }
 
     #[test]
+    fn housekeeping_is_no_symptom_of_users() {
+        let house = [
+            "container_memory_failures_total",
+            "pg_exporter_last_scrape_duration_seconds",
+            "redis_exporter_last_scrape_error",
+            "node_scrape_collector_duration_seconds",
+            "node_timex_maxerror_seconds",
+            "container_memory_failcnt",
+            "promhttp_metric_handler_errors_total",
+            "go_memstats_mallocs_total",
+            "net_conntrack_dialer_conn_failed_total",
+            "prometheus_tsdb_compactions_failed_total",
+        ];
+        for name in house {
+            assert_eq!(read(name).0, "housekeeping", "{name}");
+        }
+        assert_eq!(read("go_gc_duration_seconds").0, "guess.gc");
+        assert_eq!(read("python_gc_objects_collected_total").0, "guess.gc");
+    }
+
+    #[test]
+    fn errors_and_times_without_requests_are_internal() {
+        assert_eq!(read("api_errors_total").0, "guess.errors");
+        assert_eq!(read("checkout_error_rate").0, "guess.errors");
+        assert_eq!(read("api_request_duration_seconds_sum").0, "guess.latency");
+        assert_eq!(read("search_latency_p99").0, "guess.latency");
+        let (name, part, ..) = read("reconcile_duration_seconds_count");
+        assert_eq!((name.as_str(), part), ("guess.internal_latency", Part::Count));
+        let table = SignalTable::built_in().expect("valid");
+        let internal = table.named("guess.internal_errors").expect("defined");
+        let signal = table.get(internal);
+        assert_eq!((signal.role.as_str(), signal.view), ("errors", View::Internal));
+    }
+
+    #[test]
     fn house_names_are_guessed_from_their_words() {
         let (name, part, _, _, guessed) = read("agent_lookup_failed_total");
-        assert_eq!((name.as_str(), part, guessed), ("guess.errors", Part::Total, true));
+        assert_eq!((name.as_str(), part, guessed), ("guess.internal_errors", Part::Total, true));
         let (name, _, stat, unit, _) = read("db_query_duration_p99_ms");
         assert_eq!(
             (name.as_str(), stat, unit),

@@ -43,18 +43,22 @@ pub fn believable(t: Micros) -> Option<Micros> {
 
 /// What a time without an offset is taken to mean.
 #[derive(Clone, Debug)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    zone: TimeZone,
+    /// The user named it; without that, it is an assumption.
+    named: bool,
+}
 
 impl Default for Zone {
     fn default() -> Self {
-        Zone(TimeZone::UTC)
+        Zone { zone: TimeZone::UTC, named: false }
     }
 }
 
 impl Zone {
     /// Looks up an IANA name such as `Europe/Berlin`.
     pub fn named(name: &str) -> Option<Zone> {
-        TimeZone::get(name).ok().map(Zone)
+        TimeZone::get(name).ok().map(|zone| Zone { zone, named: true })
     }
 }
 
@@ -76,8 +80,8 @@ pub fn parse(text: &str, zone: &Zone) -> Option<Parsed> {
     }
     let local = text.strip_suffix(" UTC").map(|t| (t, TimeZone::UTC, false)).unwrap_or((
         text,
-        zone.0.clone(),
-        true,
+        zone.zone.clone(),
+        !zone.named,
     ));
     let naive: civil::DateTime = local.0.parse().ok()?;
     let at = local.1.to_ambiguous_zoned(naive).compatible().ok()?;

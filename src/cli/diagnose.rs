@@ -3,10 +3,11 @@
 use super::{Outcome, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{Error, ExitCode, Result};
+use crate::model::GapKind;
 use crate::report::{self, Style};
 use crate::{Options, diagnose};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `diagnose`.
 #[derive(Debug, Args)]
@@ -58,8 +59,7 @@ impl Diagnose {
                 return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
             }
         }
-        let exclude = self.output.iter().filter_map(|o| o.strip_prefix(&self.folder).ok());
-        let exclude = exclude.map(|p| p.to_string_lossy().into_owned()).collect();
+        let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let options = Options { exclude, signatures: self.signatures.clone() };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
@@ -77,7 +77,11 @@ impl Diagnose {
             Some(FailOn::Confirmed) => d.verdict == Verdict::Confirmed,
             None => false,
         };
-        let unreadable = d.inputs.iter().any(|i| i.reader == "none" || i.skipped > 0);
+        let lost = [GapKind::Unreadable, GapKind::Skipped, GapKind::Truncated];
+        let unreadable = d.inputs.iter().any(|i| i.reader == "none" || i.skipped > 0)
+            || d.gaps.iter().any(|g| {
+                lost.contains(&g.kind) || (g.kind == GapKind::Missing && g.file.is_some())
+            });
         match () {
             () if reached => ExitCode::FailOn,
             () if self.strict_data && (d.verdict == Verdict::Inconclusive || unreadable) => {
@@ -86,6 +90,15 @@ impl Diagnose {
             () => ExitCode::Analysed,
         }
     }
+}
+
+/// The path of an output within the folder, however both are written.
+fn inside(folder: &Path, output: &Path) -> Option<String> {
+    let parent = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let whole = parent.canonicalize().ok()?.join(output.file_name()?);
+    let inner = whole.strip_prefix(folder.canonicalize().ok()?).ok()?.to_owned();
+    let parts = inner.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    Some(parts.collect::<Vec<_>>().join("/"))
 }
 
 fn format_of(path: &std::path::Path) -> Result<Format> {

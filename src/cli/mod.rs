@@ -127,7 +127,8 @@ fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
     if path.exists() && !force {
         return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
     }
-    let part = PathBuf::from(format!("{place}.part"));
+    // A name of our own: a user's own `x.part` stays as it is.
+    let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
     let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
     fs::write(&part, text).map_err(fail)?;
     fs::rename(&part, path).map_err(|e| {

@@ -129,9 +129,11 @@ fn of_series(
 ) -> SeriesFeature {
     let signal = telemetry.signals.get(s.signal);
     let (before, during) = (inside(s, windows.baseline), inside(s, windows.incident));
-    let mut out = SeriesFeature::default();
-    out.silent = is_silent(s, before.len(), windows, end);
-    out.shift = shift::shift(&before, &during, signal.unit(), signal.direction);
+    let mut out = SeriesFeature {
+        silent: is_silent(s, before.len(), windows, end),
+        shift: shift::shift(&before, &during, signal.unit(), signal.direction),
+        ..SeriesFeature::default()
+    };
     let incident: Vec<(Micros, f64)> =
         s.points.iter().filter(|p| windows.incident.contains(p.0)).copied().collect();
     out.trend = trend::trend(&incident);

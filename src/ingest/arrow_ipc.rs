@@ -4,7 +4,8 @@ use super::raw::Raw;
 use super::table::{self, Table};
 use super::{Head, Input};
 use crate::model::GapKind;
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, make_array};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -49,8 +50,8 @@ fn append(batch: &RecordBatch, table: &mut Table) -> Result<(), ArrowError> {
         table.header = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
     }
     let options = FormatOptions::default();
-    let columns = batch
-        .columns()
+    let columns = batch.columns().iter().map(|c| plain(c)).collect::<Result<Vec<_>, _>>()?;
+    let columns = columns
         .iter()
         .map(|c| ArrayFormatter::try_new(c.as_ref(), &options))
         .collect::<Result<Vec<_>, _>>()?;
@@ -59,4 +60,16 @@ fn append(batch: &RecordBatch, table: &mut Table) -> Result<(), ArrowError> {
         table.lines.push(table.rows.len() as u64);
     }
     Ok(())
+}
+
+/// Times count from the epoch in UTC whatever their zone is called: shown at an offset of zero.
+fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            let data = column.to_data().into_builder();
+            let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
+            Ok(make_array(data.data_type(kind).build()?))
+        }
+        _ => Ok(column.clone()),
+    }
 }

@@ -1,11 +1,13 @@
 //! The optional companions of an incident folder: incident.toml, topology, mapping and events.
 //! They are the user's own words, so a defect in one is reported with its line.
 
+use super::cell::moment;
 use super::raw::{MappingRow, Raw, RawEdge, RawEvent};
+use super::table::{TIME, mostly_numbers};
 use super::{Head, Input, csv_text, json_scan};
 use crate::error::{did_you_mean, line_column};
-use crate::model::{EntityKind, GapKind, Micros, Window};
-use crate::time::{self, Zone};
+use crate::model::{EntityKind, GapKind, Window};
+use crate::time::Zone;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,18 +22,31 @@ pub fn accepts_mapping(head: &Head) -> bool {
     head.name == "mapping.toml"
 }
 
-/// Accepts `topology.toml`, or a table with caller and callee.
+/// Accepts `topology.toml`, or a table with caller and callee that measures nothing.
 pub fn accepts_topology(head: &Head) -> bool {
     let has = |n: &str| head.header.iter().any(|h| h == n);
-    let pair = has("caller") && has("callee") && !has("timestamp") && !has("value");
-    head.name == "topology.toml" || pair
+    let pair = has("caller") && has("callee") && !TIME.iter().any(|t| has(t)) && !has("value");
+    head.name == "topology.toml" || (pair && !measures(head))
 }
+
+/// Says whether a column beside the pair, its kind and a count of calls holds numbers.
+fn measures(head: &Head) -> bool {
+    let own = ["caller", "callee", "kind", "count", "calls"];
+    let rows = csv_text::rows(head.bytes, EDGE_ROWS);
+    let columns = head.header.iter().enumerate().filter(|(_, h)| !own.contains(&h.as_str()));
+    let filled = |i: usize| rows.iter().filter_map(move |r| r.get(i)).map(String::as_str);
+    columns.into_iter().any(|(i, _)| filled(i).next().is_some() && mostly_numbers(filled(i)))
+}
+
+/// Rows looked at to tell a topology from measurements of edges.
+const EDGE_ROWS: usize = 200;
 
 /// Accepts a table or JSON with `kind` and a time, or a change log by name.
 pub fn accepts_events(head: &Head) -> bool {
     let has = |n: &str| head.header.iter().any(|h| h == n) || head.has_key(n);
     let timed = ["timestamp", "time", "at"].iter().any(|n| has(n));
     let json = head.is_json() && has("kind") && timed && !has("traceId") && !has("localEndpoint");
+    let json = json && !head.has_key("schema_version");
     json || (!head.is_json() && timed && has("kind") && (has("title") || has("service")))
 }
 
@@ -103,7 +118,7 @@ pub fn read_incident(input: &Input, raw: &mut Raw) {
         let (from, to) = pair?;
         let read = |v: &toml::Value| {
             let text = v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-            time::parse(&text, &zone).map(|p| p.at)
+            moment(&text, &zone)
         };
         match (read(&from), read(&to)) {
             (Some(from), Some(to)) if from < to => Some(Window { from, to }),
@@ -230,8 +245,9 @@ pub fn read_events(input: &Input, raw: &mut Raw) {
 fn json_events(input: &Input, raw: &mut Raw) {
     let text = input.bytes;
     let mut defects = Vec::new();
+    let mut lines = json_scan::Lines::new(text);
     for (base, document) in json_scan::documents(text, |at| defects.push(at)) {
-        let line = json_scan::line_of(text, base);
+        let line = lines.of(base);
         let values = match serde_json::from_slice::<Value>(document) {
             Ok(Value::Array(items)) => items,
             Ok(Value::Object(mut o)) => match o.remove("events") {
@@ -253,19 +269,17 @@ fn json_events(input: &Input, raw: &mut Raw) {
             event(input, line, &get, raw);
         }
     }
-    for at in defects {
-        raw.skip(input.file, Some(json_scan::line_of(text, at)), "not a JSON document", 1);
+    if let Some(at) = defects.first() {
+        let line = json_scan::line_of(text, *at);
+        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
     }
 }
 
 fn event(input: &Input, line: u64, get: &dyn Fn(&[&str]) -> String, raw: &mut Raw) {
     let when = get(&["timestamp", "time", "at", "ts", "startsAt"]);
-    let number = when.parse::<f64>().ok();
-    let at: Option<Micros> = number
-        .and_then(|v| time::from_epoch(v, time::epoch_unit(v)))
-        .or_else(|| time::parse(&when, input.zone).map(|p| p.at));
-    let Some(at) = at else {
-        raw.skip(input.file, Some(line), format!("timestamp \"{when}\" is not RFC 3339"), 1);
+    let Some(at) = moment(&when, input.zone) else {
+        let first = || (Some(line), format!("timestamp \"{when}\" is not RFC 3339"));
+        raw.skip_like(input.file, "timestamp", 1, first);
         return;
     };
     let kind = get(&["kind", "type"]).to_lowercase();
@@ -285,4 +299,44 @@ fn event(input: &Input, line: u64, get: &dyn Fn(&[&str]) -> String, raw: &mut Ra
         line,
     });
     raw.rows(input.file, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ingest::read_text;
+
+    fn reader(text: &str) -> String {
+        read_text("edges.csv", text.as_bytes()).files[0].reader.clone()
+    }
+
+    #[test]
+    fn measurements_of_edges_are_no_topology() {
+        assert_eq!(reader("caller,callee,kind\na,b,calls\n"), "topology");
+        assert_eq!(reader("caller,callee,calls\na,b,12\n"), "topology");
+        assert_eq!(reader("caller,callee,note\na,b,\nb,c,old\n"), "topology");
+        let timed = "time,caller,callee,rps,latency\n2026-11-20T20:10:00Z,a,b,3,0.1\n";
+        assert_eq!(reader(timed), "table");
+        assert_eq!(read_text("edges.csv", timed.as_bytes()).series.len(), 2);
+        assert_eq!(reader("ts,caller,callee,calls\n2026-11-20T20:10:00Z,a,b,3\n"), "table");
+        assert_eq!(reader("caller,callee,latency\na,b,0.3\nb,c,0.4\n"), "none");
+    }
+
+    #[test]
+    fn windows_may_be_numbers() {
+        let text = "[window]\nincident = [1795205201, 1795205301500]\n\
+                    baseline = [1795201201.5, \"2026-11-20T20:00:00Z\"]\n";
+        let raw = read_text("incident.toml", text.as_bytes());
+        let incident = raw.incident.incident.expect("two times in order");
+        assert_eq!((incident.from, incident.to), (1_795_205_201_000_000, 1_795_205_301_500_000));
+        let baseline = raw.incident.baseline.expect("two times in order");
+        assert_eq!(baseline.from, 1_795_201_201_500_000);
+    }
+
+    #[test]
+    fn bad_times_of_events_are_one_gap() {
+        let text = "{\"at\":\"12:61\",\"kind\":\"note\"}\n{\"at\":\"12:62\",\"kind\":\"note\"}\n";
+        let raw = read_text("changes.jsonl", text.as_bytes());
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.count)).collect();
+        assert_eq!(said, [(Some(1), 2)], "{:?}", raw.gaps);
+    }
 }

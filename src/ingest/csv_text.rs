@@ -39,6 +39,14 @@ pub fn header(bytes: &[u8]) -> Vec<String> {
     }
 }
 
+/// The first `most` rows behind the header, cleaned; empty when the text is not delimited.
+pub fn rows(bytes: &[u8], most: usize) -> Vec<Vec<String>> {
+    let Some(d) = delimiter(bytes) else { return Vec::new() };
+    let mut reader = builder(d).from_reader(bytes);
+    let records = reader.byte_records().map_while(Result::ok).skip(1).take(most);
+    records.map(|r| r.iter().map(clean).collect()).collect()
+}
+
 fn clean(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell).trim().trim_matches('"').to_owned()
 }

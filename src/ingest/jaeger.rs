@@ -3,7 +3,8 @@
 
 use super::json_scan::{self, Elements};
 use super::raw::{Raw, SpanKind};
-use super::{Head, Input, spans};
+use super::spans::{self, or_default};
+use super::{Head, Input};
 use crate::model::GapKind;
 use crate::time;
 use serde::Deserialize;
@@ -18,23 +19,23 @@ pub fn accepts(head: &Head) -> bool {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     spans: Vec<Span>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     processes: BTreeMap<String, Process>,
 }
 
 #[derive(Deserialize)]
 struct Process {
-    #[serde(rename = "serviceName", default)]
+    #[serde(rename = "serviceName", default, deserialize_with = "or_default")]
     service_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     tags: Vec<Tag>,
 }
 
 #[derive(Deserialize)]
 struct Tag {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     key: String,
     #[serde(default)]
     value: Value,
@@ -42,29 +43,27 @@ struct Tag {
 
 #[derive(Deserialize)]
 struct Reference {
-    #[serde(rename = "spanID", default)]
+    #[serde(rename = "spanID", default, deserialize_with = "or_default")]
     span_id: String,
 }
 
 #[derive(Deserialize)]
 struct Span {
-    #[serde(rename = "traceID", default)]
+    #[serde(rename = "traceID", default, deserialize_with = "or_default")]
     trace_id: String,
-    #[serde(rename = "spanID", default)]
+    #[serde(rename = "spanID", default, deserialize_with = "or_default")]
     span_id: String,
-    #[serde(rename = "parentSpanID", default)]
+    #[serde(rename = "parentSpanID", default, deserialize_with = "or_default")]
     parent_span_id: String,
-    #[serde(rename = "operationName", default)]
+    #[serde(rename = "operationName", default, deserialize_with = "or_default")]
     operation_name: String,
-    #[serde(default)]
     references: Option<Vec<Reference>>,
-    #[serde(rename = "startTime")]
+    #[serde(rename = "startTime", default, deserialize_with = "or_default")]
     start_time: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     duration: f64,
-    #[serde(default)]
     tags: Option<Vec<Tag>>,
-    #[serde(rename = "processID", default)]
+    #[serde(rename = "processID", default, deserialize_with = "or_default")]
     process_id: String,
     process: Option<Process>,
 }
@@ -89,8 +88,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    for at in defects {
-        raw.skip(input.file, Some(json_scan::line_of(text, at)), "not a JSON document", 1);
+    if let Some(at) = defects.first() {
+        let line = json_scan::line_of(text, *at);
+        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
     }
 }
 
@@ -102,8 +102,9 @@ fn one_trace(input: &Input, at: usize, text: &[u8], raw: &mut Raw) {
             }
         }
         Err(e) => {
-            let line = json_scan::line_of(input.bytes, at);
-            raw.skip(input.file, Some(line), format!("a trace is not readable: {e}"), 1);
+            let line = || Some(json_scan::line_of(input.bytes, at));
+            let first = || (line(), format!("a trace is not readable: {e}"));
+            raw.skip_like(input.file, "a trace is not readable", 1, first);
         }
     }
 }
@@ -156,4 +157,20 @@ fn one(input: &Input, span: &Span, processes: &BTreeMap<String, Process>, raw: &
     spans::attributes(&all, &mut out, &mut raw.symbols);
     raw.spans.push(out);
     raw.rows(input.file, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ingest::read_text;
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let span = r#"{"traceID":"0a","spanID":"0b","startTime":1795205401000000,"duration":null,
+            "tags":null,"references":null,"operationName":null,"processID":null,"process":null,
+            "parentSpanID":null}"#;
+        let untimed = r#"{"traceID":"0a","spanID":"0c","startTime":null}"#;
+        let text = format!("{{\"data\":[{{\"spans\":[{span},{untimed}],\"processes\":null}}]}}");
+        let raw = read_text("a.json", text.as_bytes());
+        assert_eq!((raw.spans.len(), raw.files[0].skipped), (1, 1), "{:?}", raw.gaps);
+    }
 }

@@ -15,11 +15,6 @@ impl<'a> Elements<'a> {
     pub fn new(text: &'a [u8], open: usize) -> Self {
         Elements { text, at: open + 1, broken: None, done: false }
     }
-
-    /// Offset behind the array, once it was read to its end.
-    pub fn end(&self) -> usize {
-        self.at
-    }
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -96,7 +91,12 @@ fn string_end(text: &[u8], open: usize) -> Option<usize> {
 
 /// The offset of the `[` that is the value of the first key in `keys`, at any depth.
 pub fn find_array(text: &[u8], keys: &[&str]) -> Option<usize> {
-    let mut at = 0;
+    find_value(text, 0, keys, b'[')
+}
+
+/// The offset of the first value behind `from` that starts with `open` and has one of the `keys`.
+pub fn find_value(text: &[u8], from: usize, keys: &[&str], open: u8) -> Option<usize> {
+    let mut at = from;
     while at < text.len() {
         if text[at] != b'"' {
             at += 1;
@@ -107,9 +107,9 @@ pub fn find_array(text: &[u8], keys: &[&str]) -> Option<usize> {
         let colon = skip_space(text, end);
         at = end;
         if text.get(colon) == Some(&b':') && keys.iter().any(|k| k.as_bytes() == name) {
-            let open = skip_space(text, colon + 1);
-            if text.get(open) == Some(&b'[') {
-                return Some(open);
+            let value = skip_space(text, colon + 1);
+            if text.get(value) == Some(&open) {
+                return Some(value);
             }
         }
     }
@@ -125,7 +125,7 @@ pub fn skip_space(text: &[u8], at: usize) -> usize {
 /// The documents of a stream: JSON lines, concatenated or pretty-printed values.
 ///
 /// A defect skips to the next line that starts a value; its offset is handed to `defect`.
-pub fn documents<'a>(text: &'a [u8], mut defect: impl FnMut(usize)) -> Vec<(usize, &'a [u8])> {
+pub fn documents(text: &[u8], mut defect: impl FnMut(usize)) -> Vec<(usize, &[u8])> {
     let mut found = Vec::new();
     let mut at = skip_space(text, 0);
     while at < text.len() {
@@ -152,6 +152,30 @@ pub fn documents<'a>(text: &'a [u8], mut defect: impl FnMut(usize)) -> Vec<(usiz
         found.push((0, text));
     }
     found
+}
+
+/// Line numbers of offsets that are asked for in rising order: the text is gone through once.
+pub struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    /// Starts at line 1 of `text`.
+    pub fn new(text: &'a [u8]) -> Self {
+        Lines { text, at: 0, line: 1 }
+    }
+
+    /// Line number (from 1) of an offset.
+    pub fn of(&mut self, at: usize) -> u64 {
+        if at < self.at {
+            *self = Lines::new(self.text);
+        }
+        self.line += line_of(&self.text[self.at..], at - self.at) - 1;
+        self.at = at.min(self.text.len());
+        self.line
+    }
 }
 
 /// Line number (from 1) of an offset.
@@ -192,6 +216,12 @@ mod tests {
         let docs = documents(text, |at| bad.push(line_of(text, at)));
         assert_eq!(docs.len(), 2);
         assert_eq!(bad, [2, 4]);
+    }
+
+    #[test]
+    fn lines_are_counted_once_and_again_when_asked_backwards() {
+        let mut lines = Lines::new(b"a\nb\nc\n");
+        assert_eq!([0, 2, 5, 99, 2].map(|at| lines.of(at)), [1, 2, 3, 4, 2]);
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Raw {
         self.mapping.extend(part.mapping);
         self.queries.extend(part.queries);
         let own = part.incident;
-        if own.title.is_some() || own.incident.is_some() || own.symptom_entity.is_some() {
+        let windows = own.incident.or(own.baseline).is_some();
+        let words = [&own.title, &own.symptom_entity, &own.symptom_signal, &own.zone];
+        if windows || words.iter().any(|w| w.is_some()) {
             self.incident = own;
         }
     }

@@ -2,8 +2,10 @@
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
 mod arrow_ipc;
+mod cell;
 mod companions;
 mod csv_text;
+mod decode;
 mod jaeger;
 mod json_scan;
 mod merge;
@@ -24,7 +26,6 @@ use raw::{FileId, InputFile, Raw};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 /// One export format.
@@ -190,8 +191,7 @@ pub fn read_folder(root: &Path, exclude: &[String]) -> Result<Raw> {
         ));
     }
     let zone = zone_of(&paths);
-    let mut parts: Vec<Raw> =
-        paths.par_iter().enumerate().map(|(i, p)| read_file(root, p, i as FileId, &zone)).collect();
+    let mut parts: Vec<Raw> = paths.par_iter().map(|p| read_file(root, p, &zone)).collect();
     let mut raw = Raw::default();
     for part in &mut parts {
         raw.absorb(std::mem::take(part));
@@ -199,8 +199,10 @@ pub fn read_folder(root: &Path, exclude: &[String]) -> Result<Raw> {
     if raw.files.iter().all(|f| f.reader == "none") {
         let place = root.display().to_string();
         let what = format!("none of {} files is an export that rootline reads", raw.files.len());
-        let first = raw.gaps.first().map(|g| g.what.clone()).unwrap_or_default();
-        return Err(Error::usage(place, format!("{what} (first: {first})"))
+        let first = raw.gaps.first();
+        let first = first.map(|g| (g.file.as_deref().unwrap_or_default(), g.what.as_str()));
+        let (file, why) = first.unwrap_or_default();
+        return Err(Error::usage(place, format!("{what} (first: {file}: {why})"))
             .hint("`rootline inspect --formats` lists the formats that are read"));
     }
     raw.finish();
@@ -210,7 +212,8 @@ pub fn read_folder(root: &Path, exclude: &[String]) -> Result<Raw> {
 /// Finds the zone of zone-less times before any other file is read.
 fn zone_of(paths: &[PathBuf]) -> Zone {
     let incident = paths.iter().find(|p| p.file_name().is_some_and(|n| n == "incident.toml"));
-    let text = incident.and_then(|p| fs::read_to_string(p).ok()).unwrap_or_default();
+    let stored = incident.and_then(|p| fs::read(p).ok()).unwrap_or_default();
+    let text = String::from_utf8(decode::plain(stored)).unwrap_or_default();
     let value = text.parse::<toml::Table>().unwrap_or_default();
     let name = value.get("time").and_then(|t| t.get("zone")).and_then(|z| z.as_str());
     name.and_then(Zone::named).unwrap_or_default()
@@ -267,23 +270,28 @@ fn relative(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-fn read_file(root: &Path, path: &Path, _order: FileId, zone: &Zone) -> Raw {
+fn read_file(root: &Path, path: &Path, zone: &Zone) -> Raw {
     let shown = relative(root, path);
+    let stored = match fs::metadata(path).map(|m| m.len()) {
+        Ok(len) if len > BYTES_MAX => Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30)),
+        Ok(_) => fs::read(path).map_err(|e| format!("cannot be read: {e}")),
+        Err(e) => Err(format!("cannot be read: {e}")),
+    };
+    read_stored(&shown, stored, zone)
+}
+
+/// Reads what a file holds, or notes why it could not be had.
+fn read_stored(shown: &str, stored: std::result::Result<Vec<u8>, String>, zone: &Zone) -> Raw {
     let mut raw = Raw::default();
     let mut file = InputFile {
-        path: shown.clone(),
+        path: shown.to_owned(),
         sha256: String::new(),
         bytes: 0,
         reader: "none".to_owned(),
         rows: 0,
         skipped: 0,
     };
-    let unreadable = |what: String| Gap::at(GapKind::Unreadable, &shown, None, what);
-    let stored = match fs::metadata(path).map(|m| m.len()) {
-        Ok(len) if len > BYTES_MAX => Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30)),
-        Ok(_) => fs::read(path).map_err(|e| format!("cannot be read: {e}")),
-        Err(e) => Err(format!("cannot be read: {e}")),
-    };
+    let unreadable = |what: String| Gap::at(GapKind::Unreadable, shown, None, what);
     let stored = match stored {
         Ok(bytes) => bytes,
         Err(what) => {
@@ -294,12 +302,12 @@ fn read_file(root: &Path, path: &Path, _order: FileId, zone: &Zone) -> Raw {
     };
     file.bytes = stored.len() as u64;
     file.sha256 = Sha256::digest(&stored).iter().map(|b| format!("{b:02x}")).collect();
-    let (bytes, defect) = decompress(stored);
+    let (bytes, defect) = decode::decompress(stored);
     if let Some(what) = defect {
-        raw.gaps.push(Gap::at(GapKind::Truncated, &shown, None, what));
+        raw.gaps.push(Gap::at(GapKind::Truncated, shown, None, what));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let name = shown.rsplit('/').next().unwrap_or(&shown);
+    let bytes = &decode::plain(bytes);
+    let name = shown.rsplit('/').next().unwrap_or(shown);
     let head = Head::new(name, bytes);
     let reader = READERS.iter().find(|r| (r.accepts)(&head));
     match reader {
@@ -308,31 +316,12 @@ fn read_file(root: &Path, path: &Path, _order: FileId, zone: &Zone) -> Raw {
     }
     raw.files.push(file);
     if let Some(r) = reader {
-        (r.read)(&Input { file: 0, path: &shown, bytes, zone }, &mut raw);
+        (r.read)(&Input { file: 0, path: shown, bytes, zone }, &mut raw);
+        if raw.gaps.is_empty() && raw.files.iter().all(|f| f.rows == 0) {
+            raw.gap(GapKind::Missing, 0, None, "recognised, but there is not one row in it");
+        }
     }
     raw
-}
-
-/// Inflates gzip (of several members) and zstd; what was read before a defect is kept.
-fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
-    let limit = BYTES_MAX.min((stored.len() as u64).saturating_mul(RATIO_MAX).max(1 << 20));
-    let mut out = Vec::new();
-    let result = if stored.starts_with(&[0x1f, 0x8b]) {
-        flate2::read::MultiGzDecoder::new(Cursor::new(&stored)).take(limit).read_to_end(&mut out)
-    } else if stored.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        zstd::stream::read::Decoder::new(Cursor::new(&stored))
-            .and_then(|d| d.take(limit).read_to_end(&mut out))
-    } else {
-        return (stored, None);
-    };
-    let defect = match result {
-        Err(e) => Some(format!("decompression stopped after {} bytes: {e}", out.len())),
-        Ok(_) if out.len() as u64 == limit => {
-            Some(format!("decompression stopped at the limit of {limit} bytes"))
-        }
-        Ok(_) => None,
-    };
-    (out, defect)
 }
 
 /// Magic bytes of things that people put beside their exports.
@@ -364,6 +353,9 @@ fn what_it_is(head: &Head) -> String {
             "not read yet: pg_stat_statements".to_owned()
         }
         () if header.starts_with("name,setting") => "not read yet: pg_settings".to_owned(),
+        () if head.has_key("schema_version") && head.has_key("tool") => {
+            "not an export: an answer of rootline".to_owned()
+        }
         () if binary => "not recognised: binary data".to_owned(),
         () if head.json => format!("not recognised: JSON of an unknown shape, it starts {start}"),
         () if !head.header.is_empty() => {
@@ -371,4 +363,10 @@ fn what_it_is(head: &Head) -> String {
         }
         () => format!("not recognised: text that starts {start}"),
     }
+}
+
+/// Reads one file's bytes as a folder's walk would.
+#[cfg(test)]
+fn read_text(name: &str, bytes: &[u8]) -> Raw {
+    read_stored(name, Ok(bytes.to_vec()), &Zone::default())
 }

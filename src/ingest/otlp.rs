@@ -2,8 +2,9 @@
 //! In: JSON documents or lines. Out: spans; attributes under OpenTelemetry's present names.
 
 use super::json_scan::{self, Elements};
-use super::raw::{Raw, RawSpan, SpanKind, Symbols};
-use super::{Head, Input, spans};
+use super::raw::{Raw, RawSpan, SpanKind};
+use super::spans::{self, or_default};
+use super::{Head, Input};
 use crate::model::{GapKind, Micros};
 use crate::time;
 use serde::Deserialize;
@@ -21,11 +22,12 @@ pub fn accepts(head: &Head) -> bool {
 
 #[derive(Deserialize)]
 struct ResourceSpans<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     resource: Resource<'a>,
     #[serde(
         borrow,
         default,
+        deserialize_with = "or_default",
         alias = "scope_spans",
         alias = "instrumentationLibrarySpans",
         rename = "scopeSpans"
@@ -35,13 +37,13 @@ struct ResourceSpans<'a> {
 
 #[derive(Deserialize, Default)]
 struct Resource<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     attributes: Vec<Attribute<'a>>,
 }
 
 #[derive(Deserialize)]
 struct ScopeSpans<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     spans: Vec<Span<'a>>,
 }
 
@@ -49,30 +51,30 @@ struct ScopeSpans<'a> {
 #[serde(rename_all = "camelCase")]
 struct Span<'a> {
     #[serde(borrow, default, alias = "trace_id")]
-    trace_id: Cow<'a, str>,
+    trace_id: Text<'a>,
     #[serde(borrow, default, alias = "span_id")]
-    span_id: Cow<'a, str>,
+    span_id: Text<'a>,
     #[serde(borrow, default, alias = "parent_span_id")]
-    parent_span_id: Cow<'a, str>,
+    parent_span_id: Text<'a>,
     #[serde(borrow, default)]
-    name: Cow<'a, str>,
+    name: Text<'a>,
     #[serde(default)]
     kind: Code,
     #[serde(default, alias = "start_time_unix_nano")]
     start_time_unix_nano: Nanos,
     #[serde(default, alias = "end_time_unix_nano")]
     end_time_unix_nano: Nanos,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     attributes: Vec<Attribute<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     status: Status,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     events: Vec<SpanEvent<'a>>,
 }
 
 #[derive(Deserialize)]
 struct SpanEvent<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     attributes: Vec<Attribute<'a>>,
 }
 
@@ -85,14 +87,18 @@ struct Status {
 #[derive(Deserialize)]
 struct Attribute<'a> {
     #[serde(borrow, default)]
-    key: Cow<'a, str>,
+    key: Text<'a>,
     #[serde(borrow, default)]
     value: Value<'a>,
 }
 
-/// An attribute's value as text; lists and maps are dropped.
+/// A value as text; `null`, lists and maps are dropped.
 #[derive(Default)]
 struct Value<'a>(Cow<'a, str>);
+
+/// A string, or `null` for the empty one; anything else is an error.
+#[derive(Default)]
+struct Text<'a>(Cow<'a, str>);
 
 /// A number, or an enum name whose last word says which.
 #[derive(Default)]
@@ -150,6 +156,28 @@ fn code_of_name(name: &str) -> u8 {
         "PRODUCER" => 4,
         "CONSUMER" => 5,
         other => other.parse().unwrap_or(0),
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(v)))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(v.to_owned())))
+            }
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text::default())
+            }
+        }
+        d.deserialize_any(V)
     }
 }
 
@@ -214,10 +242,12 @@ pub fn read(input: &Input, raw: &mut Raw) {
         for (at, element) in elements.by_ref() {
             match serde_json::from_slice::<ResourceSpans>(element) {
                 Ok(group) => resource(input, &group, raw),
-                Err(e) => {
-                    let line = json_scan::line_of(text, base + at);
-                    raw.skip(input.file, Some(line), format!("resource spans: {e}"), 1);
+                Err(e) if span_by_span(input, base + at, element, raw) == 0 => {
+                    let line = || Some(json_scan::line_of(text, base + at));
+                    let first = || (line(), format!("resource spans: {e}"));
+                    raw.skip_like(input.file, "resource spans", 1, first);
                 }
+                Err(_) => {}
             }
         }
         if let Some(at) = elements.broken {
@@ -227,17 +257,51 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    for at in defects {
-        raw.skip(input.file, Some(json_scan::line_of(text, at)), "not a JSON document", 1);
+    if let Some(at) = defects.first() {
+        let line = json_scan::line_of(text, *at);
+        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
     }
 }
 
-fn resource(input: &Input, group: &ResourceSpans, raw: &mut Raw) {
+/// Reads a group that has a defect, each span by itself; gives the number of spans seen.
+fn span_by_span(input: &Input, base: usize, group: &[u8], raw: &mut Raw) -> usize {
+    let open = json_scan::find_value(group, 0, &["resource"], b'{');
+    let value = open.and_then(|o| json_scan::value_end(group, o).map(|end| &group[o..end]));
+    let owner = value.map(serde_json::from_slice::<Resource>);
+    if let Some(Err(e)) = &owner {
+        let line = || Some(json_scan::line_of(input.bytes, base + open.unwrap_or(0)));
+        let first = || (line(), format!("a resource is not readable, its spans have none: {e}"));
+        raw.skip_like(input.file, "resource", 1, first);
+    }
+    let identity = identity(&owner.and_then(Result::ok).unwrap_or_default(), raw);
+    let (mut seen, mut from) = (0, 0);
+    while let Some(open) = json_scan::find_value(group, from, &["spans"], b'[') {
+        from = open + 1;
+        for (at, element) in Elements::new(group, open) {
+            (seen, from) = (seen + 1, at + element.len());
+            match serde_json::from_slice::<Span>(element) {
+                Ok(span) => one(input, &span, identity, raw),
+                Err(e) => {
+                    let line = || Some(json_scan::line_of(input.bytes, base + at));
+                    let first = || (line(), format!("a span is not readable: {e}"));
+                    raw.skip_like(input.file, "span", 1, first);
+                }
+            }
+        }
+    }
+    seen
+}
+
+fn identity(resource: &Resource, raw: &mut Raw) -> RawSpan {
     let attributes = |a: &str| {
-        let found = group.resource.attributes.iter().find(|x| x.key == a);
+        let found = resource.attributes.iter().find(|x| x.key.0 == a);
         found.map(|x| x.value.0.as_ref()).filter(|v| !v.is_empty())
     };
-    let identity = spans::identity(&attributes, &mut raw.symbols);
+    spans::identity(&attributes, &mut raw.symbols)
+}
+
+fn resource(input: &Input, group: &ResourceSpans, raw: &mut Raw) {
+    let identity = identity(&group.resource, raw);
     for span in group.scopes.iter().flat_map(|s| &s.spans) {
         one(input, span, identity, raw);
     }
@@ -248,17 +312,18 @@ fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) {
         raw.skip(input.file, None, "span without a start or an end time", 1);
         return;
     };
-    let (Some(trace), Some(id)) = (spans::id128(&span.trace_id), spans::id64(&span.span_id)) else {
+    let (Some(trace), Some(id)) = (spans::id128(&span.trace_id.0), spans::id64(&span.span_id.0))
+    else {
         raw.skip(input.file, None, "span without a trace or span id", 1);
         return;
     };
-    let own = span.attributes.iter().map(|a| (a.key.as_ref(), a.value.0.as_ref()));
+    let own = span.attributes.iter().map(|a| (a.key.0.as_ref(), a.value.0.as_ref()));
     let exception = span.events.iter().flat_map(|e| &e.attributes);
-    let exception = exception.filter(|a| a.key == "exception.type");
+    let exception = exception.filter(|a| a.key.0 == "exception.type");
     let all: Vec<(&str, &str)> =
-        own.chain(exception.map(|a| (a.key.as_ref(), a.value.0.as_ref()))).collect();
+        own.chain(exception.map(|a| (a.key.0.as_ref(), a.value.0.as_ref()))).collect();
     let mut out = RawSpan { file: input.file, trace, span: id, start, end, ..identity };
-    out.parent = spans::id64(&span.parent_span_id).unwrap_or(0);
+    out.parent = spans::id64(&span.parent_span_id.0).unwrap_or(0);
     out.kind = match span.kind.0 {
         2 => SpanKind::Server,
         3 => SpanKind::Client,
@@ -266,14 +331,75 @@ fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) {
         5 => SpanKind::Consumer,
         _ => SpanKind::Internal,
     };
-    out.operation = raw.symbols.intern(&span.name);
+    out.operation = raw.symbols.intern(&span.name.0);
     out.error = span.status.code.0 == 2;
     spans::attributes(&all, &mut out, &mut raw.symbols);
     if out.end < out.start {
         raw.skip(input.file, None, "span ends before it starts: taken as zero long", 1);
         out.end = out.start;
     }
-    debug_assert_eq!(Symbols::EMPTY.0, 0);
     raw.spans.push(out);
     raw.rows(input.file, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ingest::raw::Raw;
+    use crate::ingest::read_text;
+
+    /// A group of four spans, the third with `own` fields, each on its line from line 2.
+    fn group(resource: &str, own: &str) -> Raw {
+        let span = |i: usize| {
+            let own = if i == 3 { own } else { "\"name\":\"x\"" };
+            format!(
+                "{{\"traceId\":\"0{i}\",\"spanId\":\"0{i}\",\"startTimeUnixNano\":\
+                 \"1795205401000000000\",\"endTimeUnixNano\":\"1795205402000000000\",{own}}}"
+            )
+        };
+        let spans: Vec<String> = (1..=4).map(span).collect();
+        let spans = spans.join(",\n");
+        let scopes = format!("[{{\"spans\":[\n{spans}]}}]");
+        let group = format!("{{\"resource\":{resource},\"scopeSpans\":{scopes}}}");
+        let text = format!("{{\"resourceSpans\":[{group}]}}");
+        read_text("a.json", text.as_bytes())
+    }
+
+    const CART: &str =
+        "{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"cart\"}}]}";
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let null = "\"attributes\":null,\"events\":null,\"status\":null,\"parentSpanId\":null,\
+                    \"name\":null,\"kind\":null";
+        for own in [null, "\"events\":[{\"attributes\":null}],\"status\":{\"code\":null}"] {
+            let raw = group(CART, own);
+            assert_eq!((raw.spans.len(), raw.gaps.len()), (4, 0), "{:?}", raw.gaps);
+        }
+        for resource in ["null", "{\"attributes\":null}"] {
+            assert_eq!(group(resource, null).spans.len(), 4);
+        }
+    }
+
+    #[test]
+    fn a_bad_span_costs_one_span() {
+        for own in ["\"attributes\":\"none\"", "\"events\":[7]", "\"name\":NaN"] {
+            let raw = group(CART, own);
+            let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.count)).collect();
+            assert_eq!((raw.spans.len(), said), (3, vec![(Some(4), 1)]), "{:?}", raw.gaps);
+            assert_eq!(raw.symbols.text(raw.spans[0].service), "cart");
+        }
+    }
+
+    #[test]
+    fn a_group_without_spans_that_is_no_group_is_told() {
+        let raw = read_text("a.json", br#"{"resourceSpans":[{"resource":{"attributes":[[[]]]}}]}"#);
+        assert!(!raw.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_bad_resource_does_not_cost_its_spans() {
+        let raw = group("{\"attributes\":7}", "\"name\":\"x\"");
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.count)).collect();
+        assert_eq!((raw.spans.len(), said), (4, vec![(Some(1), 1)]), "{:?}", raw.gaps);
+    }
 }

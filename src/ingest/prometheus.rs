@@ -4,7 +4,7 @@
 use super::json_scan::{self, Elements};
 use super::raw::{Raw, RawSeries};
 use super::{Head, Input};
-use crate::model::{GapKind, Micros};
+use crate::model::GapKind;
 use crate::time;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub fn accepts(head: &Head) -> bool {
 }
 
 /// One sample `[time, "value"]`.
-struct Sample(Option<Micros>, f64);
+struct Sample(f64, f64);
 
 struct Number(f64);
 
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Sample {
                 let t: f64 = seq.next_element()?.ok_or_else(missing)?;
                 let v: Number = seq.next_element()?.ok_or_else(missing)?;
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Sample(time::from_epoch(t, time::epoch_unit(t)), v.0))
+                Ok(Sample(t, v.0))
             }
         }
         d.deserialize_seq(V)
@@ -110,8 +110,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    for at in defects {
-        raw.skip(input.file, Some(json_scan::line_of(text, at)), "not JSON", 1);
+    if let Some(at) = defects.first() {
+        let line = json_scan::line_of(text, *at);
+        raw.skip(input.file, Some(line), "not JSON", defects.len() as u64);
     }
 }
 
@@ -130,32 +131,41 @@ fn error_answer(document: &[u8]) -> Option<String> {
 
 fn item(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
     let line = || Some(json_scan::line_of(input.bytes, at));
+    let left_out = |why: &str, count: u64, raw: &mut Raw| {
+        raw.skip_like(input.file, why, count, || (line(), why.to_owned()));
+    };
     let item: Item = match serde_json::from_slice(element) {
         Ok(item) => item,
         Err(e) => {
-            raw.skip(input.file, line(), format!("a series is not readable: {e}"), 1);
+            let first = || (line(), format!("a series is not readable: {e}"));
+            raw.skip_like(input.file, "a series is not readable", 1, first);
             return;
         }
     };
     if item.histograms.is_some() || item.histogram.is_some() {
-        raw.skip(input.file, line(), "native histograms are not read yet", 1);
+        left_out("native histograms are not read yet", 1, raw);
     }
     let mut labels = item.metric;
     let name = labels.remove("__name__").unwrap_or_default();
     let mut series = RawSeries { file: input.file, name, labels, ..RawSeries::default() };
     let (mut bad_times, mut not_finite) = (0, 0);
-    for Sample(t, v) in item.values.into_iter().chain(item.value) {
-        match t {
+    let samples: Vec<Sample> = item.values.into_iter().chain(item.value).collect();
+    // One unit for a whole series: a single absurd time must not be read in another one.
+    let mut times: Vec<f64> = samples.iter().map(|s| s.0).collect();
+    times.sort_by(f64::total_cmp);
+    let unit = time::epoch_unit(times.get(times.len() / 2).copied().unwrap_or_default());
+    for Sample(t, v) in samples {
+        match time::from_epoch(t, unit) {
             None => bad_times += 1,
             Some(_) if !v.is_finite() => not_finite += 1,
             Some(t) => series.samples.push((t, v)),
         }
     }
     if bad_times > 0 {
-        raw.skip(input.file, line(), "time outside the years 1971 to 2199", bad_times);
+        left_out("time outside the years 1971 to 2199", bad_times, raw);
     }
     if not_finite > 0 {
-        raw.skip(input.file, line(), "value is NaN or infinite: left as a gap", not_finite);
+        left_out("value is NaN or infinite: left as a gap", not_finite, raw);
     }
     raw.rows(input.file, series.samples.len() as u64);
     if !series.samples.is_empty() {
@@ -184,8 +194,9 @@ pub fn read_manifest(input: &Input, raw: &mut Raw) {
                 raw.rows(input.file, 1);
             }
             Err(e) => {
-                let line = json_scan::line_of(input.bytes, at);
-                raw.skip(input.file, Some(line), format!("manifest entry: {e}"), 1);
+                let line = || Some(json_scan::line_of(input.bytes, at));
+                let first = || (line(), format!("manifest entry: {e}"));
+                raw.skip_like(input.file, "manifest entry", 1, first);
             }
         }
     }

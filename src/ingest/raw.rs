@@ -222,24 +222,37 @@ pub struct Raw {
     /// Queries by file path, from an export manifest.
     pub queries: BTreeMap<String, String>,
     pub gaps: Vec<Gap>,
+    /// Place in `gaps` of what was skipped, by file and reason.
+    skipped: HashMap<(FileId, String), usize>,
 }
 
 impl Raw {
     /// Notes `count` rows left out of a file for one reason; the first line is kept.
     pub fn skip(&mut self, file: FileId, line: Option<u64>, why: impl Into<String>, count: u64) {
         let what = why.into();
+        self.skip_like(file, &what, count, || (line, what.clone()));
+    }
+
+    /// Notes `count` rows left out of a file for one `reason` whose text has an example in it.
+    ///
+    /// `first` gives the line and the text; it is asked once per file and reason.
+    pub fn skip_like(
+        &mut self,
+        file: FileId,
+        reason: &str,
+        count: u64,
+        first: impl FnOnce() -> (Option<u64>, String),
+    ) {
         let Some(input) = self.files.get_mut(file as usize) else { return };
         input.skipped += count;
-        let path = input.path.clone();
-        let same = |g: &&mut Gap| {
-            g.kind == GapKind::Skipped && g.file.as_ref() == Some(&path) && g.what == what
-        };
-        if let Some(gap) = self.gaps.iter_mut().find(same) {
+        let key = (file, reason.to_owned());
+        if let Some(gap) = self.skipped.get(&key).and_then(|at| self.gaps.get_mut(*at)) {
             gap.count += count;
             return;
         }
-        let gap = Gap { count, ..Gap::at(GapKind::Skipped, &path, line, what) };
-        self.gaps.push(gap);
+        let (line, what) = first();
+        self.skipped.insert(key, self.gaps.len());
+        self.gaps.push(Gap { count, ..Gap::at(GapKind::Skipped, &input.path, line, what) });
     }
 
     /// Notes a gap about a file that is not a count of rows.
@@ -278,5 +291,60 @@ impl Raw {
         self.events.dedup();
         self.edges.sort();
         self.edges.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn one_file(path: &str) -> Raw {
+        let (path, reader) = (path.to_owned(), "table".to_owned());
+        let file = InputFile { path, sha256: String::new(), bytes: 0, reader, rows: 0, skipped: 0 };
+        Raw { files: vec![file], ..Raw::default() }
+    }
+
+    #[test]
+    fn one_reason_is_one_gap_with_the_first_example() {
+        let mut raw = one_file("a.csv");
+        for i in 0..60_000 {
+            raw.skip_like(0, "time", 1, || (Some(i + 2), format!("time \"{i}\" is bad")));
+        }
+        raw.skip(0, Some(9), "row without a pid", 2);
+        raw.skip(0, Some(10), "row without a pid", 1);
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.what.as_str(), g.count)).collect();
+        let time = (Some(2), "time \"0\" is bad", 60_000);
+        assert_eq!(said, [time, (Some(9), "row without a pid", 3)]);
+        assert_eq!(raw.files[0].skipped, 60_003);
+    }
+
+    #[test]
+    fn what_is_put_together_keeps_its_file() {
+        let mut all = Raw::default();
+        for (i, path) in ["a.csv", "b.csv"].into_iter().enumerate() {
+            let mut part = one_file(path);
+            part.skip(0, Some(3), "row without a pid", 1);
+            part.sessions.push(RawSession { pid: i as i64, ..RawSession::default() });
+            part.series.push(RawSeries::default());
+            all.absorb(part);
+        }
+        assert_eq!(
+            all.sessions.iter().map(|s| (s.file, s.pid)).collect::<Vec<_>>(),
+            [(0, 0), (1, 1)]
+        );
+        assert_eq!(all.series.iter().map(|s| s.file).collect::<Vec<_>>(), [0, 1]);
+        all.skip(1, None, "row without a pid", 1);
+        let files: Vec<_> = all.gaps.iter().map(|g| (g.file.as_deref(), g.count)).collect();
+        assert_eq!(files[..2], [(Some("a.csv"), 1), (Some("b.csv"), 1)]);
+    }
+
+    #[test]
+    fn an_incident_file_with_a_baseline_only_is_kept() {
+        let mut all = Raw::default();
+        let mut part = one_file("incident.toml");
+        part.incident.baseline = Some(Window { from: 1, to: 2 });
+        all.absorb(part);
+        all.absorb(one_file("b.csv"));
+        assert!(all.incident.baseline.is_some());
     }
 }

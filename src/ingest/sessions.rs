@@ -1,11 +1,12 @@
 //! pg_stat_activity and pg_locks as CSV: one snapshot or many, with or without a snapshot time,
 //! `pg_blocking_pids` and `waitstart`. Statements are normalised here; literals go no further.
 
+use super::cell::{is_missing, moment};
 use super::raw::{Raw, RawLock, RawSession};
-use super::table::{Table, is_missing};
+use super::table::Table;
 use super::{Head, Input, csv_text, sql};
-use crate::model::{GapKind, Micros};
-use crate::time;
+use crate::model::{GapKind, Micros, SECOND};
+use std::collections::{BTreeMap, BTreeSet};
 
 const SNAPSHOT: [&str; 10] = [
     "snapshot_at",
@@ -78,7 +79,7 @@ impl<'a> Row<'a> {
     }
 
     fn time(&self, names: &[&str], input: &Input) -> Option<Micros> {
-        time::parse(self.text(names), input.zone).map(|p| p.at)
+        moment(self.text(names), input.zone)
     }
 }
 
@@ -93,21 +94,37 @@ pub fn read(input: &Input, raw: &mut Raw) {
             snapshot += 1;
             continue;
         }
-        match session(input, &Row { table: &table, cells }, *line, raw) {
+        let row = Row { table: &table, cells };
+        match session(input, &row, *line) {
+            Some(session) if timed && session.at == 0 => untimed(input, &row, *line, raw),
             Some(session) => rows.push(RawSession { snapshot, ..session }),
             None => raw.skip(input.file, Some(*line), "session row without a readable pid", 1),
         }
     }
-    if timed {
-        let before = rows.len();
-        let bad = rows.iter().find(|r| r.at == 0).map(|r| r.line);
-        rows.retain(|r| r.at != 0);
-        if let Some(line) = bad {
-            let why = "session row without a readable snapshot time";
-            raw.skip(input.file, Some(line), why, (before - rows.len()) as u64);
-        }
+    match timed {
+        true => number_timed(&mut rows),
+        false => number_untimed(&mut rows),
     }
-    number_snapshots(&mut rows, timed);
+    about_rows(input, &table, &rows, raw);
+    raw.rows(input.file, rows.len() as u64);
+    rows.retain(|r| !r.query.contains("pg_stat_activity"));
+    raw.sessions.append(&mut rows);
+}
+
+/// Counts a row whose snapshot time is missing or not readable.
+fn untimed(input: &Input, row: &Row, line: u64, raw: &mut Raw) {
+    let bad = row.text(&SNAPSHOT);
+    if bad.is_empty() {
+        raw.skip(input.file, Some(line), "session row without a snapshot time", 1);
+        return;
+    }
+    let what = || format!("snapshot time \"{bad}\" is not RFC 3339 or PostgreSQL ISO");
+    raw.skip_like(input.file, "snapshot time", 1, || (Some(line), what()));
+}
+
+/// Says what the export leaves open: snapshot times, blockers, hidden statements.
+fn about_rows(input: &Input, table: &Table, rows: &[RawSession], raw: &mut Raw) {
+    let timed = table.column(&SNAPSHOT).is_some();
     if !timed && !rows.is_empty() {
         let what = "no snapshot time column: each snapshot's time is a lower bound, the latest \
                     state_change or query_start in it (add `now()` to the query)";
@@ -123,27 +140,18 @@ pub fn read(input: &Input, raw: &mut Raw) {
             format!("{hidden} rows hide their statement: export as a pg_read_all_stats role");
         raw.gap(GapKind::Missing, input.file, None, what);
     }
-    raw.rows(input.file, rows.len() as u64);
-    rows.retain(|r| !r.query.contains("pg_stat_activity"));
-    raw.sessions.append(&mut rows);
 }
 
-fn session(input: &Input, row: &Row, line: u64, raw: &mut Raw) -> Option<RawSession> {
+fn session(input: &Input, row: &Row, line: u64) -> Option<RawSession> {
     let pid = row.text(&["pid", "procpid"]).parse().ok()?;
     let statement = sql::normalize(row.text(&["query", "current_query"]));
     let named = row.text(&SERVER);
     let blocked_by = row.table.column(&BLOCKED_BY).map(|_| pids(row.text(&BLOCKED_BY)));
-    let at = row.time(&SNAPSHOT, input);
-    if at.is_none() && row.table.column(&SNAPSHOT).is_some() && !row.text(&SNAPSHOT).is_empty() {
-        let bad = row.text(&SNAPSHOT);
-        let what = format!("snapshot time \"{bad}\" is not RFC 3339 or PostgreSQL ISO");
-        raw.gap(GapKind::Skipped, input.file, Some(line), what);
-    }
     Some(RawSession {
         file: input.file,
         line,
         server: if named.is_empty() { server_of(input.path) } else { named.to_owned() },
-        at: at.unwrap_or(0),
+        at: row.time(&SNAPSHOT, input).unwrap_or(0),
         snapshot: 0,
         pid,
         leader_pid: row.text(&["leader_pid"]).parse().ok(),
@@ -170,27 +178,52 @@ fn pids(cell: &str) -> Vec<i64> {
     cell.split(|c: char| !c.is_ascii_digit()).filter_map(|p| p.parse().ok()).collect()
 }
 
-/// Gives each row the number of its snapshot, and each untimed snapshot its lower bound.
-fn number_snapshots(rows: &mut [RawSession], timed: bool) {
-    if timed {
-        rows.sort_by(|a, b| (a.at, a.pid).cmp(&(b.at, b.pid)));
-        let mut number = 0;
-        for i in 0..rows.len() {
-            if i > 0 && rows[i].at != rows[i - 1].at {
-                number += 1;
-            }
-            rows[i].snapshot = number;
+/// Numbers the snapshots of rows that have a time.
+///
+/// With `now()` all rows of a snapshot share their time. With `clock_timestamp()` each row has its
+/// own: there a snapshot ends where a pid comes again or a second passes, and has its first time.
+fn number_timed(rows: &mut [RawSession]) {
+    rows.sort_by_key(|r| (r.at, r.pid));
+    let shared = is_shared(rows);
+    let mut seen = BTreeSet::new();
+    let (mut number, mut first, mut last) = (0, 0, None);
+    for row in rows.iter_mut() {
+        let next = match last {
+            None => true,
+            Some(t) if shared => row.at != t,
+            Some(t) => row.at - t >= SECOND || seen.contains(&(row.server.clone(), row.pid)),
+        };
+        if next {
+            number += u32::from(last.is_some());
+            first = row.at;
+            seen.clear();
         }
-        return;
+        seen.insert((row.server.clone(), row.pid));
+        last = Some(row.at);
+        (row.snapshot, row.at) = (number, first);
     }
-    // Without a time, a pid that comes again starts the next snapshot.
-    let mut seen = std::collections::BTreeSet::new();
+    rows.sort_by_key(|r| (r.snapshot, r.pid));
+}
+
+/// Says whether rows share their times: most of them have another row's.
+fn is_shared(rows: &[RawSession]) -> bool {
+    let mut same: BTreeMap<Micros, usize> = BTreeMap::new();
+    for row in rows {
+        *same.entry(row.at).or_default() += 1;
+    }
+    same.values().filter(|n| **n > 1).sum::<usize>() * 2 > rows.len()
+}
+
+/// Numbers the snapshots of rows without a time and gives each its lower bound: a pid that comes
+/// again starts the next one.
+fn number_untimed(rows: &mut [RawSession]) {
+    let mut seen = BTreeSet::new();
     let (mut number, mut block) = (0, rows.first().map_or(0, |r| r.snapshot));
     for row in rows.iter_mut() {
         if row.snapshot != block || !seen.insert(row.pid) {
             block = row.snapshot;
             number += 1;
-            seen = std::collections::BTreeSet::from([row.pid]);
+            seen = BTreeSet::from([row.pid]);
         }
         row.snapshot = number;
     }
@@ -246,9 +279,53 @@ mod tests {
     fn snapshots_without_a_time_are_split_where_a_pid_comes_again() {
         let row = |pid, t| RawSession { pid, query_start: Some(t), ..RawSession::default() };
         let mut rows = vec![row(1, 10), row(2, 12), row(1, 20), row(2, 11)];
-        number_snapshots(&mut rows, false);
+        number_untimed(&mut rows);
         assert_eq!(rows.iter().map(|r| r.snapshot).collect::<Vec<_>>(), [0, 0, 1, 1]);
         assert_eq!(rows.iter().map(|r| r.at).collect::<Vec<_>>(), [12, 12, 20, 20]);
+    }
+
+    fn numbered(rows: &[(i64, Micros)]) -> Vec<(i64, u32, Micros)> {
+        let row = |&(pid, at): &(i64, Micros)| RawSession { pid, at, ..RawSession::default() };
+        let mut rows: Vec<RawSession> = rows.iter().map(row).collect();
+        number_timed(&mut rows);
+        rows.iter().map(|r| (r.pid, r.snapshot, r.at)).collect()
+    }
+
+    #[test]
+    fn rows_with_a_time_each_are_one_snapshot() {
+        let half = SECOND / 2;
+        let rows = [(3, 100), (1, 101), (2, 105), (3, half), (4, half + 2), (5, 5 * SECOND)];
+        let want = [(1, 0, 100), (2, 0, 100), (3, 0, 100)];
+        let then = [(3, 1, half), (4, 1, half), (5, 2, 5 * SECOND)];
+        assert_eq!(numbered(&rows), [want, then].concat());
+    }
+
+    #[test]
+    fn shared_times_stay_as_they_are() {
+        let t = SECOND / 4;
+        let rows = [(2, 0), (3, 0), (1, t), (2, t), (3, t), (4, 2 * t), (5, 2 * t)];
+        let numbers: Vec<_> = numbered(&rows).iter().map(|r| (r.1, r.2)).collect();
+        assert_eq!(numbers, [(0, 0), (0, 0), (1, t), (1, t), (1, t), (2, 2 * t), (2, 2 * t)]);
+        // One row per snapshot, a second apart.
+        let rows = [(1, 0), (2, SECOND), (3, 2 * SECOND)];
+        assert_eq!(numbered(&rows).iter().map(|r| r.1).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn times_are_read_as_text_and_as_numbers() {
+        let text = "snapshot_at,pid,state,query,query_start\n\
+                    1795205201.5,1,active,x,1795205201000\n\
+                    1795205201500,2,active,x,2026-11-20T20:06:41Z\n\
+                    soon,3,active,x,\n\
+                    later,4,active,x,\n\
+                    ,5,active,x,\n";
+        let raw = crate::ingest::read_text("pg_stat_activity.csv", text.as_bytes());
+        let rows: Vec<_> = raw.sessions.iter().map(|s| (s.pid, s.at, s.query_start)).collect();
+        let (at, start) = (1_795_205_201_500_000, Some(1_795_205_201_000_000));
+        assert_eq!(rows, [(1, at, start), (2, at, start)]);
+        let gap = raw.gaps.iter().find(|g| g.what.contains("\"soon\"")).map(|g| (g.line, g.count));
+        assert_eq!(gap, Some((Some(4), 2)));
+        assert_eq!(raw.files[0].skipped, 3);
     }
 
     #[test]

@@ -3,6 +3,16 @@
 
 use super::raw::{RawSpan, SpanKind, Sym, Symbols};
 use super::sql;
+use serde::{Deserialize, Deserializer};
+
+/// Reads `null` as the default, as a field that is absent.
+pub fn or_default<'de, D, T>(d: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(d).map(Option::unwrap_or_default)
+}
 
 /// Reads a 128-bit trace id: hex of up to 32 digits, or base64 of 16 bytes.
 pub fn id128(text: &str) -> Option<u128> {

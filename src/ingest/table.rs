@@ -1,13 +1,15 @@
 //! Generic tables: long (`time, metric, value, labels…`), wide (`time, <series>…`) and in between
 //! (`time, service, cpu, latency`). In: a header and rows of text. Out: series.
 
+use super::cell::{is_missing, quantity};
 use super::raw::{Raw, RawSeries};
 use super::{Head, Input, csv_text};
 use crate::model::Micros;
 use crate::time::{self, EpochUnit, Zone};
 use std::collections::{BTreeMap, HashMap};
 
-const TIME: [&str; 11] = [
+/// Names of a time column.
+pub const TIME: [&str; 11] = [
     "timestamp",
     "time",
     "ts",
@@ -25,7 +27,7 @@ const NAME: [&str; 8] =
 const VALUE: [&str; 8] =
     ["value", "val", "_value", "v", "average", "sum", "maximum", "metric_value"];
 /// Columns that are labels even when every cell is a number.
-const LABELS: [&str; 24] = [
+const LABELS: [&str; 27] = [
     "service",
     "instance",
     "pod",
@@ -50,33 +52,13 @@ const LABELS: [&str; 24] = [
     "namespace",
     "container",
     "app",
+    "window",
+    "interval",
+    "period",
 ];
 
 /// Rows looked at to decide what a column is.
 const LOOK: usize = 200;
-
-/// Text cells that mean that there is no value.
-pub fn is_missing(cell: &str) -> bool {
-    let c = cell.trim();
-    c.is_empty()
-        || ["null", "undefined", "-", "\\N", "N/A", "NaN", "nan", "NULL", "None"].contains(&c)
-}
-
-/// Reads a finite number, allowing thousands separators and a percent sign (`12.5%` is 0.125).
-pub fn number(cell: &str) -> Option<f64> {
-    let c = cell.trim();
-    if let Some(p) = c.strip_suffix('%') {
-        return p.trim().parse::<f64>().ok().map(|v| v / 100.0).filter(|v| v.is_finite());
-    }
-    let plain = c.parse::<f64>().ok();
-    let parsed = plain.or_else(|| {
-        let mut groups = c.trim_start_matches('-').split('.').next()?.split(',');
-        let lead = groups.next()?;
-        let grouped = (1..=3).contains(&lead.len()) && groups.all(|g| g.len() == 3);
-        grouped.then(|| c.replace(',', "").parse().ok()).flatten()
-    });
-    parsed.filter(|v| v.is_finite())
-}
 
 /// A header and its rows; `lines[i]` is the line on which row `i` starts.
 #[derive(Debug, Default)]
@@ -156,9 +138,21 @@ fn columns(table: &Table) -> Option<Columns> {
 
 fn is_numeric(table: &Table, column: usize) -> bool {
     let cells = table.rows.iter().take(LOOK).filter_map(|r| r.get(column));
-    cells.filter(|c| !is_missing(c)).all(|c| {
-        number(c).is_some() || c.trim().to_lowercase().trim_start_matches(['+', '-']) == "inf"
-    })
+    mostly_numbers(cells.map(String::as_str))
+}
+
+/// Says whether most cells that say something are numbers, with or without a unit.
+pub fn mostly_numbers<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
+    let is_number = |c: &str| {
+        let word = c.trim().to_lowercase();
+        quantity(c).is_some() || ["inf", "infinity"].contains(&word.trim_start_matches(['+', '-']))
+    };
+    let (mut numbers, mut said) = (0, 0);
+    for cell in cells.filter(|c| !is_missing(c)) {
+        said += 1;
+        numbers += usize::from(is_number(cell));
+    }
+    numbers * 5 >= said * 4
 }
 
 /// Turns a table into series; rows without a readable time or value are counted.
@@ -175,89 +169,179 @@ pub fn read_table(input: &Input, table: &Table, raw: &mut Raw) {
         let what = "times have no zone: taken as UTC (set `[time] zone` in incident.toml)";
         raw.gap(crate::model::GapKind::Doubtful, input.file, None, what);
     }
-    let mut index: HashMap<Vec<&str>, usize> = HashMap::new();
-    let mut series: Vec<RawSeries> = Vec::new();
+    let mut made = Made::default();
+    let all = [usize::MAX];
+    let metrics: &[usize] = if c.value.is_some() { &all } else { &c.metrics };
     for (i, row) in table.rows.iter().enumerate() {
         let line = table.lines.get(i).copied();
         let Some(t) = times[i] else {
-            raw.skip(input.file, line, format!("timestamp \"{}\" is not RFC 3339", cells[i]), 1);
+            let first = || (line, format!("timestamp \"{}\" is not RFC 3339", cut(cells[i])));
+            raw.skip_like(input.file, "timestamp", 1, first);
             continue;
         };
-        let metrics: &[usize] = if c.value.is_some() { &[usize::MAX] } else { &c.metrics };
         for &m in metrics {
-            let at = c.value.unwrap_or(m);
-            let cell = row.get(at).map_or("", String::as_str);
+            let cell = row.get(c.value.unwrap_or(m)).map_or("", String::as_str);
             if is_missing(cell) {
                 continue;
             }
-            let Some(v) = number(cell) else {
-                raw.skip(input.file, line, format!("value \"{}\" is not a number", cut(cell)), 1);
+            let Some((v, unit)) = quantity(cell) else {
+                let first = || (line, format!("value \"{}\" is not a number", cut(cell)));
+                raw.skip_like(input.file, "value", 1, first);
                 continue;
             };
-            let slot = slot(&c, table, row, m, input, &mut index, &mut series);
-            series[slot].samples.push((t.at as Micros, v));
-            raw.rows(input.file, 1);
+            made.add(&c, table, (i, m), unit, (t.at, v));
         }
     }
-    raw.series.append(&mut series);
+    made.finish(input, table, raw);
 }
 
 fn cut(cell: &str) -> String {
     cell.chars().take(40).collect()
 }
 
-/// The series a cell belongs to, made on first sight.
-fn slot<'a>(
-    c: &Columns,
-    table: &'a Table,
-    row: &'a [String],
-    metric: usize,
-    input: &Input,
-    index: &mut HashMap<Vec<&'a str>, usize>,
-    series: &mut Vec<RawSeries>,
-) -> usize {
-    let cell = |i: usize| row.get(i).map_or("", |s| s.trim());
-    let name = match c.name {
-        Some(n) => cell(n),
-        None if c.value.is_some() => "",
-        None => table.header[metric].as_str(),
-    };
-    let mut key = vec![name];
-    key.extend([c.unit, c.statistic].map(|x| x.map_or("", cell)));
-    key.extend(c.labels.iter().map(|i| cell(*i)));
-    if let Some(found) = index.get(&key) {
-        return *found;
+/// One series of one notation: its cells name the base unit `unit`, or none.
+struct Part {
+    series: RawSeries,
+    unit: &'static str,
+    /// Number of the series among those of the table.
+    number: usize,
+    first_row: usize,
+}
+
+/// The series of a table as they come up, apart by the unit that their cells name.
+#[derive(Default)]
+struct Made<'a> {
+    index: HashMap<(Vec<&'a str>, &'static str), usize>,
+    numbers: HashMap<Vec<&'a str>, usize>,
+    parts: Vec<Part>,
+}
+
+impl<'a> Made<'a> {
+    /// Adds one sample to its series, which is made on first sight.
+    fn add(
+        &mut self,
+        c: &Columns,
+        table: &'a Table,
+        (row, metric): (usize, usize),
+        unit: &'static str,
+        sample: (Micros, f64),
+    ) {
+        let cells = &table.rows[row];
+        let cell = |i: usize| cells.get(i).map_or("", |s| s.trim());
+        let name = match c.name {
+            Some(n) => cell(n),
+            None if c.value.is_some() => "",
+            None => table.header[metric].as_str(),
+        };
+        let mut key = vec![name];
+        key.extend([c.unit, c.statistic].map(|x| x.map_or("", cell)));
+        key.extend(c.labels.iter().map(|i| cell(*i)));
+        let key = (key, unit);
+        if let Some(found) = self.index.get(&key) {
+            self.parts[*found].series.samples.push(sample);
+            return;
+        }
+        let filled = |x: Option<usize>| x.map(cell).filter(|v| !v.is_empty()).map(str::to_owned);
+        let labels: BTreeMap<String, String> = c
+            .labels
+            .iter()
+            .filter(|i| !cell(**i).is_empty())
+            .map(|i| (table.header[*i].clone(), cell(*i).to_owned()))
+            .collect();
+        let series = RawSeries {
+            name: name.to_owned(),
+            unit: if unit.is_empty() { filled(c.unit) } else { Some(unit.to_owned()) },
+            statistic: filled(c.statistic),
+            labels,
+            samples: vec![sample],
+            ..RawSeries::default()
+        };
+        let next = self.numbers.len();
+        let number = *self.numbers.entry(key.0.clone()).or_insert(next);
+        self.index.insert(key, self.parts.len());
+        self.parts.push(Part { series, unit, number, first_row: row });
     }
-    let filled = |x: Option<usize>| x.map(cell).filter(|v| !v.is_empty()).map(str::to_owned);
-    let labels: BTreeMap<String, String> = c
-        .labels
-        .iter()
-        .filter(|i| !cell(**i).is_empty())
-        .map(|i| (table.header[*i].clone(), cell(*i).to_owned()))
-        .collect();
-    series.push(RawSeries {
-        file: input.file,
-        name: name.to_owned(),
-        unit: filled(c.unit),
-        statistic: filled(c.statistic),
-        labels,
-        ..RawSeries::default()
-    });
-    index.insert(key, series.len() - 1);
-    series.len() - 1
+
+    /// Hands over one notation of each series: the one of most cells. Nought needs no unit; other
+    /// cells of another notation are counted, for what a bare `12` among `12 ms` means is a guess.
+    fn finish(self, input: &Input, table: &Table, raw: &mut Raw) {
+        let mut groups: Vec<Vec<Part>> = Vec::new();
+        groups.resize_with(self.numbers.len(), Vec::new);
+        for part in self.parts {
+            groups[part.number].push(part);
+        }
+        for mut group in groups {
+            // The first of the largest, so that the order of rows decides a tie.
+            group.sort_by_key(|p| std::cmp::Reverse(p.series.samples.len()));
+            let mut parts = group.into_iter();
+            let Some(Part { mut series, unit, .. }) = parts.next() else { continue };
+            for other in parts {
+                let line = table.lines.get(other.first_row).copied();
+                let (zero, lost): (Vec<_>, Vec<_>) =
+                    other.series.samples.into_iter().partition(|s| s.1 == 0.0);
+                series.samples.extend(zero);
+                if lost.is_empty() {
+                    continue;
+                }
+                let shown = |u: &str| if u.is_empty() { "no unit" } else { u }.to_owned();
+                let (is, most) = (shown(other.unit), shown(unit));
+                let what = || format!("value with {is} where most of the series has {most}");
+                raw.skip_like(input.file, "unit", lost.len() as u64, || (line, what()));
+            }
+            raw.rows(input.file, series.samples.len() as u64);
+            raw.series.push(RawSeries { file: input.file, ..series });
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::read_text;
+
+    /// Rows of `time,cart_latency` with these cells.
+    fn cells(cells: &[&str]) -> Raw {
+        let row = |(i, c): (usize, &&str)| format!("2026-11-20T20:10:{i:02}Z,{c}\n");
+        let rows: String = cells.iter().enumerate().map(row).collect();
+        read_text("cart.csv", format!("time,cart_latency\n{rows}").as_bytes())
+    }
+
+    fn shown(raw: &Raw) -> Vec<(&str, Option<&str>, usize)> {
+        raw.series.iter().map(|s| (s.name.as_str(), s.unit.as_deref(), s.samples.len())).collect()
+    }
 
     #[test]
-    fn numbers_are_read_as_people_write_them() {
-        assert_eq!(number("1,234.5"), Some(1234.5));
-        assert_eq!(number("12.5%"), Some(0.125));
-        assert_eq!(number("1e3"), Some(1000.0));
-        assert_eq!(number("1,23"), None);
-        assert_eq!(number("inf"), None);
-        assert_eq!(number("fast"), None);
+    fn a_cell_that_is_no_number_does_not_make_a_label_of_its_column() {
+        let raw = cells(&["0.1", "NA", "0.2", "none", "fast", "0.3", "0.4", "n/a", "0.5"]);
+        assert_eq!(shown(&raw), [("cart_latency", None, 5)]);
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.what.as_str())).collect();
+        assert_eq!(said, [(Some(6), "value \"fast\" is not a number")]);
+        let text = "time,team,cpu\n2026-11-20T20:10:00Z,a,1\n2026-11-20T20:10:00Z,1,2\n";
+        assert_eq!(read_text("a.csv", text.as_bytes()).series.len(), 2);
+    }
+
+    #[test]
+    fn cells_with_a_unit_are_converted_and_name_it() {
+        let raw = cells(&["12 ms", "1.5 s", "0", "350 µs", "NA"]);
+        assert_eq!(shown(&raw), [("cart_latency", Some("s"), 4)]);
+        let values: Vec<f64> = raw.series[0].samples.iter().map(|s| s.1).collect();
+        assert!(values.contains(&0.012) && values.contains(&1.5) && values.contains(&0.0));
+        assert!(raw.gaps.is_empty(), "{:?}", raw.gaps);
+    }
+
+    #[test]
+    fn a_lone_cell_with_a_unit_is_a_gap_and_no_series() {
+        let raw = cells(&["11", "13", "12 ms", "14", "12"]);
+        assert_eq!(shown(&raw), [("cart_latency", None, 4)]);
+        assert_eq!((raw.gaps[0].line, raw.gaps[0].count), (Some(4), 1));
+    }
+
+    #[test]
+    fn bad_times_are_one_gap_with_the_first_one() {
+        let bad: String = (0..300).map(|i| format!("12:{i},1\n")).collect();
+        let text = format!("time,cart_cpu\n2026-11-20T20:10:00Z,1\n12:61,2\n{bad}");
+        let raw = read_text("cart.csv", text.as_bytes());
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.what.as_str(), g.count)).collect();
+        assert_eq!(said, [(Some(3), "timestamp \"12:61\" is not RFC 3339", 301)]);
     }
 }

@@ -87,10 +87,6 @@ fn holds(
     })
 }
 
-/// Conditions that the blocking test knows.
-pub const BLOCKING_CONDITIONS: [&str; 9] =
-    ["victims", "age_s", "waited_s", "snapshots", "depth", "state", "ddl", "backend", "standby"];
-
 fn is_ddl(query: &str) -> bool {
     let lower = query.trim_start().to_lowercase();
     DDL.iter().any(|verb| lower.starts_with(verb))
@@ -178,9 +174,6 @@ fn own_tag(s: &crate::ingest::raw::RawSession) -> &str {
     let rest = s.query_tag.strip_prefix(s.application.as_str()).unwrap_or(&s.query_tag);
     rest.trim_start_matches([':', ' '])
 }
-
-/// Conditions that the event tests know.
-pub const EVENT_CONDITIONS: [&str; 1] = ["kind"];
 
 /// Changes to the subject (or to nobody in particular) before the incident, latest first.
 fn events<'a>(

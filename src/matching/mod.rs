@@ -1,19 +1,22 @@
 //! Evidence for every signature on every possible subject, three-valued. In: features, rollups,
 //! graph, catalogue. Out: findings (matched), rejections with a reason, and what could not run.
 
+mod evaluate;
 mod facts;
+mod load;
 mod series;
+
+pub use evaluate::evaluate;
 
 pub use facts::symptom as facts_symptom;
 pub use series::{human, level_facts, target_name};
 
-use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
-use crate::diagnosis::{EvidenceRole, EvidenceState, Strength};
+use crate::catalog::{EvidenceRule, SignatureFile};
+use crate::diagnosis::{EvidenceState, Strength};
 use crate::features::Features;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::rollup::Rollups;
 use crate::telemetry::Telemetry;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything evidence is looked for in.
@@ -188,7 +191,7 @@ pub const TESTS: &[Test] = &[
             "target", "falls", "period", "slope", "peak", "floor", "teeth", "before", "during",
         ],
         on_series: true,
-        run: series::sawtooth,
+        run: load::sawtooth,
     },
     Test {
         name: "jumps",
@@ -197,7 +200,7 @@ pub const TESTS: &[Test] = &[
         meaning: "least number of changes",
         binds: &["target", "changes"],
         on_series: true,
-        run: series::jumps,
+        run: load::jumps,
     },
     Test {
         name: "skew",
@@ -206,7 +209,7 @@ pub const TESTS: &[Test] = &[
         meaning: "least growth of its share",
         binds: &["target", "share", "share_before", "times", "members", "owner"],
         on_series: true,
-        run: series::skew,
+        run: load::skew,
     },
     Test {
         name: "follows-load",
@@ -215,7 +218,7 @@ pub const TESTS: &[Test] = &[
         meaning: "largest relative difference of the two ratios",
         binds: LEVELS,
         on_series: true,
-        run: series::follows_load,
+        run: load::follows_load,
     },
     Test {
         name: "amplified",
@@ -224,7 +227,7 @@ pub const TESTS: &[Test] = &[
         meaning: "least growth",
         binds: &["target", "before", "during", "ratio", "calls_before", "calls_during"],
         on_series: false,
-        run: series::amplified,
+        run: load::amplified,
     },
     Test {
         name: "blocking",
@@ -342,78 +345,6 @@ pub fn nats(strength: Strength) -> f64 {
     }
 }
 
-/// Evaluates the whole catalogue.
-pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
-    let graph = &context.telemetry.graph;
-    let mut work: Vec<(usize, Option<EntityId>)> = Vec::new();
-    let mut matches = Matches::default();
-    for (i, s) in catalog.signatures.iter().enumerate() {
-        let missing = missing(context, s);
-        if !missing.is_empty() {
-            matches.skipped.insert(i, missing);
-            continue;
-        }
-        if s.signature.subject.is_empty() {
-            work.push((i, None));
-            continue;
-        }
-        // A lone instance only repeats its service.
-        let part = |e: &EntityId| graph.owner(*e) != *e;
-        let fits = |e: &EntityId| {
-            s.signature.subject.contains(&graph.entity(*e).kind)
-                && (!part(e) || !context.series_of(Subject::Entity(*e)).is_empty())
-        };
-        work.extend(graph.ids().filter(fits).map(|e| (i, Some(e))));
-    }
-    let outcomes: Vec<Outcome> =
-        work.par_iter().map(|(i, e)| one(context, &catalog.signatures[*i], *i, *e)).collect();
-    let mut ran: BTreeSet<usize> = BTreeSet::new();
-    let mut unseen: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Found(f) => {
-                ran.insert(f.signature);
-                matches.findings.push(f);
-            }
-            Outcome::Rejected(r) => {
-                ran.insert(r.signature);
-                matches.rejections.push(r);
-            }
-            Outcome::Unobservable(i, what) => {
-                unseen.entry(i).or_default().insert(what);
-            }
-        }
-    }
-    for (i, what) in unseen.into_iter().filter(|(i, _)| !ran.contains(i)) {
-        matches.skipped.insert(i, what);
-    }
-    matches
-}
-
-enum Outcome {
-    Found(Finding),
-    Rejected(Rejection),
-    Unobservable(usize, String),
-}
-
-/// Inputs that a signature needs and that nobody gave.
-fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
-    let there = |name: &String| match name.as_str() {
-        "pg.sessions" => !context.telemetry.sessions.is_empty(),
-        "pg.blocking" => context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some()),
-        "traces" => context.telemetry.spans.height() > 0,
-        "events" => !context.telemetry.events.is_empty(),
-        "graph" => context.telemetry.graph.edges().next().is_some(),
-        other => context.rollups.series.iter().any(|x| is_source(context, x, other)),
-    };
-    let mut missing: BTreeSet<String> =
-        s.requires.all.iter().filter(|n| !there(n)).cloned().collect();
-    if !s.requires.any.is_empty() && !s.requires.any.iter().any(there) {
-        missing.insert(s.requires.any.join(" or "));
-    }
-    missing
-}
-
 /// Says whether a series is of a source: a canonical name or `role:<role>[@view]`.
 pub fn is_source(context: &Context, s: &crate::rollup::SignalSeries, source: &str) -> bool {
     let signal = context.telemetry.signals.get(s.signal);
@@ -429,98 +360,6 @@ pub fn is_source(context: &Context, s: &crate::rollup::SignalSeries, source: &st
             s.role == role && view_fits
         }
     }
-}
-
-fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
-    let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
-    let mut seen = Vec::new();
-    let mut facts = BTreeMap::from([("subject".to_owned(), subject_name)]);
-    let mut groups: BTreeMap<&str, (EvidenceState, String)> = BTreeMap::new();
-    let mut failed: Option<(EvidenceState, String)> = None;
-    let mut present = 0;
-    for (i, rule) in s.evidence.iter().enumerate() {
-        let Some(test) = test(&rule.test) else { continue };
-        let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
-        let observation = (test.run)(context, subject, rule, value, s);
-        let state = observation.state;
-        let required = rule.role == EvidenceRole::Required && rule.group.is_none();
-        if state == EvidenceState::Present || required {
-            for (k, v) in &observation.facts {
-                facts.entry(k.clone()).or_insert_with(|| v.clone());
-            }
-        }
-        let mut all = facts.clone();
-        all.extend(observation.facts.clone());
-        let template = match (state, &rule.say_absent) {
-            (EvidenceState::Absent, Some(t)) => t,
-            _ => &rule.say,
-        };
-        let said = match state {
-            EvidenceState::Unobservable => format!("not observable: {}", rule.source),
-            EvidenceState::Absent if rule.say_absent.is_none() => {
-                format!("not so: {}", fill(template, &all))
-            }
-            _ => fill(template, &all),
-        };
-        present +=
-            usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
-        if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
-            match &rule.group {
-                None => failed = failed.or(Some((state, said.clone()))),
-                Some(g) => {
-                    let slot = groups.entry(g).or_insert((state, said.clone()));
-                    if slot.0 == EvidenceState::Unobservable {
-                        *slot = (state, said.clone());
-                    }
-                }
-            }
-        } else if let (EvidenceRole::Required, Some(g)) = (rule.role, &rule.group) {
-            groups.insert(g, (EvidenceState::Present, said.clone()));
-        }
-        seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
-    }
-    let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
-    match failed {
-        Some((EvidenceState::Unobservable, what)) => {
-            Outcome::Unobservable(index, what.trim_start_matches("not observable: ").to_owned())
-        }
-        Some((_, reason)) => {
-            Outcome::Rejected(Rejection { signature: index, subject, reason, present, seen, facts })
-        }
-        None => {
-            let nats = sum(&seen, s);
-            Outcome::Found(Finding { signature: index, subject, seen, facts, nats })
-        }
-    }
-}
-
-/// What a piece of evidence adds in its state, nats.
-fn worth(rule: &EvidenceRule, state: EvidenceState) -> f64 {
-    let full = nats(rule.strength);
-    match (state, rule.role) {
-        (EvidenceState::Unobservable, _) => 0.0,
-        (EvidenceState::Present, EvidenceRole::Refutes) => -full,
-        (EvidenceState::Present, _) => full,
-        (EvidenceState::Absent, EvidenceRole::Refutes) => 0.0,
-        (EvidenceState::Absent, _) => match rule.if_absent {
-            IfAbsent::Refutes => -full,
-            IfAbsent::Weakens => -full / 2.0,
-            IfAbsent::Neutral => 0.0,
-        },
-    }
-}
-
-/// Adds evidence up; further pieces from the same neighbour and source count half each time.
-fn sum(seen: &[Seen], s: &SignatureFile) -> f64 {
-    let mut used: BTreeMap<(On, &str), u32> = BTreeMap::new();
-    let mut total = 0.0;
-    for one in seen.iter().filter(|o| o.nats != 0.0) {
-        let rule = &s.evidence[one.rule];
-        let times = used.entry((rule.on, rule.source.as_str())).or_default();
-        total += one.nats / f64::from(1u32 << (*times).min(8));
-        *times += 1;
-    }
-    total
 }
 
 /// Fills `{name}` with facts; a name without a fact stays readable as `?`.

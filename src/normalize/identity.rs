@@ -4,7 +4,7 @@
 use crate::graph::Graph;
 use crate::ingest::raw::{Raw, RawSeries};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
-use crate::signals::{SignalTable, View};
+use crate::signals::{Exporter, SignalTable, View};
 use std::collections::BTreeMap;
 
 /// Words in a name that say what kind of store it is.
@@ -50,6 +50,30 @@ pub fn is_address(name: &str) -> bool {
         .rsplit_once(':')
         .map_or(name, |(h, p)| if p.bytes().all(|b| b.is_ascii_digit()) { h } else { name });
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// The workload of a pod or replica set: its name without the parts that Kubernetes appends.
+fn workload<'n>(name: &'n str, label: &str) -> &'n str {
+    // Kubernetes' random suffixes have no vowels, which would make words; tolerate short digests.
+    let random = |w: &str| w.bytes().all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(&b));
+    let digest = |w: &str| {
+        let plain = w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let mixed = w.bytes().any(|b| b.is_ascii_digit()) && plain;
+        (4..=10).contains(&w.len()) && (mixed || w.len() > 7 && random(w))
+    };
+    let Some((rest, last)) = name.rsplit_once('-').filter(|(r, _)| !r.is_empty()) else {
+        return name;
+    };
+    match label {
+        "replicaset" if digest(last) => rest,
+        "pod" | "pod_name" => match rest.rsplit_once('-') {
+            Some((head, set)) if digest(set) && (3..=5).contains(&last.len()) => head,
+            _ if last.len() <= 4 && last.bytes().all(|b| b.is_ascii_digit()) => rest,
+            _ if last.len() == 5 && random(last) => rest,
+            _ => name,
+        },
+        _ => name,
+    }
 }
 
 /// What a series is about.
@@ -113,7 +137,11 @@ impl<'a> Resolver<'a> {
         // A service label says more than an exporter's prefix or an instance that it is known by.
         let told = self.label(series, "service").is_some() && !self.only_job(series);
         let exporter = self.table.exporters.iter().find(|e| series.name.starts_with(&e.prefix));
-        if let Some(exporter) = exporter.filter(|_| !told) {
+        let orchestrated = exporter.filter(|e| e.kind == EntityKind::Service);
+        if let Some(found) = orchestrated.and_then(|e| self.orchestrated(series, e)) {
+            return Some(found);
+        }
+        if let Some(exporter) = exporter.filter(|e| !told && e.kind != EntityKind::Service) {
             let values: Vec<&str> = exporter
                 .name_labels
                 .iter()
@@ -153,6 +181,38 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The service that an orchestrator's or a mesh's series is about, whatever scrape labels say.
+    fn orchestrated(
+        &mut self,
+        series: &RawSeries,
+        exporter: &Exporter,
+    ) -> Option<(EntityId, Option<EntityId>)> {
+        // Where scrape labels had the same names, the exporter's own are called `exported_…`.
+        let get = |l: &String| {
+            let own = series.labels.get(&format!("exported_{l}"));
+            own.or_else(|| series.labels.get(l)).map(String::as_str)
+        };
+        let real = |v: &&str| !["", "POD", "unknown"].contains(v);
+        let part = exporter.instance_labels.iter().find_map(|l| get(l).filter(real));
+        let label = exporter.name_labels.iter().find(|l| get(l).is_some_and(|v| real(&v)))?;
+        let named = workload(get(label)?, label);
+        // A container called `server` or `istio-proxy` says less than the workload of its pod.
+        let pod = part.map(|p| workload(p, "pod"));
+        let name = pod.filter(|p| !p.contains(named) && !named.contains(p)).unwrap_or(named);
+        let id = self.graph.top(kind_by_name(name, exporter.kind), name);
+        let part = part.filter(|p| *p != name);
+        Some((id, part.map(|p| self.graph.part(EntityKind::Instance, p, id))))
+    }
+
+    /// Caller and callee of a mesh's metric that the caller's side reports.
+    fn mesh_call(&mut self, series: &RawSeries) -> Option<Subject> {
+        let source = series.labels.get("reporter").is_some_and(|r| r == "source");
+        let caller = self.label(series, "caller").filter(|c| source && *c != "unknown")?.to_owned();
+        let (callee, _) = self.labelled(series)?;
+        let caller = self.peer(&caller, EntityKind::Service);
+        (caller != callee).then_some(Subject::Edge(caller, callee))
+    }
+
     /// The only service label is Prometheus' `job`, which names the scrape, not always the service.
     fn only_job(&self, series: &RawSeries) -> bool {
         let names = self.table.label_names("service");
@@ -179,6 +239,9 @@ impl<'a> Resolver<'a> {
 
     /// What a series is about, from its labels, its name or its file; `None` if nothing says.
     pub fn about(&mut self, series: &RawSeries, view: View) -> Option<About> {
+        if let Some(subject) = self.mesh_call(series) {
+            return Some(About { subject, instance: None, member: None });
+        }
         let caller = self.label(series, "caller").map(str::to_owned);
         let callee = self.label(series, "callee").map(str::to_owned);
         let owner = self.labelled(series);
@@ -279,6 +342,61 @@ mod tests {
         );
         assert_eq!(r.split_name("my_shop_memory_usage"), Some(("my_shop", "memory_usage")));
         assert_eq!(r.split_name("zorkmids"), None);
+    }
+
+    fn subject_of(name: &str, labels: &[(&str, &str)]) -> (String, String) {
+        let table = SignalTable::built_in().expect("valid");
+        let mut r = Resolver::new(&Raw::default(), &table);
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let series = RawSeries { name: name.into(), labels, ..RawSeries::default() };
+        let about = r.about(&series, View::Internal).expect("labels name it");
+        let shown = |e: EntityId| r.graph.entity(e).name.clone();
+        let subject = match about.subject {
+            Subject::Entity(e) => shown(e),
+            Subject::Edge(a, b) => format!("{} -> {}", shown(a), shown(b)),
+        };
+        (subject, about.instance.map(shown).unwrap_or_default())
+    }
+
+    #[test]
+    fn kubernetes_series_are_about_the_workload_not_the_scrape() {
+        let pod = ("pod", "payment-6c9f-abc");
+        let payment = ("payment".to_owned(), "payment-6c9f-abc".to_owned());
+        let cadvisor = "container_cpu_usage_seconds_total";
+        let stack = [("service", "kps-kubelet"), ("job", "kubelet"), ("container", "payment"), pod];
+        assert_eq!(subject_of(cadvisor, &stack), payment);
+        let plain = [("job", "kubernetes-cadvisor"), ("container", "server"), pod];
+        assert_eq!(subject_of(cadvisor, &plain), payment);
+        let network = [("job", "kubelet"), ("container", "POD"), pod];
+        assert_eq!(subject_of("container_network_receive_bytes_total", &network), payment);
+        let state = [
+            ("service", "kps-kube-state-metrics"),
+            ("container", "kube-state-metrics"),
+            ("pod", "kps-kube-state-metrics-5d9f8c7b6d-x2v4z"),
+        ];
+        let own = [("exported_container", "payment"), ("exported_pod", "payment-6c9f-abc")];
+        let restarts = "kube_pod_container_status_restarts_total";
+        assert_eq!(subject_of(restarts, &[&state[..], &own].concat()), payment);
+        let ready = "kube_deployment_status_replicas_available";
+        let deployed = [&state[..], &[("deployment", "payment")]].concat();
+        assert_eq!(subject_of(ready, &deployed).0, "payment");
+    }
+
+    #[test]
+    fn pod_names_lose_their_random_parts() {
+        assert_eq!(workload("cart-service-7d9f8b6c5-x2v4z", "pod"), "cart-service");
+        assert_eq!(workload("postgres-0", "pod"), "postgres");
+        assert_eq!(workload("node-agent-k7x2p", "pod"), "node-agent");
+        assert_eq!(workload("front-end", "pod"), "front-end");
+        assert_eq!(workload("payment-7d9f8b6c5", "replicaset"), "payment");
+    }
+
+    #[test]
+    fn a_mesh_reports_servers_and_calls() {
+        let both = [("source_workload", "web"), ("destination_workload", "cart"), ("app", "web")];
+        let at = |reporter| [&both[..], &[("reporter", reporter)]].concat();
+        assert_eq!(subject_of("istio_requests_total", &at("destination")).0, "cart");
+        assert_eq!(subject_of("istio_requests_total", &at("source")).0, "web -> cart");
     }
 
     #[test]

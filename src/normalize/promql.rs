@@ -101,7 +101,7 @@ fn metrics(query: &str) -> Vec<(String, String)> {
             if next == '(' {
                 at += chars[at..].iter().position(|x| *x == ')').unwrap_or(chars.len() - at) + 1;
             }
-        } else if next != '(' {
+        } else if next != '(' && !aggregates(&chars, behind) {
             let ends_by = word == "by" || word == "without";
             let selector: String = if next == '{' {
                 chars[behind..].iter().take_while(|x| **x != '}').collect()
@@ -114,6 +114,12 @@ fn metrics(query: &str) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// `sum by (…)`: the word in front of a grouping is an aggregation, not a metric.
+fn aggregates(chars: &[char], at: usize) -> bool {
+    let rest: String = chars[at..].iter().take(8).collect();
+    ["by ", "by(", "without"].iter().any(|w| rest.starts_with(w))
 }
 
 fn token(chars: &[char], at: usize) -> usize {
@@ -154,7 +160,8 @@ mod tests {
     #[test]
     fn the_usual_dashboard_queries_are_understood() {
         let q = read(
-            "histogram_quantile(0.99, sum by (job,le) (rate(http_server_request_duration_seconds_bucket{job=~\"a|b\"}[30s])))",
+            "histogram_quantile(0.99, sum by (job,le) \
+             (rate(http_server_request_duration_seconds_bucket{job=~\"a|b\"}[30s])))",
         );
         assert_eq!(
             (q.metric.as_str(), q.quantile, q.window_s),
@@ -166,7 +173,8 @@ mod tests {
         assert!(q.error_ratio && !q.ratio);
         assert_eq!(q.window_s, 90.0);
         let q = read(
-            "rate(redis_keyspace_hits_total[30s]) / (rate(redis_keyspace_hits_total[30s]) + rate(redis_keyspace_misses_total[30s]))",
+            "rate(redis_keyspace_hits_total[30s]) / (rate(redis_keyspace_hits_total[30s]) \
+             + rate(redis_keyspace_misses_total[30s]))",
         );
         assert!(q.hit_ratio);
         let q = read("sum by (instance,mode) (pg_locks_count{datname=\"shop\"})");

@@ -264,10 +264,13 @@ fn finish(context: &Context, _id: EntityId, anomaly: &mut Anomaly) {
     }
     let clear = anomaly.series.iter().filter(|s| s.score >= 1.0 && s.facet != Facet::Traffic);
     let late = |i: usize| context.telemetry.signals.get(context.rollups.series[i].signal).late;
-    anomaly.onset = clear
+    let mut onsets: Vec<Onset> = clear
         .filter(|s| !late(s.series))
         .filter_map(|s| context.features.series[s.series].onset)
-        .min_by_key(|o| (o.at, o.earliest));
+        .collect();
+    onsets.sort_by_key(|o| (o.at, o.earliest));
+    // One early series may be chance; where a quarter of them have left, the entity has.
+    anomaly.onset = onsets.get(onsets.len() / 4).copied();
 }
 
 /// Adds what traces say about each service's own part: its share in the growth of time, calls

@@ -2,27 +2,24 @@
 //! impact, timeline and verdict with its reasons.
 
 use super::{Candidate, Ranking, chain};
-use crate::catalog::{Catalog, Category, Prior};
+use crate::catalog::Catalog;
 use crate::diagnosis::{
     Action, CatalogRef, Diagnosis, Discriminator, EntityRef, Evidence, EvidenceRole,
-    EvidenceSource, EvidenceState, FirstFailure, Hypothesis, Impact, Moment, Rejected, Role,
-    SCHEMA_VERSION, Skipped, Span, Spark, Strength, Tool, Verdict, WindowReport,
+    EvidenceSource, EvidenceState, FirstFailure, Hypothesis, Role, SCHEMA_VERSION, Span, Spark,
+    Strength, Tool, Verdict, WindowReport,
 };
 use crate::features::{inside, robust};
-use crate::matching::{
-    Context, Matches, Rejection, Seen, facts_symptom, fill, level_facts, target_name,
-};
-use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Severity, Subject, Window};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::matching::{Context, Matches, Seen, fill, level_facts, target_name};
+use crate::model::{EntityId, SECOND, Severity, Subject, Window};
+use std::collections::BTreeMap;
 
 /// Cells of a sparkline.
 const CELLS: usize = 48;
+/// Hypotheses whose chain is drawn, and evidence ids per link.
+const CHAINS: usize = 3;
+const EVIDENCE_PER_LINK: usize = 3;
 /// Hypotheses that are written up.
 const HYPOTHESES_MAX: usize = 40;
-/// Posterior from which the verdict is confirmed, with decisive evidence.
-const CONFIRMED: f64 = 0.80;
-/// Posterior from which the verdict is likely.
-const LIKELY: f64 = 0.45;
 
 /// Writes parts of the answer.
 pub struct Writer<'a> {
@@ -59,10 +56,12 @@ pub fn answer(
     let kept = ranking.candidates.iter().filter(|c| worth_showing(c, ranking)).take(HYPOTHESES_MAX);
     let mut hypotheses: Vec<Hypothesis> =
         kept.enumerate().map(|(i, c)| writer.hypothesis(c, i + 1, &mut ids)).collect();
-    for h in &mut hypotheses {
-        let id = context.telemetry.graph.find(&h.entity.name);
-        if let Some(id) = id.filter(|_| h.rank <= 3) {
-            h.chain = chain::chain(&writer, ranking, id);
+    let evidence = evidence_by_entity(&hypotheses);
+    for h in hypotheses.iter_mut().take(CHAINS) {
+        let Some(id) = context.telemetry.graph.find(&h.entity.service) else { continue };
+        h.chain = chain::chain(&writer, ranking, id);
+        for link in &mut h.chain {
+            link.evidence = evidence.get(&link.entity.name).cloned().unwrap_or_default();
         }
     }
     let (verdict, reasons) = writer.verdict(&hypotheses);
@@ -103,6 +102,18 @@ pub fn answer(
         hypotheses,
         gaps,
     }
+}
+
+/// The strongest present evidence of each entity's findings, by id, at most three.
+fn evidence_by_entity(hypotheses: &[Hypothesis]) -> BTreeMap<String, Vec<String>> {
+    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for h in hypotheses.iter().filter(|h| h.signature.is_some()) {
+        let ids = out.entry(h.entity.name.clone()).or_default();
+        let present = h.evidence.iter().filter(|e| e.state == EvidenceState::Present);
+        let room = EVIDENCE_PER_LINK.saturating_sub(ids.len());
+        ids.extend(present.take(room).map(|e| e.id.clone()));
+    }
+    out
 }
 
 fn span(w: Window) -> Span {
@@ -344,265 +355,6 @@ impl Writer<'_> {
         }
     }
 
-    fn impact(&self) -> Vec<Impact> {
-        if !self.context.features.windows.disturbed {
-            return Vec::new();
-        }
-        let graph = &self.context.telemetry.graph;
-        let mut found: Vec<(bool, f64, Impact)> = Vec::new();
-        let mut seen: BTreeSet<(EntityId, String)> = BTreeSet::new();
-        for (i, s) in self.context.rollups.series.iter().enumerate() {
-            let Subject::Entity(e) = s.subject else { continue };
-            let (Some(z), EntityKind::Service) =
-                (facts_symptom(self.context, i), graph.entity(e).kind)
-            else {
-                continue;
-            };
-            if !seen.insert((e, s.role.clone())) {
-                continue;
-            }
-            let Some(shift) = self.context.features.series[i].shift else { continue };
-            let impact = Impact {
-                entity: entity_ref(self.context, e),
-                signal: self.context.telemetry.signals.get(s.signal).name.clone(),
-                said: self.level_said(i),
-                before: shift.baseline.median,
-                during: shift.incident_median,
-                unit: self.context.telemetry.signals.get(s.signal).unit(),
-                source: s.source.clone(),
-            };
-            found.push((self.context.entries.contains(&e), z, impact));
-        }
-        found.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.said.cmp(&b.2.said)));
-        found.into_iter().map(|f| f.2).collect()
-    }
-
-    fn timeline(&self, ranking: &Ranking, verdict: Verdict) -> Vec<Moment> {
-        let mut moments: Vec<Moment> = Vec::new();
-        for (ids, e) in &self.context.telemetry.events {
-            let title = if e.title.is_empty() { e.kind.clone() } else { e.title.clone() };
-            let version = if title.contains(&e.version) { "" } else { e.version.as_str() };
-            let said = format!("{} {title} {version}", e.kind);
-            moments.push(Moment {
-                at: e.at,
-                kind: "change",
-                entity: ids.first().map(|i| entity_ref(self.context, *i)),
-                said: said.split_whitespace().collect::<Vec<_>>().join(" "),
-                uncertainty_s: None,
-            });
-        }
-        if verdict > Verdict::Healthy {
-            for (id, a) in &ranking.anomalies {
-                if let Some(o) = a.onset.filter(|_| a.series.first().is_some_and(|s| s.score > 1.0))
-                {
-                    moments.push(Moment {
-                        at: o.at,
-                        kind: "onset",
-                        entity: Some(entity_ref(self.context, *id)),
-                        said: a
-                            .series
-                            .first()
-                            .map_or_else(String::new, |s| self.level_said(s.series)),
-                        uncertainty_s: Some(o.uncertainty_s()),
-                    });
-                }
-            }
-        }
-        for b in &self.context.features.blockers {
-            let s = &b.session;
-            let start = s.xact_start.or(s.query_start);
-            let who = if s.application.is_empty() { &s.user } else { &s.application };
-            let mut add = |at: Micros, said: String| {
-                let entity = Some(entity_ref(self.context, b.database));
-                moments.push(Moment { at, kind: "session", entity, said, uncertainty_s: None });
-            };
-            if let Some(t) = start {
-                add(
-                    t,
-                    format!(
-                        "pid {} ({who}) starts {}",
-                        s.pid,
-                        crate::ingest::sql::summary(&s.query)
-                    ),
-                );
-            }
-            add(b.since, format!("first session waits behind pid {}", s.pid));
-            add(b.last_seen, format!("pid {} blocks {} sessions, last seen", s.pid, b.victims));
-        }
-        let w = &self.context.features.windows;
-        let last =
-            self.context.rollups.series.iter().filter_map(|s| s.points.last()).map(|p| p.0).max();
-        if w.disturbed && !w.given && last.is_some_and(|l| l > w.incident.to + 5 * SECOND) {
-            let said = "symptoms are back at their usual level".to_owned();
-            moments.push(Moment {
-                at: w.incident.to,
-                kind: "recovery",
-                entity: None,
-                said,
-                uncertainty_s: None,
-            });
-        }
-        moments.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.said.cmp(&b.said)));
-        moments.dedup_by(|a, b| a.at == b.at && a.said == b.said && a.entity == b.entity);
-        moments
-    }
-
-    fn skipped(&self) -> Vec<Skipped> {
-        let name = |i: &usize| self.catalog.signatures[*i].signature.id.clone();
-        let all = self.matches.skipped.iter();
-        all.map(|(i, m)| Skipped { signature: name(i), missing: m.iter().cloned().collect() })
-            .collect()
-    }
-
-    /// Refuted signatures: those that came nearest to a match, once per signature and entity.
-    fn rejected(&self) -> Vec<Rejected> {
-        let found: BTreeSet<usize> = self.matches.findings.iter().map(|f| f.signature).collect();
-        let tried = |r: &&Rejection| r.present > 0 || !found.contains(&r.signature);
-        let mut best: BTreeMap<(usize, bool), &Rejection> = BTreeMap::new();
-        for r in self.matches.rejections.iter().filter(tried) {
-            let slot = best.entry((r.signature, true)).or_insert(r);
-            let entry =
-                |x: &Rejection| x.subject.is_some_and(|e| self.context.entries.contains(&e));
-            if (r.present, entry(r)) > (slot.present, entry(slot)) {
-                *slot = r;
-            }
-        }
-        type Order = ((bool, bool), std::cmp::Reverse<usize>);
-        let mut out: Vec<(Order, Rejected)> = best
-            .values()
-            .map(|r| {
-                let s = &self.catalog.signatures[r.signature].signature;
-                let rejected = Rejected {
-                    signature: s.id.clone(),
-                    title: s.title.clone(),
-                    entity: r.subject.map(|e| entity_ref(self.context, e)),
-                    reason: r.reason.clone(),
-                };
-                // What people would think of first, then what came nearest to a match.
-                let rarity = (s.role != Role::Cause, s.prior != Prior::Common);
-                ((rarity, std::cmp::Reverse(r.present)), rejected)
-            })
-            .collect();
-        out.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
-        out.into_iter().map(|r| r.1).collect()
-    }
-
-    fn missing_inputs(&self) -> Vec<Gap> {
-        let t = self.context.telemetry;
-        let mut gaps = Vec::new();
-        let databases = t.graph.ids().any(|e| t.graph.entity(e).kind == EntityKind::Database);
-        if databases && t.sessions.is_empty() {
-            let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
-            gaps.push(Gap::new(GapKind::Missing, what));
-        }
-        if t.spans.height() == 0 {
-            gaps.push(Gap::new(
-                GapKind::Missing,
-                "no traces: own time and calls per request cannot be seen",
-            ));
-        }
-        if t.graph.edges().next().is_none() {
-            let what = "no dependency graph (traces, edge labels or topology.csv): cause and victim cannot be told apart by it";
-            gaps.push(Gap::new(GapKind::Missing, what));
-        }
-        if t.events.is_empty() {
-            gaps.push(Gap::new(
-                GapKind::Missing,
-                "no change events (deploys, flags): changes cannot be tested",
-            ));
-        }
-        gaps
-    }
-
-    fn verdict(&self, hypotheses: &[Hypothesis]) -> (Verdict, Vec<String>) {
-        let windows = &self.context.features.windows;
-        let cause = |h: &&Hypothesis| h.role != Role::Rejected;
-        let top = hypotheses.iter().find(cause);
-        let normal = |h: &Hypothesis| {
-            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
-            file.is_some_and(|f| f.signature.category == Category::Normal)
-        };
-        let mut reasons = Vec::new();
-        if !windows.disturbed {
-            let strong = top.filter(|h| !normal(h) && h.role == Role::Cause && h.score > 2.0);
-            if strong.is_none() {
-                reasons.push(
-                    "no latency, error or availability signal leaves its usual level".to_owned(),
-                );
-                return (Verdict::Healthy, reasons);
-            }
-        }
-        let Some(top) = top else {
-            reasons.push("nothing abnormal was seen that could be a cause".to_owned());
-            return (Verdict::Inconclusive, reasons);
-        };
-        let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
-        reasons.push(format!(
-            "{} that it is the cause, the next {}",
-            pct(top.probability),
-            pct(runner_up)
-        ));
-        let decisive = top.evidence.iter().any(|e| {
-            e.state == EvidenceState::Present
-                && e.role == EvidenceRole::Required
-                && e.strength >= Strength::Strong
-        });
-        let known = self.context.telemetry.graph.find(&top.entity.service);
-        let graph = &self.context.telemetry.graph;
-        let placed =
-            known.is_some_and(|e| !graph.callers(e).is_empty() || !graph.callees(e).is_empty());
-        // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
-        let by_fact = top
-            .evidence
-            .iter()
-            .any(|e| e.state == EvidenceState::Present && e.strength == Strength::Decisive);
-        let verdict = match () {
-            () if top.probability >= CONFIRMED
-                && decisive
-                && windows.felt
-                && (placed || by_fact) =>
-            {
-                Verdict::Confirmed
-            }
-            () if top.probability >= LIKELY && (windows.disturbed || top.signature.is_some()) => {
-                Verdict::Likely
-            }
-            () => Verdict::Inconclusive,
-        };
-        if !placed && !by_fact {
-            reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
-        }
-        if top.signature.is_none() {
-            reasons.push(
-                "the place is known better than the failure mode: no signature matches there"
-                    .to_owned(),
-            );
-        } else if decisive {
-            let by: Vec<&str> = top
-                .evidence
-                .iter()
-                .filter(|e| e.nats >= 2.0)
-                .map(|e| e.id.as_str())
-                .take(4)
-                .collect();
-            let verb = if by.len() == 1 { "decides" } else { "decide" };
-            reasons.push(format!("{} {verb} it", by.join(" ")));
-        }
-        let kind = self
-            .context
-            .telemetry
-            .graph
-            .find(&top.entity.name)
-            .map(|e| self.context.telemetry.graph.entity(e).kind);
-        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
-            reasons.push("pg_stat_activity snapshots are missing: what happens inside the database cannot be seen".to_owned());
-        }
-        if !windows.felt {
-            reasons.push("no user symptom was seen".to_owned());
-        }
-        (verdict, reasons)
-    }
-
     /// Index of the best candidate with a finding on an entity: as the cause, or as what it is
     /// in somebody else's chain, where another cause would contradict the chain.
     pub fn best_finding(&self, ranking: &Ranking, e: EntityId, as_cause: bool) -> Option<usize> {
@@ -630,14 +382,5 @@ impl Writer<'_> {
             .filter_map(|s| s.observation.series.map(|i| (i, s.nats)))
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
             .map(|(i, _)| i)
-    }
-}
-
-/// A probability in words that never claims certainty.
-fn pct(p: f64) -> String {
-    match p {
-        _ if p > 0.99 => "more than 99 in 100".to_owned(),
-        _ if p < 0.01 => "less than 1 in 100".to_owned(),
-        _ => format!("{:.0} in 100", 100.0 * p),
     }
 }

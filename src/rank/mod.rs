@@ -9,9 +9,10 @@
 pub mod anomaly;
 pub mod answer;
 mod chain;
+mod conclude;
 pub mod explain_away;
 
-use crate::catalog::{Catalog, Category, Prior, Relation};
+use crate::catalog::{Catalog, Category, Prior, Relation, Signature};
 use crate::diagnosis::{EvidenceState, Role, Term};
 use crate::features::onset::Onset;
 use crate::matching::{Context, Finding, Matches};
@@ -78,13 +79,14 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
     let mut candidates = Vec::new();
     let findings: Vec<&Finding> = specific(catalog, &matches.findings);
     let known = Known::new(catalog, &findings);
+    let scale = Scale { context, catalog, blames: &blames, anomalies: &anomalies, known };
     for finding in &findings {
         let at = matches.findings.iter().position(|f| std::ptr::eq(f, *finding));
-        candidates.push(of_finding(context, catalog, finding, at, &blames, &anomalies, &known));
+        candidates.push(of_finding(&scale, finding, at));
     }
     let classified: BTreeSet<EntityId> = findings.iter().filter_map(|f| f.subject).collect();
     for (id, blame) in &blames {
-        if classified.contains(id) && known.causes.contains(id) {
+        if classified.contains(id) && scale.known.causes.contains(id) {
             continue;
         }
         candidates.push(unclassified(*id, blame, &anomalies));
@@ -148,101 +150,89 @@ fn blame_terms(blame: Option<&Blame>) -> Vec<Term> {
     all.iter().map(|(name, nats, said)| term(name, *nats, said.clone())).collect()
 }
 
-#[allow(clippy::too_many_arguments)]
-fn of_finding(
-    context: &Context,
-    catalog: &Catalog,
-    finding: &Finding,
-    at: Option<usize>,
-    blames: &BTreeMap<EntityId, Blame>,
-    anomalies: &BTreeMap<EntityId, Anomaly>,
-    known: &Known,
-) -> Candidate {
-    let Known { causes, exact, patterns: known } = known;
-    let s = &catalog.signatures[finding.signature].signature;
+/// What all candidates are scored with.
+struct Scale<'a> {
+    context: &'a Context<'a>,
+    catalog: &'a Catalog,
+    blames: &'a BTreeMap<EntityId, Blame>,
+    anomalies: &'a BTreeMap<EntityId, Anomaly>,
+    known: Known,
+}
+
+fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate {
+    let Scale { context, blames, .. } = scale;
+    let s = &scale.catalog.signatures[finding.signature].signature;
     // An instance or partition stands in the graph through its owner.
     let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
     let blame = finding.subject.and_then(|e| blames.get(&e)).or(owner.and_then(|e| blames.get(&e)));
     let mut terms = blame_terms(blame);
+    let follower = matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing)
+        && s.category != Category::Normal;
+    let sustains = s.role == Role::Amplifier && loads_callee(scale, finding);
+    terms.extend(evidence_terms(s, finding, follower && !sustains));
+    let parts = |e: &EntityId| owner.is_some() && Some(context.telemetry.graph.owner(*e)) == owner;
+    if s.category == Category::Dependency && scale.known.patterns.iter().any(parts) {
+        let said = "a more exact pattern matches on it or on a part of it".to_owned();
+        terms.push(term("generic", GENERIC, said));
+    }
+    if follower {
+        terms.push(part_played(scale, s.role, finding, sustains));
+    }
+    let facts = finding.seen.iter().filter(|x| x.observation.series.is_none());
+    let exact = facts.filter_map(|x| x.observation.span).map(|(from, _)| from).min();
+    let exact = exact.map(|at| Onset { at, earliest: at });
+    let known = || owner.and_then(|e| scale.anomalies.get(&e)).and_then(|a| a.onset);
+    let onset = exact.or_else(known);
+    let (entity, role) = (finding.subject, s.role);
+    Candidate { finding: at, entity, role, terms, score: 0.0, probability: 0.0, onset }
+}
+
+/// The evidence, by what it can say, and the prior.
+fn evidence_terms(s: &Signature, finding: &Finding, follows: bool) -> [Term; 2] {
     let present = finding.seen.iter().filter(|x| x.nats > 0.0).count();
     let against = finding.seen.iter().filter(|x| x.nats < 0.0).count();
     let said = format!(
         "{present} pieces for, {against} against, worth {:.1} nats before discount",
         finding.nats
     );
-    let follower = matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing)
-        && s.category != Category::Normal;
-    let sustains = s.role == Role::Amplifier && loads_callee(context, finding, anomalies, blames);
     let weight = match s.category {
         Category::Dependency => GENERIC_WEIGHT,
-        _ if follower && !sustains => FOLLOWER_WEIGHT,
+        _ if follows => FOLLOWER_WEIGHT,
         _ => EVIDENCE_WEIGHT,
     };
-    terms.push(term("evidence", weight * finding.nats, said));
     let prior = match s.prior {
         Prior::Common => 0.0,
         Prior::Usual => -0.4,
         Prior::Rare => -1.0,
     };
-    terms.push(term(
-        "prior",
-        prior,
-        format!("the failure mode is {:?} as a cause", s.prior).to_lowercase(),
-    ));
-    let parts = |e: &EntityId| owner.is_some() && Some(context.telemetry.graph.owner(*e)) == owner;
-    if s.category == Category::Dependency && known.iter().any(parts) {
-        let said = "a more exact pattern matches on it or on a part of it".to_owned();
-        terms.push(term("generic", GENERIC, said));
-    }
-    if follower {
-        let upstream = finding.subject.and_then(|e| {
-            let reach = context.telemetry.graph.reach(e);
-            let all = if sustains { exact } else { causes };
-            let itself = s.role == Role::Contributing;
-            all.iter().find(|c| reach.contains_key(c) || itself && **c == e)
-        });
-        let (nats, said) = match upstream {
-            Some(c) => (
-                FOLLOWS,
-                match s.role {
-                    Role::Contributing => {
-                        format!("it says how trouble spreads from {}", context.name(*c))
-                    }
-                    _ => format!("it follows from the trouble of {}", context.name(*c)),
-                },
-            ),
-            None if sustains => {
-                (SUSTAINS, "its own extra calls keep the callee overloaded".to_owned())
-            }
-            None => (ALONE, "it needs a cause, and none is seen behind it".to_owned()),
-        };
-        terms.push(term("part it plays", nats, said));
-    }
-    let spans = finding
-        .seen
-        .iter()
-        .filter_map(|x| x.observation.span.filter(|_| x.observation.series.is_none()));
-    let spans = spans.map(|(from, _)| Onset { at: from, earliest: from }).min_by_key(|o| o.at);
-    let onset = spans.or_else(|| owner.and_then(|e| anomalies.get(&e)).and_then(|a| a.onset));
-    Candidate {
-        finding: at,
-        entity: finding.subject,
-        role: s.role,
-        terms,
-        score: 0.0,
-        probability: 0.0,
-        onset,
-    }
+    let rarity = format!("the failure mode is {:?} as a cause", s.prior).to_lowercase();
+    [term("evidence", weight * finding.nats, said), term("prior", prior, rarity)]
+}
+
+/// What a victim, an amplifier or a description of the spread loses as a root cause.
+fn part_played(scale: &Scale, role: Role, finding: &Finding, sustains: bool) -> Term {
+    let Scale { context, known, .. } = scale;
+    let upstream = finding.subject.and_then(|e| {
+        let reach = context.telemetry.graph.reach(e);
+        let all = if sustains { &known.exact } else { &known.causes };
+        let itself = role == Role::Contributing;
+        all.iter().find(|c| reach.contains_key(c) || itself && **c == e)
+    });
+    let (nats, said) = match upstream.map(|c| context.name(*c)) {
+        Some(c) if role == Role::Contributing => {
+            (FOLLOWS, format!("it says how trouble spreads from {c}"))
+        }
+        Some(c) => (FOLLOWS, format!("it follows from the trouble of {c}")),
+        None if sustains => (SUSTAINS, "its own extra calls keep the callee overloaded".to_owned()),
+        None => (ALONE, "it needs a cause, and none is seen behind it".to_owned()),
+    };
+    term("part it plays", nats, said)
 }
 
 /// Says whether a callee of the amplifier gets clearly more requests than before, and nothing
 /// behind that callee is in trouble by itself: then the extra calls may be all that is wrong.
-fn loads_callee(
-    context: &Context,
-    finding: &Finding,
-    anomalies: &BTreeMap<EntityId, Anomaly>,
-    blames: &BTreeMap<EntityId, Blame>,
-) -> bool {
+fn loads_callee(scale: &Scale, finding: &Finding) -> bool {
+    let Scale { context, blames, anomalies, .. } = scale;
     // Only the callee at which the extra calls were seen.
     let present = finding.seen.iter().filter(|s| s.observation.state == EvidenceState::Present);
     let seen: BTreeSet<EntityId> = present.filter_map(|s| s.observation.seen_at).collect();

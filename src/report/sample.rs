@@ -265,7 +265,7 @@ pub(super) fn empty() -> Diagnosis {
     Diagnosis {
         verdict: Verdict::Inconclusive,
         inputs: vec![],
-        window: WindowReport { baseline: zero, incident: zero, how: String::new() },
+        window: WindowReport { baseline: zero, incident: zero, how: String::new(), found: true },
         catalog: CatalogRef { hash: String::new(), signatures: 0 },
         entities: 0,
         edges: 0,

@@ -18,7 +18,7 @@ pub(super) fn spark(unit: Unit, before: f64, during: f64, onset_s: i64, ramp: bo
         let t = (AXIS.from + (AXIS.to - AXIS.from) * i / 60 - START) / SECOND;
         match t {
             t if t < onset_s || t >= 181 => Some(before),
-            t if t == 60 => None,
+            60 => None,
             t if ramp => Some(before + (during - before) * (t - onset_s) as f64 / 180.0),
             _ => Some(during),
         }

@@ -5,6 +5,8 @@ use crate::model::{Micros, SECOND};
 
 /// Share of falling steps above which a series is not a counter, whatever its name says.
 const FALLS_MAX: f64 = 0.1;
+/// A fall to at most this share of the value before it is a counter that starts anew.
+const RESET_SHARE: f64 = 0.5;
 
 /// Says whether values behave like a counter: they rise or stay, but for a few resets.
 ///
@@ -15,11 +17,37 @@ pub fn behaves_like_counter(points: &[(Micros, f64)]) -> bool {
     points.iter().all(|p| p.1 >= 0.0) && (steps == 0 || falls as f64 <= FALLS_MAX * steps as f64)
 }
 
+/// Says whether values are a counter's although no name says so: they fall only to start anew.
+pub fn only_resets(points: &[(Micros, f64)]) -> bool {
+    behaves_like_counter(points)
+        && points.windows(2).all(|w| w[1].1 >= w[0].1 || w[1].1 <= RESET_SHARE * w[0].1)
+}
+
 /// Per-second rates at the end of each interval. A fall is a reset: counting starts at zero.
 ///
 /// `born` is the time at which a late counter was still zero; its first value then counts whole.
 /// Intervals longer than `gap` are left out: nothing is known about their inside.
 pub fn rates(points: &[(Micros, f64)], born: Option<Micros>, gap: Micros) -> Vec<(Micros, f64)> {
+    let rate =
+        |(t, rise, length): (Micros, f64, Micros)| (t, rise / (length as f64 / SECOND as f64));
+    rises(points, born, gap).into_iter().map(rate).collect()
+}
+
+/// Like [`rates`], but how much was counted in each interval.
+pub fn increases(
+    points: &[(Micros, f64)],
+    born: Option<Micros>,
+    gap: Micros,
+) -> Vec<(Micros, f64)> {
+    rises(points, born, gap).into_iter().map(|(t, rise, _)| (t, rise)).collect()
+}
+
+/// End, rise and length of each interval.
+fn rises(
+    points: &[(Micros, f64)],
+    born: Option<Micros>,
+    gap: Micros,
+) -> Vec<(Micros, f64, Micros)> {
     let mut out = Vec::with_capacity(points.len());
     let mut last = match (born, points.first()) {
         (Some(t), Some(first)) if t < first.0 => Some((t, 0.0)),
@@ -30,8 +58,7 @@ pub fn rates(points: &[(Micros, f64)], born: Option<Micros>, gap: Micros) -> Vec
             && t > t0
             && t - t0 <= gap
         {
-            let rise = if v < v0 { v } else { v - v0 };
-            out.push((t, rise / ((t - t0) as f64 / SECOND as f64)));
+            out.push((t, if v < v0 { v } else { v - v0 }, t - t0));
         }
         last = Some((t, v));
     }
@@ -95,6 +122,22 @@ mod tests {
         assert!(behaves_like_counter(&at(&[0.0, 1.0, 1.0, 9.0])));
         assert!(!behaves_like_counter(&at(&[5.0, 3.0, 6.0, 2.0])));
         assert!(behaves_like_counter(&[]));
+    }
+
+    #[test]
+    fn events_are_counted_per_interval() {
+        let r = increases(&at(&[3.0, 3.0, 5.0, 1.0]), None, 60 * SECOND);
+        assert_eq!(r, [(10 * SECOND, 0.0), (20 * SECOND, 2.0), (30 * SECOND, 1.0)]);
+    }
+
+    #[test]
+    fn a_counter_without_a_counters_name_falls_only_to_start_anew() {
+        let mut rising: Vec<f64> = (0..20).map(|i| 100.0 * f64::from(i)).collect();
+        assert!(only_resets(&at(&rising)));
+        rising.push(12.0);
+        assert!(only_resets(&at(&rising)));
+        rising.extend([500.0, 490.0]);
+        assert!(!only_resets(&at(&rising)));
     }
 
     #[test]

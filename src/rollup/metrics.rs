@@ -1,17 +1,15 @@
 //! Samples to one series per subject and signal: rates, ratios, means and quantiles from counters
 //! and histograms, gauges combined over instances, ratios of signals that belong together.
 
-use super::counter;
-use super::{Origin, SignalSeries, Source, VersionSpan};
-use crate::model::{EntityId, EntityKind, Micros, Subject};
+use super::derived::{derive, drop_lone_parts, prefer_raw, ratio};
+use super::rates::{self, Rated};
+use super::{Origin, SignalSeries, Source, VersionSpan, counter};
+use crate::model::{Micros, Subject, Unit};
 use crate::signals::{Combine, Part, SignalId, Stat, View};
 use crate::telemetry::{Class, SeriesMeta, Telemetry};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Steps without a sample after which a counter's interval is a gap.
-const GAP_STEPS: i64 = 4;
-
-type Points = Vec<(Micros, f64)>;
+pub type Points = Vec<(Micros, f64)>;
 
 /// Series that are one signal of one subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,23 +22,16 @@ struct Key {
 
 struct Context<'a> {
     telemetry: &'a Telemetry,
-    points: &'a [Points],
-    /// First sample of each file and instance: a counter that starts later is born late.
-    starts: BTreeMap<(u32, Option<EntityId>), Micros>,
+    /// What each series says over time, by its index.
+    rated: Vec<Rated>,
 }
 
 /// Makes every series of the metrics.
 pub fn roll_up(telemetry: &Telemetry, points: &[Points]) -> Vec<SignalSeries> {
-    let mut starts: BTreeMap<(u32, Option<EntityId>), Micros> = BTreeMap::new();
-    for (meta, points) in telemetry.series.iter().zip(points) {
-        if let Some(first) = points.first() {
-            let at = starts.entry((meta.file, meta.instance)).or_insert(first.0);
-            *at = (*at).min(first.0);
-        }
-    }
-    let context = Context { telemetry, points, starts };
+    let context = Context { telemetry, rated: rates::of(telemetry, points) };
+    let sums = cgroup_sums(telemetry);
     let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-    for (i, meta) in telemetry.series.iter().enumerate() {
+    for (i, meta) in telemetry.series.iter().enumerate().filter(|(i, _)| !sums.contains(i)) {
         for key in keys(telemetry, meta) {
             groups.entry(key).or_default().push(i);
         }
@@ -56,6 +47,40 @@ pub fn roll_up(telemetry: &Telemetry, points: &[Points]) -> Vec<SignalSeries> {
     out.extend(derived);
     prefer_raw(&mut out);
     drop_lone_parts(telemetry, out)
+}
+
+/// cAdvisor's series of whole pods and nodes where it also reports their containers.
+fn cgroup_sums(telemetry: &Telemetry) -> BTreeSet<usize> {
+    let get = |m: &SeriesMeta, names: [&str; 2]| {
+        names.iter().find_map(|n| label(&m.shown, n)).unwrap_or_default().to_owned()
+    };
+    let (mut parts, mut wholes) = (BTreeSet::new(), Vec::new());
+    let all = telemetry.series.iter().enumerate();
+    for (i, meta) in all.filter(|(_, m)| m.raw_name.starts_with("container_")) {
+        let container = get(meta, ["container", "container_name"]);
+        let pod = get(meta, ["pod", "pod_name"]);
+        if container.is_empty() && pod.is_empty() && label(&meta.shown, "name").is_some() {
+            continue;
+        }
+        match ["", "POD"].contains(&container.as_str()) {
+            true => wholes.push((i, meta.raw_name.clone(), pod)),
+            false => {
+                parts.insert((meta.raw_name.clone(), pod));
+                parts.insert((meta.raw_name.clone(), String::new()));
+            }
+        }
+    }
+    wholes
+        .into_iter()
+        .filter(|(_, n, p)| parts.contains(&(n.clone(), p.clone())))
+        .map(|w| w.0)
+        .collect()
+}
+
+/// A label's value from a series as it is shown.
+fn label<'s>(shown: &'s str, name: &str) -> Option<&'s str> {
+    let at = |c: char| shown.split(&format!("{c}{name}=\"")).nth(1);
+    at('{').or_else(|| at(','))?.split('"').next()
 }
 
 /// The groups a series belongs to: its subject's, its instance's and its member's.
@@ -74,7 +99,11 @@ fn keys(telemetry: &Telemetry, meta: &SeriesMeta) -> Vec<Key> {
         dims = format!("{base}{dims}");
     }
     let stat = if meta.part == Part::Value { meta.stat } else { Stat::Value };
-    let key = |subject| Key { subject, signal: meta.signal, stat, dims: dims.clone() };
+    let id = match meta.subject {
+        Subject::Edge(..) => client_side(telemetry, meta.signal),
+        Subject::Entity(_) => meta.signal,
+    };
+    let key = |subject| Key { subject, signal: id, stat, dims: dims.clone() };
     let mut keys = vec![key(meta.subject)];
     if let (Some(instance), Subject::Entity(_)) = (meta.instance, meta.subject) {
         keys.push(key(Subject::Entity(instance)));
@@ -85,28 +114,21 @@ fn keys(telemetry: &Telemetry, meta: &SeriesMeta) -> Vec<Key> {
     keys
 }
 
+/// What is measured about calls from one to another is their caller's view.
+fn client_side(telemetry: &Telemetry, signal: SignalId) -> SignalId {
+    let name = telemetry.signals.get(signal).name.strip_prefix("http.server.");
+    let client = name.and_then(|n| telemetry.signals.named(&format!("http.client.{n}")));
+    client.unwrap_or(signal)
+}
+
 impl Context<'_> {
     fn meta(&self, i: usize) -> &SeriesMeta {
         &self.telemetry.series[i]
     }
 
-    /// Rates of a counter, with the late-born case; the values themselves of anything else.
-    fn values(&self, i: usize) -> (Points, bool) {
-        let (meta, points) = (self.meta(i), &self.points[i]);
-        let counter =
-            meta.part != Part::Value && !meta.derived && counter::behaves_like_counter(points);
-        if !counter {
-            return (points.clone(), false);
-        }
-        let step = counter::step(points).unwrap_or(crate::model::SECOND);
-        let start = self.starts.get(&(meta.file, meta.instance)).copied();
-        let first = points.first().map_or(0, |p| p.0);
-        let late = start.is_some_and(|s| first - s > step + step / 2);
-        let rates = counter::rates(points, late.then_some(first - step), GAP_STEPS * step);
-        let Some(start) = start.filter(|_| late) else { return (rates, true) };
-        // Its process was alive without it: it stood at zero.
-        let unborn = (1..).map(|i| start + i * step).take_while(|t| *t < first).take(100_000);
-        (unborn.map(|t| (t, 0.0)).chain(rates).collect(), true)
+    /// Rates of a counter; the values themselves of anything else.
+    fn values(&self, i: usize) -> &Points {
+        &self.rated[i].points
     }
 
     fn group(&self, key: &Key, members: &[usize], out: &mut Vec<SignalSeries>) {
@@ -114,7 +136,9 @@ impl Context<'_> {
         let parts: BTreeSet<Part> = members.iter().map(|m| self.meta(*m).part).collect();
         let histogram = parts.contains(&Part::Count) || parts.contains(&Part::Bucket);
         let derived = members.iter().all(|m| self.meta(*m).derived);
-        if signal.role == "latency" && histogram && !derived {
+        let guessed = members.iter().all(|m| self.meta(*m).guessed);
+        let timed = signal.role == "latency" || guessed && signal.unit() == Unit::Seconds;
+        if timed && histogram && !derived {
             return self.histogram(key, members, out);
         }
         let classed = members.iter().any(|m| self.meta(*m).class == Class::Failed);
@@ -132,24 +156,29 @@ impl Context<'_> {
             self.emit(key, key.signal, members, all, out);
             return;
         }
-        let combine =
-            if members.iter().any(|m| self.values(*m).1) { Combine::Sum } else { signal.combine };
+        let combine = if members.iter().any(|m| self.rated[*m].counter) {
+            Combine::Sum
+        } else {
+            signal.combine
+        };
         let points = self.combined(members, combine);
         self.emit(key, key.signal, members, points, out);
     }
 
     /// Traffic, errors, mean and 99th percentile from the parts of a histogram.
     fn histogram(&self, key: &Key, members: &[usize], out: &mut Vec<SignalSeries>) {
-        let client = self.telemetry.signals.get(key.signal).view == View::Client;
+        let view = self.telemetry.signals.get(key.signal).view;
         let count = |m: &SeriesMeta| m.part == Part::Count;
         let all = self.sum(members, count);
         let failed = self.sum(members, |m| count(m) && m.class == Class::Failed);
         let sums = self.sum(members, |m| m.part == Part::Sum);
         let guessed = members.iter().all(|m| self.meta(*m).guessed);
-        let (requests, errors) = match (client, guessed) {
+        let (requests, errors) = match (view, guessed) {
+            // Its count is no request of anybody.
+            (View::Internal, true) => ("", ""),
             (_, true) => ("guess.traffic", "guess.errors"),
-            (true, _) => ("http.client.requests", "http.client.errors"),
-            (false, _) => ("http.server.requests", "http.server.errors"),
+            (View::Client, _) => ("http.client.requests", "http.client.errors"),
+            (_, false) => ("http.server.requests", "http.server.errors"),
         };
         if !all.is_empty() {
             let classed = members.iter().any(|m| self.meta(*m).class != Class::All);
@@ -193,13 +222,13 @@ impl Context<'_> {
     /// Puts several series on one grid and combines what falls into the same bucket.
     fn combined(&self, members: &[usize], combine: Combine) -> Points {
         if let [one] = members {
-            return self.values(*one).0;
+            return self.values(*one).clone();
         }
-        let all: Vec<Points> = members.iter().map(|m| self.values(*m).0).collect();
+        let all: Vec<&Points> = members.iter().map(|m| self.values(*m)).collect();
         let step =
             all.iter().filter_map(|p| counter::step(p)).max().unwrap_or(crate::model::SECOND);
         let mut grid: BTreeMap<Micros, Vec<f64>> = BTreeMap::new();
-        for points in &all {
+        for points in all.iter().copied() {
             let mut own: BTreeMap<Micros, (Micros, f64, f64)> = BTreeMap::new();
             for (t, v) in points {
                 let slot = own.entry(t.div_euclid(step)).or_insert((*t, 0.0, 0.0));
@@ -210,7 +239,7 @@ impl Context<'_> {
             }
         }
         let times: BTreeMap<Micros, Micros> =
-            all.iter().flatten().map(|(t, _)| (t.div_euclid(step), *t)).collect();
+            all.iter().copied().flatten().map(|(t, _)| (t.div_euclid(step), *t)).collect();
         let fold = |values: &[f64]| match combine {
             Combine::Sum => values.iter().sum(),
             Combine::Mean => values.iter().sum::<f64>() / values.len() as f64,
@@ -271,86 +300,6 @@ impl Context<'_> {
     }
 }
 
-/// Pointwise quotient on the denominator's times; a missing numerator is zero there.
-fn ratio(numerator: &Points, denominator: &Points) -> Points {
-    let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
-    let top: BTreeMap<Micros, f64> =
-        numerator.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
-    let share = |(t, d): &(Micros, f64)| {
-        let n = top.get(&t.div_euclid(step)).copied().unwrap_or(0.0);
-        (*d > 0.0).then_some((*t, n / d))
-    };
-    denominator.iter().filter_map(share).collect()
-}
-
-/// Signals that are ratios of others of the same subject and dims.
-fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSeries> {
-    let table = &telemetry.signals;
-    let mut out = Vec::new();
-    for d in &table.derives {
-        let (Some(signal), Some(top)) = (table.named(&d.signal), table.named(&d.numerator)) else {
-            continue;
-        };
-        let below: Vec<SignalId> = d.denominator.iter().filter_map(|n| table.named(n)).collect();
-        let wanted = |s: &&SignalSeries| match &d.numerator_state {
-            Some(state) => s.dims == *state,
-            None => true,
-        };
-        for n in series.iter().filter(|s| s.signal == top && s.stat == Stat::Value).filter(wanted) {
-            let same = |s: &&SignalSeries| {
-                let dims = d.numerator_state.is_some() || s.dims == n.dims || s.dims.is_empty();
-                s.subject == n.subject && below.contains(&s.signal) && dims && s.stat == Stat::Value
-            };
-            let parts: Vec<&SignalSeries> = series.iter().filter(same).collect();
-            if parts.is_empty() {
-                continue;
-            }
-            let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
-            for (t, v) in parts.iter().flat_map(|p| &p.points) {
-                *total.entry(*t).or_default() += v;
-            }
-            let points = ratio(&n.points, &total.into_iter().collect());
-            if points.is_empty() {
-                continue;
-            }
-            let role = table.get(signal).role.clone();
-            let shown = format!("{} / {}", n.source.series, parts[0].source.series);
-            let source = Source { file: n.source.file.clone(), series: shown };
-            let dims = if d.numerator_state.is_some() { String::new() } else { n.dims.clone() };
-            out.push(SignalSeries { signal, role, points, source, dims, ..n.clone() });
-        }
-    }
-    out
-}
-
-/// Drops what a smeared panel says where raw counters say the same.
-fn prefer_raw(series: &mut Vec<SignalSeries>) {
-    let raw: BTreeSet<(Subject, String)> =
-        series.iter().filter(|s| s.smear == 0).map(|s| (s.subject, s.role.clone())).collect();
-    series.retain(|s| s.smear == 0 || !raw.contains(&(s.subject, s.role.clone())));
-}
-
-/// Drops instance series that only repeat their service: the service has one instance.
-fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<SignalSeries> {
-    let graph = &telemetry.graph;
-    let mut parts: BTreeMap<(EntityId, EntityKind, SignalId), BTreeSet<EntityId>> = BTreeMap::new();
-    let kind = |e: EntityId| graph.entity(e).kind;
-    for s in &series {
-        if let Subject::Entity(e) = s.subject
-            && graph.owner(e) != e
-        {
-            parts.entry((graph.owner(e), kind(e), s.signal)).or_default().insert(e);
-        }
-    }
-    let lone = |s: &SignalSeries| match s.subject {
-        Subject::Entity(e) if graph.owner(e) != e => {
-            parts.get(&(graph.owner(e), kind(e), s.signal)).is_none_or(|p| p.len() < 2)
-        }
-        _ => false,
-    };
-    series.into_iter().filter(|s| !lone(s)).collect()
-}
-
 /// Versions that `build_info`-like series and version labels name.
 pub fn versions(telemetry: &Telemetry, points: &[Points]) -> Vec<VersionSpan> {
     let mut found = Vec::new();
@@ -363,12 +312,107 @@ pub fn versions(telemetry: &Telemetry, points: &[Points]) -> Vec<VersionSpan> {
         if telemetry.signals.get(meta.signal).role != "version" {
             continue;
         }
-        let label = meta.shown.split("version=\"").nth(1).and_then(|v| v.split('"').next());
-        if let Some(version) = label {
+        let version = meta.shown.split("version=\"").nth(1).and_then(|v| v.split('"').next());
+        if let Some(version) = version {
             let version = version.to_owned();
             let (first, last) = (first.0, last.0);
             found.push(VersionSpan { service, instance: meta.instance, version, first, last });
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::raw::{InputFile, Raw, RawSeries};
+    use crate::model::SECOND;
+
+    /// Labels as `key=value,…` and values every ten seconds.
+    fn series(name: &str, labels: &str, values: &[f64]) -> RawSeries {
+        let pair = |l: &str| l.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let at = |(i, v): (usize, &f64)| (i as i64 * 10 * SECOND, *v);
+        RawSeries {
+            name: name.into(),
+            labels: labels.split(',').filter_map(pair).collect(),
+            samples: values.iter().enumerate().map(at).collect(),
+            ..RawSeries::default()
+        }
+    }
+
+    /// The rolled up values as `subject signal`.
+    fn rolled(all: Vec<RawSeries>) -> BTreeMap<String, Vec<f64>> {
+        let file = InputFile {
+            path: "m.csv".into(),
+            sha256: String::new(),
+            bytes: 0,
+            reader: String::new(),
+            rows: 0,
+            skipped: 0,
+        };
+        let mut raw = Raw::default();
+        (raw.files, raw.series) = (vec![file], all);
+        let t = crate::normalize::normalize(raw).expect("understood");
+        let name = |e| t.graph.entity(e).name.clone();
+        let shown = |s: &SignalSeries| {
+            let subject = match s.subject {
+                Subject::Entity(e) => name(e),
+                Subject::Edge(a, b) => format!("{}>{}", name(a), name(b)),
+            };
+            format!("{subject} {}", t.signals.get(s.signal).name)
+        };
+        let values = |s: &SignalSeries| s.points.iter().map(|p| p.1).collect();
+        let out = roll_up(&t, &t.points().expect("points"));
+        out.iter().map(|s| (shown(s), values(s))).collect()
+    }
+
+    #[test]
+    fn postgresql_counters_are_counters_and_rates_stay_rates() {
+        let xact = series("pg_stat_database_xact_commit", "server_name=a", &[100.0, 200.0, 400.0]);
+        let qps = series("db_queries_per_second", "service=b", &[100.0, 200.0, 400.0]);
+        let r = rolled(vec![xact, qps]);
+        assert_eq!(r["a postgresql.transactions"], [10.0, 20.0]);
+        assert_eq!(r["b postgresql.transactions"], [100.0, 200.0, 400.0]);
+    }
+
+    #[test]
+    fn restarts_are_counted_not_rated() {
+        let pod = "container=cart,pod=cart-0";
+        let name = "kube_pod_container_status_restarts_total";
+        let r = rolled(vec![series(name, pod, &[3.0, 3.0, 4.0, 6.0])]);
+        assert_eq!(r["cart restarts"], [0.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn sums_of_cgroups_are_left_out_where_containers_are_known() {
+        let name = "container_memory_working_set_bytes";
+        let one = series(name, "container=cart,pod=cart-0", &[5.0, 5.0]);
+        let pod = series(name, "id=/kubepods/x,pod=cart-0", &[6.0, 6.0]);
+        let pause = series(name, "container=POD,pod=cart-0", &[1.0, 1.0]);
+        let node = series(name, "id=/kubepods,service=kps-kubelet", &[99.0, 99.0]);
+        let r = rolled(vec![one, pod, pause, node]);
+        assert_eq!(r["cart process.memory.usage"], [5.0, 5.0]);
+        assert!(!r.contains_key("kps-kubelet process.memory.usage"));
+        // Pods share one network: there is nothing else than the pod's.
+        let network = "container_network_receive_bytes_total";
+        let r = rolled(vec![series(network, "container=POD,pod=cart-0", &[0.0, 100.0])]);
+        assert_eq!(r["cart network.io"], [10.0]);
+    }
+
+    #[test]
+    fn a_mesh_call_is_its_callers_view() {
+        let labels = "reporter=source,source_workload=web,destination_workload=cart";
+        let r = rolled(vec![series("istio_requests_total", labels, &[0.0, 100.0])]);
+        assert_eq!(r["web>cart http.client.requests"], [10.0]);
+    }
+
+    #[test]
+    fn a_house_histogram_without_requests_counts_nobodys_requests() {
+        let part = |part: &str, v: &[f64]| {
+            series(&format!("reconcile_duration_seconds_{part}"), "service=cart", v)
+        };
+        let r = rolled(vec![part("sum", &[0.0, 4.0]), part("count", &[0.0, 2.0])]);
+        assert_eq!(r["cart guess.internal_latency"], [2.0]);
+        assert_eq!(r.len(), 1);
+    }
 }

@@ -2,8 +2,12 @@
 //! counts, errors and times per service, operation, edge and time bucket.
 
 pub mod counter;
+mod derived;
 mod metrics;
+mod own_time;
+mod rates;
 pub mod sessions;
+mod trace_series;
 mod traces;
 
 use crate::error::Result;

@@ -27,6 +27,9 @@ struct Facts {
     oldest_s: f64,
 }
 
+/// Name of a series and how it is read from a snapshot's facts.
+type Column = (&'static str, fn(&Facts) -> f64);
+
 /// Makes the series of every database with session snapshots.
 pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
     let mut by: BTreeMap<Subject, BTreeMap<Micros, Facts>> = BTreeMap::new();
@@ -61,7 +64,7 @@ pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
             Subject::Entity(db) | Subject::Edge(_, db) => db,
         };
         let file = files.get(db).cloned().unwrap_or_default();
-        let columns: [(&str, fn(&Facts) -> f64); 5] = [
+        let columns: [Column; 5] = [
             ("lock_waiting", |f| f.waiting),
             ("active", |f| f.active),
             ("idle", |f| f.idle),

@@ -1,14 +1,12 @@
-//! Spans to rollups, as lazy Polars plans: per service and edge series, and per operation and
-//! parent-child pair counts with the sums that a comparison of two windows needs.
+//! Spans to rollups, as lazy Polars plans: per operation and parent-child pair counts with the sums
+//! that a comparison of two windows needs, versions, and series per service and edge.
 
-use super::{Origin, SignalSeries, Source, VersionSpan};
+use super::trace_series::Maker;
+use super::{SignalSeries, VersionSpan, own_time};
 use crate::error::Result;
-use crate::graph::Graph;
-use crate::model::{EntityId, Micros, SECOND, Subject};
-use crate::signals::{SignalTable, Stat};
+use crate::model::{EntityId, Micros};
 use crate::telemetry::{NONE, Telemetry, frame_error};
 use polars::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// One operation of a service in one bucket. Durations in seconds; `ln` sums are over the natural
 /// logarithm of duration or self time (at least one microsecond).
@@ -76,15 +74,13 @@ pub fn roll_up(telemetry: &Telemetry, bucket: Micros) -> Result<TraceRollups> {
 
 /// Adds duration, bucket, self time and the parent's service and operation to every span.
 fn enriched(telemetry: &Telemetry, bucket: Micros) -> PolarsResult<DataFrame> {
-    let spans = telemetry.spans.clone().lazy().with_columns([
+    let mut spans = telemetry.spans.clone();
+    let covered = own_time::covered(&spans)?;
+    spans.with_column(Column::new("covered".into(), covered))?;
+    let spans = spans.lazy().with_columns([
         ((col("end") - col("start")).cast(DataType::Float64) / lit(1e6)).alias("dur"),
         ((col("start") - (col("start") % lit(bucket))).alias("bucket")),
     ]);
-    let children = spans
-        .clone()
-        .filter(col("parent").neq(lit(0u64)).and(col("kind").neq(lit(4u32))))
-        .group_by([col("trace"), col("parent")])
-        .agg([col("dur").sum().alias("child_dur")]);
     let parents = spans.clone().select([
         col("trace").alias("p_trace"),
         col("span").alias("p_span"),
@@ -95,10 +91,9 @@ fn enriched(telemetry: &Telemetry, bucket: Micros) -> PolarsResult<DataFrame> {
         .unique(Some(by_name(["p_trace", "p_span"], true, false)), UniqueKeepStrategy::First);
     let left = JoinArgs::new(JoinType::Left);
     spans
-        .join(children, [col("trace"), col("span")], [col("trace"), col("parent")], left.clone())
         .join(parents, [col("trace"), col("parent")], [col("p_trace"), col("p_span")], left)
         .with_columns([
-            at_least(col("dur") - col("child_dur").fill_null(lit(0.0)), 0.0).alias("self"),
+            at_least(col("dur") - col("covered"), 0.0).alias("self"),
             col("p_service").is_null().or(col("p_service").neq(col("service"))).alias("entry"),
         ])
         .with_columns([
@@ -109,24 +104,24 @@ fn enriched(telemetry: &Telemetry, bucket: Micros) -> PolarsResult<DataFrame> {
 }
 
 /// The expression, or `floor` where it is smaller.
-fn at_least(e: Expr, floor: f64) -> Expr {
+pub fn at_least(e: Expr, floor: f64) -> Expr {
     when(e.clone().gt(lit(floor))).then(e).otherwise(lit(floor))
 }
 
 /// Reads f64, i64 and u32 columns of a collected frame without nulls.
-struct Columns<'a>(&'a DataFrame);
+pub struct Columns<'a>(pub &'a DataFrame);
 
 impl Columns<'_> {
-    fn f(&self, name: &str) -> PolarsResult<Vec<f64>> {
+    pub fn f(&self, name: &str) -> PolarsResult<Vec<f64>> {
         let c = self.0.column(name)?.cast(&DataType::Float64)?;
         Ok(c.f64()?.iter().map(|v| v.unwrap_or(0.0)).collect())
     }
 
-    fn i(&self, name: &str) -> PolarsResult<Vec<i64>> {
+    pub fn i(&self, name: &str) -> PolarsResult<Vec<i64>> {
         Ok(self.0.column(name)?.i64()?.iter().map(|v| v.unwrap_or(0)).collect())
     }
 
-    fn u(&self, name: &str) -> PolarsResult<Vec<u32>> {
+    pub fn u(&self, name: &str) -> PolarsResult<Vec<u32>> {
         Ok(self.0.column(name)?.u32()?.iter().map(|v| v.unwrap_or(NONE)).collect())
     }
 }
@@ -179,7 +174,7 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
 }
 
 /// Spans that wait for somebody else.
-fn is_client() -> Expr {
+pub fn is_client() -> Expr {
     col("kind").eq(lit(2u32)).or(col("kind").eq(lit(3u32)))
 }
 
@@ -231,182 +226,4 @@ fn versions(spans: &DataFrame, telemetry: &Telemetry) -> PolarsResult<Vec<Versio
         last: last[i],
     };
     Ok((0..service.len()).map(row).collect())
-}
-
-/// Count, errors and time of one subject per bucket.
-#[derive(Clone, Copy, Default)]
-struct Cell {
-    count: f64,
-    errors: f64,
-    duration: f64,
-    self_time: f64,
-}
-
-type Cells<K> = BTreeMap<K, BTreeMap<Micros, Cell>>;
-
-/// Makes series from grouped frames.
-struct Maker<'a> {
-    table: &'a SignalTable,
-    graph: &'a Graph,
-    bucket: Micros,
-    /// Buckets between the first and the last span: a missing one means no calls.
-    buckets: Vec<Micros>,
-    file: String,
-    /// Requests into each service per bucket.
-    entries: Cells<u32>,
-}
-
-impl<'a> Maker<'a> {
-    fn new(telemetry: &'a Telemetry, spans: &DataFrame, bucket: Micros) -> PolarsResult<Self> {
-        let times = Columns(spans).i("bucket")?;
-        let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
-        let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
-        let count = ((last - first) / bucket).min(1_000_000);
-        let readers = ["otlp-traces", "jaeger"];
-        let file = telemetry.files.iter().find(|f| readers.contains(&f.reader.as_str()));
-        let entries = group(spans, &["service"], Some(col("entry")))?;
-        let entries = entries.into_iter().map(|(k, v)| (k[0], v)).collect();
-        Ok(Maker {
-            table: &telemetry.signals,
-            graph: &telemetry.graph,
-            bucket,
-            buckets: (0..=count).map(|i| first + i * bucket).collect(),
-            file: file.map(|f| f.path.clone()).unwrap_or_default(),
-            entries,
-        })
-    }
-
-    fn services(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let all = group(spans, &["service"], Some(is_client().not()))?;
-        for (service, cells) in &self.entries {
-            let subject = Subject::Entity(EntityId(*service));
-            self.red(subject, cells, false, out);
-            let own = all.get(&vec![*service]);
-            let mean = |(t, c): (&Micros, &Cell)| {
-                let total = own.and_then(|o| o.get(t)).map_or(0.0, |o| o.self_time);
-                (c.count > 0.0).then(|| (*t, total / c.count))
-            };
-            let points = cells.iter().filter_map(mean).collect();
-            self.emit("trace.self_time", subject, Stat::Mean, points, out);
-        }
-        Ok(())
-    }
-
-    fn instances(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let known = col("entry").and(col("instance").neq(lit(NONE)));
-        let groups = group(spans, &["service", "instance"], Some(known))?;
-        let mut count: BTreeMap<u32, usize> = BTreeMap::new();
-        for key in groups.keys() {
-            *count.entry(key[0]).or_default() += 1;
-        }
-        for (key, cells) in groups.iter().filter(|(k, _)| count[&k[0]] > 1) {
-            self.red(Subject::Entity(EntityId(key[1])), cells, false, out);
-        }
-        Ok(())
-    }
-
-    /// Edges as the caller's client spans see them; as the callee's spans see them elsewhere.
-    fn edges(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let client =
-            is_client().and(col("peer").neq(lit(NONE))).and(col("peer").neq(col("service")));
-        let seen = group(spans, &["service", "peer"], Some(client))?;
-        let inner = col("p_service").is_not_null().and(col("p_service").neq(col("service")));
-        let served = group(spans, &["p_service", "service"], Some(inner))?;
-        let pairs: BTreeSet<&Vec<u32>> = seen.keys().chain(served.keys()).collect();
-        for pair in pairs {
-            let Some(cells) = seen.get(pair).or(served.get(pair)) else { continue };
-            let subject = Subject::Edge(EntityId(pair[0]), EntityId(pair[1]));
-            self.red(subject, cells, true, out);
-            let inbound = self.entries.get(&pair[0]);
-            let attempts = |t: &Micros| {
-                let demand = inbound.and_then(|i| i.get(t)).map_or(0.0, |c| c.count);
-                let calls = cells.get(t).map_or(0.0, |c| c.count);
-                (demand > 0.0).then_some((*t, calls / demand))
-            };
-            let points = self.buckets.iter().filter_map(attempts).collect();
-            self.emit("trace.attempts", subject, Stat::Mean, points, out);
-        }
-        Ok(())
-    }
-
-    /// Rate, errors and mean duration of one subject.
-    fn red(
-        &self,
-        subject: Subject,
-        cells: &BTreeMap<Micros, Cell>,
-        client: bool,
-        out: &mut Vec<SignalSeries>,
-    ) {
-        let side = if client { "client" } else { "server" };
-        let seconds = self.bucket as f64 / SECOND as f64;
-        let rate = |t: &Micros| (*t, cells.get(t).map_or(0.0, |c| c.count) / seconds);
-        let each = |f: fn(&Cell) -> f64| -> Vec<(Micros, f64)> {
-            cells.iter().filter(|(_, c)| c.count > 0.0).map(|(t, c)| (*t, f(c) / c.count)).collect()
-        };
-        let rates = self.buckets.iter().map(rate).collect();
-        self.emit(&format!("http.{side}.requests"), subject, Stat::Value, rates, out);
-        let errors = each(|c| c.errors);
-        self.emit(&format!("http.{side}.errors"), subject, Stat::Value, errors, out);
-        let mean = each(|c| c.duration);
-        self.emit(&format!("http.{side}.request.duration"), subject, Stat::Mean, mean, out);
-    }
-
-    fn emit(
-        &self,
-        name: &str,
-        subject: Subject,
-        stat: Stat,
-        points: Vec<(Micros, f64)>,
-        out: &mut Vec<SignalSeries>,
-    ) {
-        let (Some(signal), false) = (self.table.named(name), points.is_empty()) else { return };
-        let shown = match subject {
-            Subject::Entity(e) => self.graph.entity(e).name.clone(),
-            Subject::Edge(a, b) => {
-                format!("{} -> {}", self.graph.entity(a).name, self.graph.entity(b).name)
-            }
-        };
-        out.push(SignalSeries {
-            subject,
-            signal,
-            role: self.table.get(signal).role.clone(),
-            stat,
-            dims: String::new(),
-            points,
-            step: self.bucket,
-            smear: 0,
-            origin: Origin::Traces,
-            guessed: false,
-            source: Source { file: self.file.clone(), series: format!("spans of {shown}") },
-        });
-    }
-}
-
-/// Groups spans by u32 columns and bucket.
-fn group(spans: &DataFrame, by: &[&str], keep: Option<Expr>) -> PolarsResult<Cells<Vec<u32>>> {
-    let mut keys: Vec<Expr> = by.iter().map(|k| col(*k)).collect();
-    keys.push(col("bucket"));
-    let frame = match keep {
-        Some(keep) => spans.clone().lazy().filter(keep),
-        None => spans.clone().lazy(),
-    };
-    let rows = frame
-        .group_by(keys)
-        .agg([
-            len().cast(DataType::Float64).alias("n"),
-            col("error").cast(DataType::Float64).sum().alias("errors"),
-            col("dur").sum().alias("d"),
-            col("self").sum().alias("s"),
-        ])
-        .collect()?;
-    let c = Columns(&rows);
-    let ids = by.iter().map(|k| c.u(k)).collect::<PolarsResult<Vec<_>>>()?;
-    let (t, n, errors, d, s) = (c.i("bucket")?, c.f("n")?, c.f("errors")?, c.f("d")?, c.f("s")?);
-    let mut cells: Cells<Vec<u32>> = BTreeMap::new();
-    for i in 0..t.len() {
-        let key: Vec<u32> = ids.iter().map(|column| column[i]).collect();
-        let cell = Cell { count: n[i], errors: errors[i], duration: d[i], self_time: s[i] };
-        cells.entry(key).or_default().insert(t[i], cell);
-    }
-    Ok(cells)
 }

@@ -1,0 +1,175 @@
+//! What one cell says: nothing, a number, a number with its unit, or a time.
+
+use crate::model::Micros;
+use crate::time::{self, Zone};
+
+/// Text cells that mean that there is no value, in any case of their letters.
+const MISSING: [&str; 9] = ["null", "undefined", "-", "\\N", "N/A", "NA", "#N/A", "NaN", "none"];
+
+/// Says whether a cell means that there is no value.
+pub fn is_missing(cell: &str) -> bool {
+    let c = cell.trim();
+    c.is_empty() || MISSING.iter().any(|m| c.eq_ignore_ascii_case(m))
+}
+
+/// Reads a time: text with the rule of [`time::parse`], or a number by its magnitude.
+pub fn moment(cell: &str, zone: &Zone) -> Option<Micros> {
+    let number = cell.trim().parse::<f64>().ok();
+    let epoch = number.and_then(|v| time::from_epoch(v, time::epoch_unit(v)));
+    epoch.or_else(|| time::parse(cell, zone).map(|p| p.at))
+}
+
+/// Reads a finite number, allowing thousands separators.
+pub fn number(cell: &str) -> Option<f64> {
+    let c = cell.trim();
+    let plain = c.parse::<f64>().ok();
+    let parsed = plain.or_else(|| {
+        let mut groups = c.trim_start_matches('-').split('.').next()?.split(',');
+        let lead = groups.next()?;
+        let grouped = (1..=3).contains(&lead.len()) && groups.all(|g| g.len() == 3);
+        grouped.then(|| c.replace(',', "").parse().ok()).flatten()
+    });
+    parsed.filter(|v| v.is_finite())
+}
+
+/// Units behind a number, as Grafana and people write them: spelling, base unit, factor.
+/// Upper and lower case differ: `mB` is no megabyte and `kb/s` counts bits.
+const UNITS: [(&str, &str, f64); 62] = [
+    ("ns", "s", 1e-9),
+    ("µs", "s", 1e-6),
+    ("μs", "s", 1e-6),
+    ("us", "s", 1e-6),
+    ("ms", "s", 1e-3),
+    ("s", "s", 1.0),
+    ("sec", "s", 1.0),
+    ("secs", "s", 1.0),
+    ("second", "s", 1.0),
+    ("seconds", "s", 1.0),
+    ("min", "s", 60.0),
+    ("mins", "s", 60.0),
+    ("minute", "s", 60.0),
+    ("minutes", "s", 60.0),
+    ("hour", "s", 3600.0),
+    ("hours", "s", 3600.0),
+    ("day", "s", 86_400.0),
+    ("days", "s", 86_400.0),
+    ("week", "s", 604_800.0),
+    ("weeks", "s", 604_800.0),
+    ("B", "bytes", 1.0),
+    ("bytes", "bytes", 1.0),
+    ("kB", "bytes", 1e3),
+    ("KB", "bytes", 1e3),
+    ("MB", "bytes", 1e6),
+    ("GB", "bytes", 1e9),
+    ("TB", "bytes", 1e12),
+    ("KiB", "bytes", 1024.0),
+    ("MiB", "bytes", 1_048_576.0),
+    ("GiB", "bytes", 1_073_741_824.0),
+    ("TiB", "bytes", 1_099_511_627_776.0),
+    ("B/s", "by/s", 1.0),
+    ("kB/s", "by/s", 1e3),
+    ("KB/s", "by/s", 1e3),
+    ("MB/s", "by/s", 1e6),
+    ("GB/s", "by/s", 1e9),
+    ("KiB/s", "by/s", 1024.0),
+    ("MiB/s", "by/s", 1_048_576.0),
+    ("GiB/s", "by/s", 1_073_741_824.0),
+    ("%", "ratio", 0.01),
+    ("/s", "1/s", 1.0),
+    ("1/s", "1/s", 1.0),
+    ("rps", "1/s", 1.0),
+    ("req/s", "1/s", 1.0),
+    ("reqs/s", "1/s", 1.0),
+    ("reqps", "1/s", 1.0),
+    ("ops/s", "1/s", 1.0),
+    ("ops", "1/s", 1.0),
+    ("c/s", "1/s", 1.0),
+    ("rd/s", "1/s", 1.0),
+    ("wr/s", "1/s", 1.0),
+    ("K req/s", "1/s", 1e3),
+    ("K ops/s", "1/s", 1e3),
+    ("K reqps", "1/s", 1e3),
+    ("Mil req/s", "1/s", 1e6),
+    ("Mil ops/s", "1/s", 1e6),
+    ("M req/s", "1/s", 1e6),
+    ("M ops/s", "1/s", 1e6),
+    ("K", "", 1e3),
+    ("Mil", "", 1e6),
+    ("Bil", "", 1e9),
+    ("Tri", "", 1e12),
+];
+
+/// Reads a number and the base unit that its cell names (`12 ms` is 0.012 of `s`).
+///
+/// The unit is `""` where the cell names none.
+pub fn quantity(cell: &str) -> Option<(f64, &'static str)> {
+    if let Some(v) = number(cell) {
+        return Some((v, ""));
+    }
+    let c = cell.trim();
+    let behind = c.rfind(|x: char| x.is_ascii_digit()).map(|at| at + 1)?;
+    // `1/s` begins with a digit of its own.
+    let behind = c.strip_suffix(" 1/s").map_or(behind, str::len);
+    let (amount, unit) = c.split_at(behind);
+    let unit = unit.trim();
+    let (_, base, factor) = UNITS.iter().find(|(u, _, _)| *u == unit)?;
+    number(amount).map(|v| (v * factor, *base)).filter(|(v, _)| v.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        assert_eq!(number("1,234.5"), Some(1234.5));
+        assert_eq!(number("1e3"), Some(1000.0));
+        for no in ["1,23", "inf", "fast", "12 ms", ""] {
+            assert_eq!(number(no), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn units_behind_a_number_are_converted_to_their_base() {
+        let near = |cell: &str, value: f64, unit: &str| {
+            let (v, u) = quantity(cell).unwrap_or_else(|| panic!("{cell} is a quantity"));
+            assert!(
+                (v - value).abs() < 1e-9 * value.abs().max(1.0) && u == unit,
+                "{cell}: {v} {u}"
+            );
+        };
+        near("12 ms", 0.012, "s");
+        near("350 µs", 0.000_35, "s");
+        near("5.83 mins", 349.8, "s");
+        near("350 MiB", 350.0 * 1_048_576.0, "bytes");
+        near("1.23 kB/s", 1230.0, "by/s");
+        near("12.5%", 0.125, "ratio");
+        near("12 %", 0.12, "ratio");
+        near("4 req/s", 4.0, "1/s");
+        near("4 1/s", 4.0, "1/s");
+        near("1.23K req/s", 1230.0, "1/s");
+        near("1.23 K", 1230.0, "");
+        near("1,234.5 ms", 1.2345, "s");
+        near("7", 7.0, "");
+        for no in ["350 mB", "1.2 kb/s", "up", "ms", "web-1", "10.0.0.1", "v2 s x", "∞ s", "5m"] {
+            assert_eq!(quantity(no), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn words_for_nothing_are_missing_in_any_case() {
+        for word in ["", " ", "NA", "n/a", "none", "None", "Null", "#N/A", "NAN", "-", "\\N"] {
+            assert!(is_missing(word), "{word}");
+        }
+        assert!(!is_missing("0") && !is_missing("nano"));
+    }
+
+    #[test]
+    fn times_are_read_by_magnitude_or_as_text() {
+        let at = |cell| moment(cell, &Zone::default());
+        assert_eq!(at("1795205201.5"), Some(1_795_205_201_500_000));
+        assert_eq!(at("1795205201500"), Some(1_795_205_201_500_000));
+        assert_eq!(at("2026-11-20T20:06:41.5Z"), Some(1_795_205_201_500_000));
+        assert_eq!(at("12"), None);
+    }
+}

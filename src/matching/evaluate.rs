@@ -1,0 +1,172 @@
+//! Every signature on every possible subject: evidence, its worth, and whether enough is there.
+
+use super::{Context, Finding, Matches, Rejection, Seen, fill, is_source, nats, test};
+use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
+use crate::diagnosis::{EvidenceRole, EvidenceState};
+use crate::model::{EntityId, Subject};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Evaluates the whole catalogue.
+pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
+    let graph = &context.telemetry.graph;
+    let mut work: Vec<(usize, Option<EntityId>)> = Vec::new();
+    let mut matches = Matches::default();
+    for (i, s) in catalog.signatures.iter().enumerate() {
+        let missing = missing(context, s);
+        if !missing.is_empty() {
+            matches.skipped.insert(i, missing);
+            continue;
+        }
+        if s.signature.subject.is_empty() {
+            work.push((i, None));
+            continue;
+        }
+        // A lone instance only repeats its service.
+        let part = |e: &EntityId| graph.owner(*e) != *e;
+        let fits = |e: &EntityId| {
+            s.signature.subject.contains(&graph.entity(*e).kind)
+                && (!part(e) || !context.series_of(Subject::Entity(*e)).is_empty())
+        };
+        work.extend(graph.ids().filter(fits).map(|e| (i, Some(e))));
+    }
+    let outcomes: Vec<Outcome> =
+        work.par_iter().map(|(i, e)| one(context, &catalog.signatures[*i], *i, *e)).collect();
+    let mut ran: BTreeSet<usize> = BTreeSet::new();
+    let mut unseen: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Found(f) => {
+                ran.insert(f.signature);
+                matches.findings.push(f);
+            }
+            Outcome::Rejected(r) => {
+                ran.insert(r.signature);
+                matches.rejections.push(r);
+            }
+            Outcome::Unobservable(i, what) => {
+                unseen.entry(i).or_default().insert(what);
+            }
+        }
+    }
+    for (i, what) in unseen.into_iter().filter(|(i, _)| !ran.contains(i)) {
+        matches.skipped.insert(i, what);
+    }
+    matches
+}
+
+enum Outcome {
+    Found(Finding),
+    Rejected(Rejection),
+    Unobservable(usize, String),
+}
+
+/// Inputs that a signature needs and that nobody gave.
+fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
+    let there = |name: &String| match name.as_str() {
+        "pg.sessions" => !context.telemetry.sessions.is_empty(),
+        "pg.blocking" => context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some()),
+        "traces" => context.telemetry.spans.height() > 0,
+        "events" => !context.telemetry.events.is_empty(),
+        "graph" => context.telemetry.graph.edges().next().is_some(),
+        other => context.rollups.series.iter().any(|x| is_source(context, x, other)),
+    };
+    let mut missing: BTreeSet<String> =
+        s.requires.all.iter().filter(|n| !there(n)).cloned().collect();
+    if !s.requires.any.is_empty() && !s.requires.any.iter().any(there) {
+        missing.insert(s.requires.any.join(" or "));
+    }
+    missing
+}
+
+fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
+    let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
+    let mut seen = Vec::new();
+    let mut facts = BTreeMap::from([("subject".to_owned(), subject_name)]);
+    let mut groups: BTreeMap<&str, (EvidenceState, String)> = BTreeMap::new();
+    let mut failed: Option<(EvidenceState, String)> = None;
+    let mut present = 0;
+    for (i, rule) in s.evidence.iter().enumerate() {
+        let Some(test) = test(&rule.test) else { continue };
+        let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
+        let observation = (test.run)(context, subject, rule, value, s);
+        let state = observation.state;
+        let required = rule.role == EvidenceRole::Required && rule.group.is_none();
+        if state == EvidenceState::Present || required {
+            for (k, v) in &observation.facts {
+                facts.entry(k.clone()).or_insert_with(|| v.clone());
+            }
+        }
+        let mut all = facts.clone();
+        all.extend(observation.facts.clone());
+        let template = match (state, &rule.say_absent) {
+            (EvidenceState::Absent, Some(t)) => t,
+            _ => &rule.say,
+        };
+        let said = match state {
+            EvidenceState::Unobservable => format!("not observable: {}", rule.source),
+            EvidenceState::Absent if rule.say_absent.is_none() => {
+                format!("not so: {}", fill(template, &all))
+            }
+            _ => fill(template, &all),
+        };
+        present +=
+            usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
+        if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
+            match &rule.group {
+                None => failed = failed.or(Some((state, said.clone()))),
+                Some(g) => {
+                    let slot = groups.entry(g).or_insert((state, said.clone()));
+                    if slot.0 == EvidenceState::Unobservable {
+                        *slot = (state, said.clone());
+                    }
+                }
+            }
+        } else if let (EvidenceRole::Required, Some(g)) = (rule.role, &rule.group) {
+            groups.insert(g, (EvidenceState::Present, said.clone()));
+        }
+        seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
+    }
+    let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
+    match failed {
+        Some((EvidenceState::Unobservable, what)) => {
+            Outcome::Unobservable(index, what.trim_start_matches("not observable: ").to_owned())
+        }
+        Some((_, reason)) => {
+            Outcome::Rejected(Rejection { signature: index, subject, reason, present, seen, facts })
+        }
+        None => {
+            let nats = sum(&seen, s);
+            Outcome::Found(Finding { signature: index, subject, seen, facts, nats })
+        }
+    }
+}
+
+/// What a piece of evidence adds in its state, nats.
+fn worth(rule: &EvidenceRule, state: EvidenceState) -> f64 {
+    let full = nats(rule.strength);
+    match (state, rule.role) {
+        (EvidenceState::Unobservable, _) => 0.0,
+        (EvidenceState::Present, EvidenceRole::Refutes) => -full,
+        (EvidenceState::Present, _) => full,
+        (EvidenceState::Absent, EvidenceRole::Refutes) => 0.0,
+        (EvidenceState::Absent, _) => match rule.if_absent {
+            IfAbsent::Refutes => -full,
+            IfAbsent::Weakens => -full / 2.0,
+            IfAbsent::Neutral => 0.0,
+        },
+    }
+}
+
+/// Adds evidence up; further pieces from the same neighbour and source count half each time.
+fn sum(seen: &[Seen], s: &SignatureFile) -> f64 {
+    let mut used: BTreeMap<(On, &str), u32> = BTreeMap::new();
+    let mut total = 0.0;
+    for one in seen.iter().filter(|o| o.nats != 0.0) {
+        let rule = &s.evidence[one.rule];
+        let times = used.entry((rule.on, rule.source.as_str())).or_default();
+        total += one.nats / f64::from(1u32 << (*times).min(8));
+        *times += 1;
+    }
+    total
+}

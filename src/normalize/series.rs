@@ -1,0 +1,405 @@
+//! One raw series at a time: what its name means, whom it is about, in which unit it is.
+
+use super::identity::{self, About, Resolver};
+use super::promql::{self, QueryMeaning};
+use super::units;
+use crate::error::did_you_mean;
+use crate::ingest::raw::{Raw, RawSeries};
+use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, Subject, Unit};
+use crate::signals::{Meaning, Part, SignalId, SignalTable, Stat, View, stat_of};
+use crate::telemetry::{Class, SeriesMeta};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// File stems that name a kind of export, not an entity.
+const GENERIC_STEMS: [&str; 14] = [
+    "metrics",
+    "data",
+    "export",
+    "dashboard",
+    "panel",
+    "series",
+    "samples",
+    "query",
+    "result",
+    "results",
+    "output",
+    "simple_data",
+    "normal",
+    "telemetry",
+];
+
+/// Label values that mark failed requests, besides 5xx codes.
+const FAILED: [&str; 14] = [
+    "error",
+    "failure",
+    "failed",
+    "server_error",
+    "fail",
+    "UNAVAILABLE",
+    "INTERNAL",
+    "UNKNOWN",
+    "DEADLINE_EXCEEDED",
+    "Unavailable",
+    "Internal",
+    "Unknown",
+    "DeadlineExceeded",
+    "DATA_LOSS",
+];
+
+/// One file and signal (and statistic): the same unit for all its series.
+pub(super) type ScaleKey = (u32, SignalId, Option<String>);
+
+/// Words in a name that say that the values are a share.
+const RATE_WORDS: [&str; 5] = ["ratio", "rate", "percent", "pct", "share"];
+
+/// What a series' name turned out to mean.
+struct Understood {
+    meaning: Meaning,
+    query: QueryMeaning,
+    /// Metric name in front of which an entity's name was cut off.
+    entity: Option<String>,
+}
+
+fn scale_key(series: &RawSeries, signal: SignalId) -> ScaleKey {
+    (series.file, signal, series.statistic.clone())
+}
+
+pub(super) struct Run<'a> {
+    pub(super) resolver: Resolver<'a>,
+    pub(super) table: &'a SignalTable,
+    /// Largest value of each file's signal: one metric has one unit in all its series.
+    pub(super) largest: BTreeMap<ScaleKey, f64>,
+    pub(super) unknown: BTreeMap<String, u64>,
+    pub(super) lost: BTreeMap<String, u64>,
+}
+
+impl Run<'_> {
+    /// The one entity that each labelled metric is about, for panels that lost their labels.
+    pub(super) fn homes(&mut self, raw: &Raw) -> BTreeMap<String, Option<EntityId>> {
+        let mut homes: BTreeMap<String, Option<EntityId>> = BTreeMap::new();
+        for series in raw.series.iter().filter(|s| !s.name.is_empty()) {
+            let Some((id, _)) = self.resolver.labelled(series) else { continue };
+            let base = series.name.trim_end_matches("_total").to_owned();
+            let entry = homes.entry(base).or_insert(Some(id));
+            if *entry != Some(id) {
+                *entry = None;
+            }
+        }
+        homes
+    }
+
+    pub(super) fn largest_values(&self, raw: &Raw) -> BTreeMap<ScaleKey, f64> {
+        let mut out: BTreeMap<ScaleKey, f64> = BTreeMap::new();
+        for series in &raw.series {
+            let Some(u) = self.understand(raw, series) else { continue };
+            let own = series.samples.iter().map(|s| s.1.abs()).fold(0.0, f64::max);
+            let slot = out.entry(scale_key(series, u.meaning.signal)).or_default();
+            *slot = slot.max(own);
+        }
+        out
+    }
+
+    fn understand(&self, raw: &Raw, series: &RawSeries) -> Option<Understood> {
+        let path = &raw.files[series.file as usize].path;
+        let manifest = raw.queries.iter().find(|(f, _)| same_file(f, path)).map(|(_, q)| q);
+        let query = series.query.as_ref().or(manifest.filter(|_| series.name.is_empty()));
+        let query = query.map(|q| promql::read(q)).unwrap_or_default();
+        let name = match () {
+            () if !series.name.is_empty() => series.name.clone(),
+            () if !query.metric.is_empty() => query.metric.clone(),
+            () => stem(path).to_owned(),
+        };
+        if let Some(row) = raw.mapping.iter().find(|m| m.metric == name) {
+            let signal = self.table.named(&row.signal)?;
+            let part = self.table.meaning(&name).map(|m| m.part).unwrap_or_default();
+            let meaning = Meaning { signal, part, stat: Stat::Value, unit: None, guessed: false };
+            return Some(Understood { meaning, query, entity: None });
+        }
+        let mut meaning = self.table.meaning(&name)?;
+        let mut entity = None;
+        let unlabelled = self.resolver.label(series, "service").is_none();
+        let alone = unlabelled && query.metric.is_empty() && !series.name.is_empty();
+        if meaning.guessed
+            && alone
+            && let Some((e, metric)) = self.resolver.split_name(&name)
+        {
+            meaning = self.table.meaning(metric)?;
+            entity = Some(e.to_owned());
+        }
+        let over = |name: &str| self.table.named(name);
+        let client = self.table.get(meaning.signal).view == View::Client;
+        if query.error_ratio {
+            meaning.signal =
+                over(if client { "http.client.errors" } else { "http.server.errors" })?;
+        } else if query.hit_ratio {
+            meaning.signal = over("cache.hit_ratio")?;
+        } else if query.rate
+            && query.quantile.is_none()
+            && !query.mean
+            && meaning.part != Part::Value
+        {
+            let role = self.table.get(meaning.signal).role.as_str();
+            if role == "latency" {
+                let requests = if client { "http.client.requests" } else { "http.server.requests" };
+                meaning.signal = over(requests)?;
+            }
+        }
+        if let Some(q) = query.quantile {
+            meaning.stat = Stat::Quantile(q);
+        }
+        if !query.metric.is_empty() && (query.rate || query.quantile.is_some()) {
+            meaning.part = Part::Value;
+        }
+        Some(Understood { meaning, query, entity })
+    }
+
+    pub(super) fn series(
+        &mut self,
+        raw: &Raw,
+        series: RawSeries,
+        homes: &BTreeMap<String, Option<EntityId>>,
+    ) -> Option<(SeriesMeta, Vec<(Micros, f64)>)> {
+        let Some(u) = self.understand(raw, &series) else {
+            *self.lost.entry("series without a name".to_owned()).or_default() += 1;
+            return None;
+        };
+        let signal = self.table.get(u.meaning.signal).clone();
+        let about = self.place(raw, &series, &u, homes);
+        let Some(mut about) = about else {
+            *self.lost.entry(shown(&series)).or_default() += 1;
+            return None;
+        };
+        if u.meaning.guessed
+            && let Some(edge) = self.edge_by_name(&series, about.subject)
+        {
+            about.subject = edge;
+        }
+        if u.meaning.guessed && signal.name == "other" {
+            *self.unknown.entry(series.name.clone()).or_default() += 1;
+        }
+        let state = signal.state_label.as_ref().and_then(|l| series.labels.get(l));
+        let state = state.cloned().unwrap_or_default();
+        if (!signal.state_kept.is_empty()
+            && !state.is_empty()
+            && !signal.state_kept.contains(&state))
+            || signal.state_dropped.contains(&state)
+        {
+            return None;
+        }
+        let written = series.unit.as_deref().or(u.meaning.unit);
+        let largest =
+            self.largest.get(&scale_key(&series, u.meaning.signal)).copied().unwrap_or(0.0);
+        // "errors" that exceed one, without a word of share or per cent, are counts.
+        let counted = signal.role == "errors" && signal.unit() == Unit::Ratio;
+        let shared = RATE_WORDS.iter().any(|w| series.name.to_lowercase().contains(w));
+        let mut signal_id = u.meaning.signal;
+        if counted && written.is_none() && largest > 1.0 && !(shared && largest <= 100.0) {
+            signal_id = self.table.named("guess.errors").unwrap_or(signal_id);
+        }
+        let counted = counted && !shared;
+        let counter = matches!(u.meaning.part, Part::Total | Part::Count | Part::Bucket);
+        let factor = match counter {
+            true => 1.0,
+            false => units::scale(signal.unit(), written, largest, counted),
+        };
+        let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let le_factor = units::scale(Unit::Seconds, u.meaning.unit, 0.0, true);
+        let named = series.statistic.as_deref().and_then(stat_of);
+        let meta = SeriesMeta {
+            file: series.file,
+            shown: shown(&series),
+            signal: signal_id,
+            part: u.meaning.part,
+            stat: named.unwrap_or(u.meaning.stat),
+            guessed: u.meaning.guessed,
+            subject: about.subject,
+            instance: about.instance,
+            member: about.member,
+            class: self.class(&series, signal.view),
+            state,
+            dims: self.dims(&series, &signal.state_label),
+            le: le * le_factor,
+            window_s: u.query.window_s,
+            derived: u.query.rate
+                || u.query.ratio
+                || u.query.error_ratio
+                || u.query.quantile.is_some(),
+            raw_name: series.name.clone(),
+        };
+        let values = series.samples.into_iter().map(|(t, v)| (t, v * factor)).collect();
+        Some((meta, values))
+    }
+
+    /// Who the series is about: its labels, its name, its panel's metric, or its file.
+    fn place(
+        &mut self,
+        raw: &Raw,
+        series: &RawSeries,
+        u: &Understood,
+        homes: &BTreeMap<String, Option<EntityId>>,
+    ) -> Option<About> {
+        let view = self.table.get(u.meaning.signal).view;
+        let exporter_name = if series.name.is_empty() { &u.query.metric } else { &series.name };
+        let named = RawSeries {
+            name: exporter_name.clone(),
+            labels: series.labels.clone(),
+            ..RawSeries::default()
+        };
+        if let Some(about) = self.resolver.about(&named, view) {
+            return Some(about);
+        }
+        let plain = |id| About { subject: Subject::Entity(id), instance: None, member: None };
+        if let Some(name) = &u.entity {
+            let kind = identity::kind_by_name(name, EntityKind::Service);
+            return Some(plain(self.resolver.graph.top(kind, name)));
+        }
+        if !u.query.metric.is_empty() {
+            let base = u.query.metric.trim_end_matches("_total");
+            return homes.get(base).copied().flatten().map(plain);
+        }
+        if series.name.is_empty() {
+            return None;
+        }
+        let path = &raw.files[series.file as usize].path;
+        let stem = stem(path);
+        let generic = |s: &str| GENERIC_STEMS.contains(&s.to_lowercase().as_str());
+        let folder = path.rsplit('/').nth(1).filter(|f| !generic(f));
+        let name = match (generic(stem), folder) {
+            (false, _) => stem.to_owned(),
+            (true, Some(folder)) => folder.to_owned(),
+            (true, None) => {
+                raw.incident.symptom_entity.clone().unwrap_or_else(|| "system".to_owned())
+            }
+        };
+        let kind = identity::kind_by_name(&name, EntityKind::Service);
+        Some(plain(self.resolver.graph.top(kind, &name)))
+    }
+
+    /// A metric named after another entity is that entity as its caller sees it.
+    fn edge_by_name(&self, series: &RawSeries, subject: Subject) -> Option<Subject> {
+        let Subject::Entity(from) = subject else { return None };
+        if self.table.exporters.iter().any(|e| series.name.starts_with(&e.prefix)) {
+            return None;
+        }
+        // One plain word (`order_…`) is more often a subject matter than a service's name.
+        let of_words = |i: &usize| crate::signals::words(&series.name[..*i]).len() > 1;
+        let cuts = series.name.match_indices('_').map(|(i, _)| i).filter(of_words);
+        let found = cuts.rev().find_map(|i| self.resolver.graph.find(&series.name[..i]))?;
+        let both = [from, found].map(|e| self.resolver.graph.entity(e).kind);
+        let callable = both.iter().all(|k| !matches!(k, EntityKind::Host | EntityKind::Instance));
+        (found != from && callable).then_some(Subject::Edge(from, found))
+    }
+
+    fn class(&self, series: &RawSeries, view: View) -> Class {
+        let get = |n: &String| series.labels.get(n);
+        let present: Vec<(&String, &String)> = self
+            .table
+            .label_names("status")
+            .iter()
+            .filter_map(|n| get(n).map(|v| (n, v)))
+            .filter(|(_, v)| !v.is_empty())
+            .collect();
+        let failed = |(n, v): &(&String, &String)| {
+            let code = v.parse::<u32>().unwrap_or(0);
+            let is_type = n.contains("error");
+            let client_fault = view == View::Client && (400..500).contains(&code);
+            (500..600).contains(&code)
+                || client_fault
+                || is_type
+                || FAILED.contains(&v.as_str())
+                || (v.len() == 3 && v.to_lowercase().starts_with("5x"))
+        };
+        match () {
+            () if present.iter().any(failed) => Class::Failed,
+            () if present.is_empty() => Class::All,
+            () => Class::Good,
+        }
+    }
+
+    /// Labels that are neither identity nor status: pool, route, database and the like.
+    fn dims(&self, series: &RawSeries, state_label: &Option<String>) -> String {
+        let parts =
+            ["service", "instance", "host", "callee", "caller", "member", "status", "version"];
+        let taken: BTreeSet<&str> =
+            parts.iter().flat_map(|p| self.table.label_names(p)).map(String::as_str).collect();
+        let extra = ["le", "server", "datid", "namespace", "statistic"];
+        let rest = series.labels.iter().filter(|(k, _)| {
+            !taken.contains(k.as_str())
+                && !extra.contains(&k.as_str())
+                && Some(*k) != state_label.as_ref()
+        });
+        rest.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// Lists what was not understood, with suggestions.
+    pub(super) fn report(&mut self, raw: &Raw) {
+        for m in raw.mapping.iter().filter(|m| self.table.named(&m.signal).is_none()) {
+            let near = did_you_mean(&m.signal, self.table.all_names());
+            let near = near.map(|n| format!(", did you mean \"{n}\"?")).unwrap_or_default();
+            let what = format!("mapping.toml: signal \"{}\" is not known{near}", m.signal);
+            self.resolver.gaps.push(Gap::new(GapKind::Doubtful, what));
+        }
+        if !self.unknown.is_empty() {
+            let names: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
+            let what = format!("metric names without a known meaning: {}", names.join(", "));
+            let count = self.unknown.values().sum();
+            self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Doubtful, what) });
+        }
+        if !self.lost.is_empty() {
+            let names: Vec<&str> = self.lost.keys().take(5).map(String::as_str).collect();
+            let what = format!(
+                "series that no label, name or file ties to an entity: {}",
+                names.join(", ")
+            );
+            let count = self.lost.values().sum();
+            self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Missing, what) });
+        }
+    }
+}
+
+fn shown(series: &RawSeries) -> String {
+    let labels: Vec<String> = series.labels.iter().map(|(k, v)| format!("{k}=\"{v}\"")).collect();
+    let stat = series.statistic.as_ref().map(|s| format!(" {s}")).unwrap_or_default();
+    match labels.is_empty() {
+        true => format!("{}{stat}", series.name),
+        false => format!("{}{{{}}}{stat}", series.name, labels.join(",")),
+    }
+}
+
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split('.').next().unwrap_or(name)
+}
+
+fn same_file(listed: &str, path: &str) -> bool {
+    let path = path.trim_end_matches(".gz").trim_end_matches(".zst");
+    listed == path
+        || listed.ends_with(&format!("/{path}"))
+        || path.ends_with(&format!("/{listed}"))
+        || path.rsplit('/').next() == listed.rsplit('/').next()
+}
+
+/// One series for one name and label set, also where a panel and a raw export both hold it, or
+/// where a long range was exported in several files.
+pub(super) fn merged(all: Vec<RawSeries>) -> Vec<RawSeries> {
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out: Vec<RawSeries> = Vec::new();
+    for series in all {
+        let key = match series.name.is_empty() || series.labels.is_empty() {
+            true => format!("{}:{} {:?}", series.file, shown(&series), series.unit),
+            false => format!("{} {:?}", shown(&series), series.unit),
+        };
+        match at.get(&key) {
+            Some(i) => {
+                out[*i].samples.extend(series.samples);
+                out[*i].samples.sort_by_key(|s| s.0);
+                out[*i].samples.dedup_by_key(|s| s.0);
+            }
+            None => {
+                at.insert(key, out.len());
+                out.push(series);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,307 @@
+//! What the answer concludes besides the hypotheses: the verdict with its reasons, impact, timeline,
+//! what could not run, what was ruled out, which inputs are missing.
+
+use super::Ranking;
+use super::answer::{Writer, entity_ref};
+use crate::catalog::{Category, Prior};
+use crate::diagnosis::{
+    EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Rejected, Role, Skipped, Strength,
+    Verdict,
+};
+use crate::features::window::SYMPTOM_ROLES;
+use crate::matching::{Rejection, facts_symptom};
+use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Subject};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Posterior from which the verdict is confirmed, with decisive evidence.
+const CONFIRMED: f64 = 0.80;
+/// Score from which something is worth a look although nothing is disturbed.
+const STANDS_OUT: f64 = 2.0;
+/// Posterior from which the verdict is likely.
+const LIKELY: f64 = 0.45;
+
+impl Writer<'_> {
+    pub(super) fn impact(&self) -> Vec<Impact> {
+        if !self.context.features.windows.disturbed {
+            return Vec::new();
+        }
+        let graph = &self.context.telemetry.graph;
+        let mut found: Vec<(bool, f64, Impact)> = Vec::new();
+        let mut seen: BTreeSet<(EntityId, String)> = BTreeSet::new();
+        for (i, s) in self.context.rollups.series.iter().enumerate() {
+            let Subject::Entity(e) = s.subject else { continue };
+            let (Some(z), EntityKind::Service) =
+                (facts_symptom(self.context, i), graph.entity(e).kind)
+            else {
+                continue;
+            };
+            if !seen.insert((e, s.role.clone())) {
+                continue;
+            }
+            let Some(shift) = self.context.features.series[i].shift else { continue };
+            let impact = Impact {
+                entity: entity_ref(self.context, e),
+                signal: self.context.telemetry.signals.get(s.signal).name.clone(),
+                said: self.level_said(i),
+                before: shift.baseline.median,
+                during: shift.incident_median,
+                unit: self.context.telemetry.signals.get(s.signal).unit(),
+                source: s.source.clone(),
+            };
+            found.push((self.context.entries.contains(&e), z, impact));
+        }
+        found.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.said.cmp(&b.2.said)));
+        found.into_iter().map(|f| f.2).collect()
+    }
+
+    pub(super) fn timeline(&self, ranking: &Ranking, verdict: Verdict) -> Vec<Moment> {
+        let mut moments: Vec<Moment> = Vec::new();
+        for (ids, e) in &self.context.telemetry.events {
+            let title = if e.title.is_empty() { e.kind.clone() } else { e.title.clone() };
+            let version = if title.contains(&e.version) { "" } else { e.version.as_str() };
+            let said = format!("{} {title} {version}", e.kind);
+            moments.push(Moment {
+                at: e.at,
+                kind: "change",
+                entity: ids.first().map(|i| entity_ref(self.context, *i)),
+                said: said.split_whitespace().collect::<Vec<_>>().join(" "),
+                uncertainty_s: None,
+            });
+        }
+        if verdict > Verdict::Healthy {
+            for (id, a) in &ranking.anomalies {
+                if let Some(o) = a.onset.filter(|_| a.series.first().is_some_and(|s| s.score > 1.0))
+                {
+                    moments.push(Moment {
+                        at: o.at,
+                        kind: "onset",
+                        entity: Some(entity_ref(self.context, *id)),
+                        said: a
+                            .series
+                            .first()
+                            .map_or_else(String::new, |s| self.level_said(s.series)),
+                        uncertainty_s: Some(o.uncertainty_s()),
+                    });
+                }
+            }
+        }
+        for b in &self.context.features.blockers {
+            let s = &b.session;
+            let start = s.xact_start.or(s.query_start);
+            let who = if s.application.is_empty() { &s.user } else { &s.application };
+            let mut add = |at: Micros, said: String| {
+                let entity = Some(entity_ref(self.context, b.database));
+                moments.push(Moment { at, kind: "session", entity, said, uncertainty_s: None });
+            };
+            if let Some(t) = start {
+                add(
+                    t,
+                    format!(
+                        "pid {} ({who}) starts {}",
+                        s.pid,
+                        crate::ingest::sql::summary(&s.query)
+                    ),
+                );
+            }
+            add(b.since, format!("first session waits behind pid {}", s.pid));
+            add(b.last_seen, format!("pid {} blocks {} sessions, last seen", s.pid, b.victims));
+        }
+        let w = &self.context.features.windows;
+        let last =
+            self.context.rollups.series.iter().filter_map(|s| s.points.last()).map(|p| p.0).max();
+        if w.disturbed && !w.given && last.is_some_and(|l| l > w.incident.to + 5 * SECOND) {
+            let said = "symptoms are back at their usual level".to_owned();
+            moments.push(Moment {
+                at: w.incident.to,
+                kind: "recovery",
+                entity: None,
+                said,
+                uncertainty_s: None,
+            });
+        }
+        moments.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.said.cmp(&b.said)));
+        moments.dedup_by(|a, b| a.at == b.at && a.said == b.said && a.entity == b.entity);
+        moments
+    }
+
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let name = |i: &usize| self.catalog.signatures[*i].signature.id.clone();
+        let all = self.matches.skipped.iter();
+        all.map(|(i, m)| Skipped { signature: name(i), missing: m.iter().cloned().collect() })
+            .collect()
+    }
+
+    /// Refuted signatures: those that came nearest to a match, once per signature and entity.
+    pub(super) fn rejected(&self) -> Vec<Rejected> {
+        let found: BTreeSet<usize> = self.matches.findings.iter().map(|f| f.signature).collect();
+        let tried = |r: &&Rejection| r.present > 0 || !found.contains(&r.signature);
+        let mut best: BTreeMap<(usize, bool), &Rejection> = BTreeMap::new();
+        for r in self.matches.rejections.iter().filter(tried) {
+            let slot = best.entry((r.signature, true)).or_insert(r);
+            let entry =
+                |x: &Rejection| x.subject.is_some_and(|e| self.context.entries.contains(&e));
+            if (r.present, entry(r)) > (slot.present, entry(slot)) {
+                *slot = r;
+            }
+        }
+        type Order = ((bool, bool), std::cmp::Reverse<usize>);
+        let mut out: Vec<(Order, Rejected)> = best
+            .values()
+            .map(|r| {
+                let s = &self.catalog.signatures[r.signature].signature;
+                let rejected = Rejected {
+                    signature: s.id.clone(),
+                    title: s.title.clone(),
+                    entity: r.subject.map(|e| entity_ref(self.context, e)),
+                    reason: r.reason.clone(),
+                };
+                // What people would think of first, then what came nearest to a match.
+                let rarity = (s.role != Role::Cause, s.prior != Prior::Common);
+                ((rarity, std::cmp::Reverse(r.present)), rejected)
+            })
+            .collect();
+        out.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
+        out.into_iter().map(|r| r.1).collect()
+    }
+
+    pub(super) fn missing_inputs(&self) -> Vec<Gap> {
+        let t = self.context.telemetry;
+        let mut gaps = Vec::new();
+        let databases = t.graph.ids().any(|e| t.graph.entity(e).kind == EntityKind::Database);
+        if databases && t.sessions.is_empty() {
+            let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
+            gaps.push(Gap::new(GapKind::Missing, what));
+        }
+        if t.spans.height() == 0 {
+            gaps.push(Gap::new(
+                GapKind::Missing,
+                "no traces: own time and calls per request cannot be seen",
+            ));
+        }
+        if t.graph.edges().next().is_none() {
+            let what = "no dependency graph (traces, edge labels or topology.csv): cause and \
+                        victim cannot be told apart by it";
+            gaps.push(Gap::new(GapKind::Missing, what));
+        }
+        if t.events.is_empty() {
+            gaps.push(Gap::new(
+                GapKind::Missing,
+                "no change events (deploys, flags): changes cannot be tested",
+            ));
+        }
+        gaps
+    }
+
+    /// Says whether some symptom signal has a sample in the incident window.
+    fn symptoms_were_read(&self) -> bool {
+        let incident = self.context.features.windows.incident;
+        self.context.rollups.series.iter().any(|s| {
+            SYMPTOM_ROLES.contains(&s.role.as_str())
+                && s.points.iter().any(|p| incident.contains(p.0))
+        })
+    }
+
+    /// The verdict and what it rests on.
+    pub(super) fn verdict(&self, hypotheses: &[Hypothesis]) -> (Verdict, Vec<String>) {
+        let windows = &self.context.features.windows;
+        let top = hypotheses.iter().find(|h| h.role != Role::Rejected);
+        if !windows.disturbed
+            && let Some(quiet) = self.undisturbed(top)
+        {
+            return quiet;
+        }
+        let mut reasons = Vec::new();
+        if !self.symptoms_were_read() {
+            reasons.push("no latency, error or availability sample lies in the window".to_owned());
+        }
+        let Some(top) = top else {
+            reasons.push("nothing abnormal was seen that could be a cause".to_owned());
+            return (Verdict::Inconclusive, reasons);
+        };
+        let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
+        let (first, next) = (pct(top.probability), pct(runner_up));
+        reasons.push(format!("{first} that it is the cause, the next {next}"));
+        let present = || top.evidence.iter().filter(|e| e.state == EvidenceState::Present);
+        let decisive =
+            present().any(|e| e.role == EvidenceRole::Required && e.strength >= Strength::Strong);
+        // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
+        let by_fact = present().any(|e| e.strength == Strength::Decisive);
+        let told_apart = by_fact || self.has_edges(&top.entity.service);
+        let sure = top.probability >= CONFIRMED && decisive && windows.felt && told_apart;
+        let supported = windows.disturbed || top.signature.is_some();
+        let verdict = match () {
+            () if sure => Verdict::Confirmed,
+            () if top.probability >= LIKELY && supported => Verdict::Likely,
+            () => Verdict::Inconclusive,
+        };
+        if !told_apart {
+            reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
+        }
+        reasons.extend(self.basis(top, decisive));
+        (verdict, reasons)
+    }
+
+    /// The verdict where no window was given or found, unless something strong stands out.
+    fn undisturbed(&self, top: Option<&Hypothesis>) -> Option<(Verdict, Vec<String>)> {
+        let normal = |h: &Hypothesis| {
+            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
+            file.is_some_and(|f| f.signature.category == Category::Normal)
+        };
+        if top.is_some_and(|h| !normal(h) && h.role == Role::Cause && h.score > STANDS_OUT) {
+            return None;
+        }
+        let (verdict, what) = match self.symptoms_were_read() {
+            true => (
+                Verdict::Healthy,
+                "no latency, error or availability signal leaves its usual level",
+            ),
+            false => (
+                Verdict::Inconclusive,
+                "no latency, error or availability signal was read in the window: nothing says \
+                 that it is healthy",
+            ),
+        };
+        Some((verdict, vec![what.to_owned()]))
+    }
+
+    fn has_edges(&self, name: &str) -> bool {
+        let graph = &self.context.telemetry.graph;
+        let known = graph.find(name);
+        known.is_some_and(|e| !graph.callers(e).is_empty() || !graph.callees(e).is_empty())
+    }
+
+    /// What decides, and what is missing that would.
+    fn basis(&self, top: &Hypothesis, decisive: bool) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if top.signature.is_none() {
+            let what =
+                "the place is known better than the failure mode: no signature matches there";
+            reasons.push(what.to_owned());
+        } else if decisive {
+            let strong = top.evidence.iter().filter(|e| e.nats >= 2.0);
+            let by: Vec<&str> = strong.map(|e| e.id.as_str()).take(4).collect();
+            let verb = if by.len() == 1 { "decides" } else { "decide" };
+            reasons.push(format!("{} {verb} it", by.join(" ")));
+        }
+        let graph = &self.context.telemetry.graph;
+        let kind = graph.find(&top.entity.name).map(|e| graph.entity(e).kind);
+        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
+            let what = "pg_stat_activity snapshots are missing: what happens inside the database \
+                        cannot be seen";
+            reasons.push(what.to_owned());
+        }
+        if !self.context.features.windows.felt {
+            reasons.push("no user symptom was seen".to_owned());
+        }
+        reasons
+    }
+}
+
+/// A probability in words that never claims certainty.
+fn pct(p: f64) -> String {
+    match p {
+        _ if p > 0.99 => "more than 99 in 100".to_owned(),
+        _ if p < 0.01 => "less than 1 in 100".to_owned(),
+        _ => format!("{:.0} in 100", 100.0 * p),
+    }
+}

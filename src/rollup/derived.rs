@@ -1,0 +1,89 @@
+//! Series made from series: ratios of signals that belong together. And which of two series that
+//! say the same is kept.
+
+use super::metrics::Points;
+use super::{SignalSeries, Source, counter};
+use crate::model::{EntityId, EntityKind, Micros, Subject};
+use crate::signals::{SignalId, Stat};
+use crate::telemetry::Telemetry;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pointwise quotient on the denominator's times; a missing numerator is zero there.
+pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
+    let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
+    let top: BTreeMap<Micros, f64> =
+        numerator.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
+    let share = |(t, d): &(Micros, f64)| {
+        let n = top.get(&t.div_euclid(step)).copied().unwrap_or(0.0);
+        (*d > 0.0).then_some((*t, n / d))
+    };
+    denominator.iter().filter_map(share).collect()
+}
+
+/// Signals that are ratios of others of the same subject and dims.
+pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSeries> {
+    let table = &telemetry.signals;
+    let mut out = Vec::new();
+    for d in &table.derives {
+        let (Some(signal), Some(top)) = (table.named(&d.signal), table.named(&d.numerator)) else {
+            continue;
+        };
+        let below: Vec<SignalId> = d.denominator.iter().filter_map(|n| table.named(n)).collect();
+        let wanted = |s: &&SignalSeries| match &d.numerator_state {
+            Some(state) => s.dims == *state,
+            None => true,
+        };
+        for n in series.iter().filter(|s| s.signal == top && s.stat == Stat::Value).filter(wanted) {
+            let same = |s: &&SignalSeries| {
+                let dims = d.numerator_state.is_some() || s.dims == n.dims || s.dims.is_empty();
+                s.subject == n.subject && below.contains(&s.signal) && dims && s.stat == Stat::Value
+            };
+            let parts: Vec<&SignalSeries> = series.iter().filter(same).collect();
+            if parts.is_empty() {
+                continue;
+            }
+            let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
+            for (t, v) in parts.iter().flat_map(|p| &p.points) {
+                *total.entry(*t).or_default() += v;
+            }
+            let points = ratio(&n.points, &total.into_iter().collect());
+            if points.is_empty() {
+                continue;
+            }
+            let role = table.get(signal).role.clone();
+            let shown = format!("{} / {}", n.source.series, parts[0].source.series);
+            let source = Source { file: n.source.file.clone(), series: shown };
+            let dims = if d.numerator_state.is_some() { String::new() } else { n.dims.clone() };
+            out.push(SignalSeries { signal, role, points, source, dims, ..n.clone() });
+        }
+    }
+    out
+}
+
+/// Drops what a smeared panel says where raw counters say the same.
+pub fn prefer_raw(series: &mut Vec<SignalSeries>) {
+    let raw: BTreeSet<(Subject, String)> =
+        series.iter().filter(|s| s.smear == 0).map(|s| (s.subject, s.role.clone())).collect();
+    series.retain(|s| s.smear == 0 || !raw.contains(&(s.subject, s.role.clone())));
+}
+
+/// Drops instance series that only repeat their service: the service has one instance.
+pub fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<SignalSeries> {
+    let graph = &telemetry.graph;
+    let mut parts: BTreeMap<(EntityId, EntityKind, SignalId), BTreeSet<EntityId>> = BTreeMap::new();
+    let kind = |e: EntityId| graph.entity(e).kind;
+    for s in &series {
+        if let Subject::Entity(e) = s.subject
+            && graph.owner(e) != e
+        {
+            parts.entry((graph.owner(e), kind(e), s.signal)).or_default().insert(e);
+        }
+    }
+    let lone = |s: &SignalSeries| match s.subject {
+        Subject::Entity(e) if graph.owner(e) != e => {
+            parts.get(&(graph.owner(e), kind(e), s.signal)).is_none_or(|p| p.len() < 2)
+        }
+        _ => false,
+    };
+    series.into_iter().filter(|s| !lone(s)).collect()
+}

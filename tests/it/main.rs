@@ -1,0 +1,12 @@
+//! One binary of integration tests, one module per area.
+
+mod cli;
+mod determinism;
+mod fixtures;
+mod hostile;
+mod invariants;
+mod pool_exhaustion;
+mod readers;
+mod readme;
+mod source;
+mod support;
