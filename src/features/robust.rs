@@ -64,8 +64,14 @@ mod tests {
         let b = baseline(&[1.0, 2.0, 3.0, 4.0, 1000.0]).expect("not empty");
         assert_eq!(b.median, 3.0);
         assert!(b.scale < 3.0 * 1000.0 / 10.0, "{}", b.scale);
-        // scipy.stats.median_abs_deviation([1,2,3,4,1000]) = 1.0
+        // scipy 1.17.1: stats.median_abs_deviation([1, 2, 3, 4, 1000]) = 1.0
         assert_eq!(mad(&[1.0, 2.0, 3.0, 4.0, 1000.0]), Some(1.0));
+        // numpy: quantile([1, 2, 3, 4, 10, 20, 35], [.1, .5, .9], method="median_unbiased")
+        let values = [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 35.0];
+        for (q, wanted) in [(0.1, 1.066_666_666_666_666_7), (0.5, 4.0), (0.9, 34.0)] {
+            let found = quantile(&values, q).expect("not empty");
+            assert!((found - wanted).abs() < 1e-9, "{q}: {found}");
+        }
     }
 
     #[test]

@@ -72,11 +72,15 @@ mod tests {
 
     #[test]
     fn it_agrees_with_scipy() {
-        // scipy 1.16: kendalltau(range(10), x, variant tau-a by hand) S = 9 of 45 pairs;
-        // theilslopes(x, range(0, 100, 10))[0] = 0.05
+        // scipy 1.17.1: stats.theilslopes(x, 10 * arange(n))[0]; S over all pairs, its variance with
+        // ties as in Hipel and McLeod 1994, p = 2 (1 - norm.cdf(|z|)) with continuity correction.
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
         let t = trend(&points("2 1 4 3 1 5 2 6 1 3")).expect("long enough");
-        assert!((t.slope - 0.05 / 3.0 * 1.0).abs() < 0.05, "{}", t.slope);
-        assert!(t.p > 0.3);
+        assert!(near(t.slope, 0.011_111_111_111_111_112), "{}", t.slope);
+        assert!(near(t.tau, 6.0 / 45.0) && near(t.p, 0.647_161_773_909_683_8), "{t:?}");
+        let t = trend(&points("1 3 2 5 4 7 6 9 8 12 11 15")).expect("long enough");
+        assert!(near(t.slope, 0.1125) && near(t.tau, 0.848_484_848_484_848_5), "{t:?}");
+        assert!((t.p - 0.000_162_275_566_476).abs() < 1e-8, "{t:?}");
     }
 
     #[test]

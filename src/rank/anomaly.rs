@@ -24,6 +24,8 @@ const VANISHED: f64 = 0.4;
 const BEYOND_WEIGHT: f64 = 0.1;
 /// Score of an entity that is gone.
 const GONE: f64 = 2.5;
+/// Fewest requests that were due for their absence to mean something.
+const DUE_MIN: f64 = 30.0;
 /// Traffic below this share of the baseline is none.
 const UNSERVED: f64 = 0.1;
 /// Least share of the runs of an operation in which it passes its one call on.
@@ -101,6 +103,10 @@ pub struct Anomaly {
     pub onset: Option<Onset>,
     /// Traffic in the incident over the baseline.
     pub traffic_ratio: Option<f64>,
+    /// Waiting that traces put down to it, seconds a second: at it, or on the way to it.
+    pub own_gain: f64,
+    /// Requests that the incident would have seen at the baseline's rate.
+    pub due: f64,
     /// Number of series that could have shown something, and of those that stopped.
     pub observed: usize,
     pub silent: usize,
@@ -187,6 +193,8 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
         let one = score(shift, signal.direction, signal.unit(), seen_as);
         if seen_as == Facet::Traffic && shift.ratio().is_finite() {
             anomaly.traffic_ratio = Some(anomaly.traffic_ratio.unwrap_or(0.0).max(shift.ratio()));
+            let seconds = context.features.windows.incident.seconds();
+            anomaly.due = anomaly.due.max(shift.baseline.median * seconds);
         }
         let kept = if s.guessed { 0.9 * one } else { one };
         if kept > 0.0 {
@@ -221,7 +229,8 @@ fn gone(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
     for id in ids {
         let a = &out[&id];
         let mostly_silent = a.silent > 0 && 2 * a.silent >= a.observed;
-        let unserved = a.traffic_ratio.is_some_and(|r| r < UNSERVED) && still(out, &id);
+        let unserved =
+            a.traffic_ratio.is_some_and(|r| r < UNSERVED) && a.due >= DUE_MIN && still(out, &id);
         let fast = fails_fast(context, id, a) && failing(out, &id);
         let slot = out.entry(id).or_default();
         if mostly_silent || unserved {
@@ -295,7 +304,9 @@ fn own_time(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
     for (blamed, grown) in &growth {
         let sure = clearest.get(blamed).copied().unwrap_or(0.0);
         let own = (sure / FULL_EFFECT).min(1.0) * (grown / total).sqrt();
-        out.entry(*blamed).or_default().raise(Facet::Own, OWN_MAX * own);
+        let slot = out.entry(*blamed).or_default();
+        slot.raise(Facet::Own, OWN_MAX * own);
+        slot.own_gain = grown / context.features.windows.incident.seconds().max(1.0);
     }
     let mut lost: BTreeMap<EntityId, f64> = BTreeMap::new();
     for call in &context.features.calls {

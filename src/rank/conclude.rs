@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Posterior from which the verdict is confirmed, with decisive evidence.
 const CONFIRMED: f64 = 0.80;
+/// The same where the match only says that something is slow or fails: that rests on the
+/// abnormality alone.
+const CONFIRMED_GENERIC: f64 = 0.90;
 /// Score from which something is worth a look although nothing is disturbed.
 const STANDS_OUT: f64 = 2.0;
 /// Posterior from which the verdict is likely.
@@ -227,7 +230,8 @@ impl Writer<'_> {
         // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
         let by_fact = present().any(|e| e.strength == Strength::Decisive);
         let told_apart = by_fact || self.has_edges(&top.entity.service);
-        let sure = top.probability >= CONFIRMED && decisive && windows.felt && told_apart;
+        let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
+        let sure = top.probability >= enough && decisive && windows.felt && told_apart;
         let supported = windows.disturbed || top.signature.is_some();
         let verdict = match () {
             () if sure => Verdict::Confirmed,
@@ -262,6 +266,12 @@ impl Writer<'_> {
             ),
         };
         Some((verdict, vec![what.to_owned()]))
+    }
+
+    /// Says whether a hypothesis says where, not why.
+    fn is_generic(&self, h: &Hypothesis) -> bool {
+        let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
+        file.is_none_or(|f| f.signature.category == Category::Dependency)
     }
 
     fn has_edges(&self, name: &str) -> bool {

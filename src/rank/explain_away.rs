@@ -62,14 +62,15 @@ pub fn assign(
     let graph = &context.telemetry.graph;
     let felt = felt(context, anomalies, symptom);
     let total: f64 = felt.values().sum();
-    let wanted = demand(context, &felt);
+    let wanted = demand(context, anomalies, &felt);
     let mut out = BTreeMap::new();
     for (id, a) in anomalies {
         let mut blame = Blame::default();
         let callees = graph.callees(*id).iter().filter(|c| *c != id);
         let seen = |c: &EntityId| {
             let visible = anomalies.get(c).map_or(0.0, visible);
-            visible * weight_of(&gain(context, *c), &gain(context, *id)).sqrt()
+            visible
+                * weight_of(&gain(context, anomalies, *c), &gain(context, anomalies, *id)).sqrt()
         };
         blame.explained_by = callees
             .map(|c| (*c, seen(c)))
@@ -102,7 +103,7 @@ pub fn assign(
             );
             terms.push(("explains symptoms", COVER_WEIGHT * (blame.cover - 0.5), said));
         }
-        if let Some((share, said)) = contribution(context, *id, &felt, &wanted) {
+        if let Some((share, said)) = contribution(context, anomalies, *id, &felt, &wanted) {
             let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - 0.5);
             terms.push(("size", nats, said));
         }
@@ -148,7 +149,7 @@ struct Gain {
 }
 
 /// Growth of mean latency and of the failed share, times the rate of requests in the incident.
-fn gain(context: &Context, id: EntityId) -> Gain {
+fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gain {
     let own = context.series_of(crate::model::Subject::Entity(id));
     let pick = |role: &str, usable: fn(Stat) -> bool| {
         let fits = |i: &&usize| {
@@ -160,8 +161,9 @@ fn gain(context: &Context, id: EntityId) -> Gain {
         first.and_then(|i| context.features.series[*i].shift)
     };
     let mean = |s: Stat| matches!(s, Stat::Mean | Stat::Value);
+    let traced = a.get(&id).map(|a| a.own_gain).filter(|g| *g > 0.0);
     let Some(rate) = pick("traffic", |s| matches!(s, Stat::Value | Stat::Sum)) else {
-        return Gain::default();
+        return Gain { waiting: traced, failures: None };
     };
     let rate = rate.incident_median.max(rate.baseline.median);
     let grown = |s: crate::features::shift::Shift| (s.incident_median - s.baseline.median).max(0.0);
@@ -174,7 +176,10 @@ fn gain(context: &Context, id: EntityId) -> Gain {
     });
     let per = if counted { 1.0 } else { rate };
     Gain {
-        waiting: pick("latency", mean).map(|s| rate * grown(s)),
+        waiting: [pick("latency", mean).map(|s| rate * grown(s)), traced]
+            .into_iter()
+            .flatten()
+            .reduce(f64::max),
         failures: failures.map(|f| per * f),
     }
 }
@@ -192,11 +197,15 @@ fn weight_of(callee: &Gain, own: &Gain) -> f64 {
 
 /// The largest gain among the entities where users felt it and those that they depend on: a
 /// fallback or a few slow calls can hide from a caller's mean what a callee's own mean shows.
-fn demand(context: &Context, felt: &BTreeMap<EntityId, f64>) -> Gain {
+fn demand(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    felt: &BTreeMap<EntityId, f64>,
+) -> Gain {
     let graph = &context.telemetry.graph;
     let mut concerned: BTreeSet<EntityId> = felt.keys().copied().collect();
     concerned.extend(felt.keys().flat_map(|e| graph.reach(*e).into_keys()));
-    let gains: Vec<Gain> = concerned.into_iter().map(|e| gain(context, e)).collect();
+    let gains: Vec<Gain> = concerned.into_iter().map(|e| gain(context, anomalies, e)).collect();
     let largest = |f: fn(&Gain) -> Option<f64>| gains.iter().filter_map(f).reduce(f64::max);
     Gain { waiting: largest(|g| g.waiting), failures: largest(|g| g.failures) }
 }
@@ -205,6 +214,7 @@ fn demand(context: &Context, felt: &BTreeMap<EntityId, f64>) -> Gain {
 /// adds a hundredth of the waiting cannot be its cause. `None` where either is not known.
 fn contribution(
     context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
     id: EntityId,
     felt: &BTreeMap<EntityId, f64>,
     wanted: &Gain,
@@ -218,7 +228,7 @@ fn contribution(
     if felt.is_empty() || graph_is_blind(context, id) || !leads() {
         return None;
     }
-    let own = gain(context, id);
+    let own = gain(context, anomalies, id);
     let share = |own: Option<f64>, all: Option<f64>| match (own, all) {
         (Some(own), Some(all)) if all > 0.0 => Some((own / all).min(1.0)),
         _ => None,
