@@ -13,7 +13,7 @@ use crate::signals::{Direction, SignalTable};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Robust standard deviations that a disturbed segment lies off the normal one.
-const DISTURBED_Z: f64 = 5.0;
+const DISTURBED_Z: f64 = 3.5;
 /// A latency is worse when it grows by this factor …
 const LATENCY_RATIO: f64 = 1.4;
 /// … and by this many seconds.

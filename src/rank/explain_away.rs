@@ -161,9 +161,11 @@ fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gai
         first.and_then(|i| context.features.series[*i].shift)
     };
     let mean = |s: Stat| matches!(s, Stat::Mean | Stat::Value);
-    let traced = a.get(&id).map(|a| a.own_gain).filter(|g| *g > 0.0);
+    // What traces put down to it adds to what it measures itself; alone it says too little, for
+    // calls that are blocked have no spans yet.
+    let traced = a.get(&id).map_or(0.0, |a| a.own_gain);
     let Some(rate) = pick("traffic", |s| matches!(s, Stat::Value | Stat::Sum)) else {
-        return Gain { waiting: traced, failures: None };
+        return Gain::default();
     };
     let rate = rate.incident_median.max(rate.baseline.median);
     let grown = |s: crate::features::shift::Shift| (s.incident_median - s.baseline.median).max(0.0);
@@ -176,10 +178,7 @@ fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gai
     });
     let per = if counted { 1.0 } else { rate };
     Gain {
-        waiting: [pick("latency", mean).map(|s| rate * grown(s)), traced]
-            .into_iter()
-            .flatten()
-            .reduce(f64::max),
+        waiting: pick("latency", mean).map(|s| (rate * grown(s)).max(traced)),
         failures: failures.map(|f| per * f),
     }
 }

@@ -99,6 +99,7 @@ fn without_sessions_nothing_is_confirmed() {
         first["signature"], first["entity"]["name"]
     );
     assert_ne!(WITHOUT_PG["verdict"], "healthy");
+    assert_eq!(first["entity"]["name"], "pg-replica", "not another cause: {}", first["headline"]);
 }
 
 #[test]
