@@ -251,7 +251,10 @@ impl Writer<'_> {
             let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
             file.is_some_and(|f| f.signature.category == Category::Normal)
         };
-        if top.is_some_and(|h| !normal(h) && h.role == Role::Cause && h.score > STANDS_OUT) {
+        let stands_out = |h: &Hypothesis| {
+            h.signature.is_some() && !normal(h) && h.role == Role::Cause && h.score > STANDS_OUT
+        };
+        if top.is_some_and(stands_out) {
             return None;
         }
         let (verdict, what) = match self.symptoms_were_read() {

@@ -42,6 +42,8 @@ const ALONE: f64 = -0.75;
 const GENERIC: f64 = -1.5;
 /// What an amplifier loses whose own calls make up the callee's growth in load.
 const SUSTAINS: f64 = -0.25;
+/// What a vague candidate loses where nothing is disturbed.
+const CALM: f64 = -2.5;
 /// Abnormality of what stands behind the callee from which it is in trouble by itself.
 const TROUBLE_BEHIND: f64 = 1.0;
 /// Growth of a callee's load from which an amplifier can keep it overloaded.
@@ -90,6 +92,9 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
             continue;
         }
         candidates.push(unclassified(*id, blame, &anomalies));
+    }
+    if !context.features.windows.disturbed {
+        calm(catalog, matches, &mut candidates);
     }
     order_in_time(&mut candidates);
     for c in &mut candidates {
@@ -148,6 +153,18 @@ fn term(name: &str, nats: f64, said: impl Into<String>) -> Term {
 fn blame_terms(blame: Option<&Blame>) -> Vec<Term> {
     let all = blame.map(|b| b.terms.as_slice()).unwrap_or_default();
     all.iter().map(|(name, nats, said)| term(name, *nats, said.clone())).collect()
+}
+
+/// Where nothing is disturbed, the two halves of a recording still differ by chance: only an exact
+/// pattern is worth a claim.
+fn calm(catalog: &Catalog, matches: &Matches, candidates: &mut [Candidate]) {
+    for c in candidates {
+        let signature = c.finding.map(|f| &catalog.signatures[matches.findings[f].signature]);
+        let vague = signature.is_none_or(|s| s.signature.category == Category::Dependency);
+        if vague {
+            c.terms.push(term("nothing is disturbed", CALM, "no signal left its usual level"));
+        }
+    }
 }
 
 /// What all candidates are scored with.
