@@ -2,6 +2,8 @@
 //! shows it. Out: the statement without literals and comments, and the tag of a leading comment.
 //! It never parses, and literals never leave it.
 
+use sha2::{Digest, Sha256};
+
 /// A statement fit to be shown and compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normalized {
@@ -53,6 +55,13 @@ pub fn normalize(sql: &str) -> Normalized {
         }
     }
     Normalized { text: collapse_lists(out.trim_end().trim_end_matches(';')), tag }
+}
+
+/// A short name for one statement whatever its literals: eight hex digits of the SHA-256 of its
+/// normalised text, without regard to case.
+pub fn fingerprint(normalized: &str) -> String {
+    let digest = Sha256::digest(normalized.to_lowercase().as_bytes());
+    digest.iter().take(4).map(|b| format!("{b:02x}")).collect()
 }
 
 /// The verb and the first table, e.g. `SELECT products`: a short name for a statement.
@@ -184,6 +193,14 @@ mod tests {
             assert!(!shown.contains("secret") && !shown.contains("hidden"), "{shown}");
         }
         assert_eq!(text(sql), "update t set v=?, w=? where id in (?)");
+    }
+
+    #[test]
+    fn one_statement_has_one_fingerprint_whatever_its_literals() {
+        let of = |sql: &str| fingerprint(&normalize(sql).text);
+        assert_eq!(of("SELECT a FROM t WHERE x = 1"), of("select a  from t where x = 'z' -- c"));
+        assert_ne!(of("select a from t"), of("select b from t"));
+        assert_eq!(of("select 1").len(), 8);
     }
 
     #[test]

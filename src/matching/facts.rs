@@ -22,6 +22,7 @@ pub const BLOCKING: &[&str] = &[
     "database",
     "state",
     "query",
+    "fingerprint",
     "tag",
     "short",
     "relation",
@@ -147,6 +148,7 @@ fn root(c: &Context, b: &RootBlocker) -> Observation {
         .fact("database", s.database.clone())
         .fact("state", or(&s.state, "?"))
         .fact("query", s.query.clone())
+        .fact("fingerprint", sql::fingerprint(&s.query))
         .fact("tag", or(own_tag(s), &sql::summary(&s.query)))
         .fact("short", sql::summary(&s.query))
         .fact("relation", or(&b.relation, "a relation"))
