@@ -1,6 +1,6 @@
 //! `rootline diagnose FOLDER`.
 
-use super::{Outcome, write_file};
+use super::{Outcome, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{Error, ExitCode, Result};
 use crate::model::GapKind;
@@ -54,10 +54,7 @@ impl Diagnose {
     pub(super) fn run(&self, style: Style) -> Result<Outcome> {
         let formats = self.output.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
         for path in &self.output {
-            if path.exists() && !self.force {
-                let place = path.display().to_string();
-                return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
-            }
+            keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let options = Options { exclude, signatures: self.signatures.clone() };

@@ -121,12 +121,19 @@ fn style(look: &Look, terminal: Terminal) -> Style {
     Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
 }
 
-/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
-    let place = path.display().to_string();
+/// Refuses a file that exists unless `force` is given.
+fn keep_existing(path: &Path, force: bool) -> Result<()> {
     if path.exists() && !force {
+        let place = path.display().to_string();
         return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
     }
+    Ok(())
+}
+
+/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
+fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
+    keep_existing(path, force)?;
+    let place = path.display().to_string();
     // A name of our own: a user's own `x.part` stays as it is.
     let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
     let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());

@@ -269,10 +269,7 @@ fn json_events(input: &Input, raw: &mut Raw) {
             event(input, line, &get, raw);
         }
     }
-    if let Some(at) = defects.first() {
-        let line = json_scan::line_of(text, *at);
-        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
-    }
+    input.skip_defects(&defects, "not a JSON document", raw);
 }
 
 fn event(input: &Input, line: u64, get: &dyn Fn(&[&str]) -> String, raw: &mut Raw) {

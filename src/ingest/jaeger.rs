@@ -88,10 +88,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    if let Some(at) = defects.first() {
-        let line = json_scan::line_of(text, *at);
-        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
-    }
+    input.skip_defects(&defects, "not a JSON document", raw);
 }
 
 fn one_trace(input: &Input, at: usize, text: &[u8], raw: &mut Raw) {

@@ -166,6 +166,14 @@ pub struct Input<'a> {
 }
 
 impl Input<'_> {
+    /// Counts the places where a document should start and none does; the first one is named.
+    fn skip_defects(&self, defects: &[usize], what: &str, raw: &mut Raw) {
+        if let Some(at) = defects.first() {
+            let line = json_scan::line_of(self.bytes, *at);
+            raw.skip(self.file, Some(line), what, defects.len() as u64);
+        }
+    }
+
     /// Says whether the text is JSON, by its first character.
     pub fn is_json(&self) -> bool {
         let first = self.bytes.iter().find(|b| !b.is_ascii_whitespace());

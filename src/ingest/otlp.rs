@@ -257,10 +257,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    if let Some(at) = defects.first() {
-        let line = json_scan::line_of(text, *at);
-        raw.skip(input.file, Some(line), "not a JSON document", defects.len() as u64);
-    }
+    input.skip_defects(&defects, "not a JSON document", raw);
 }
 
 /// Reads a group that has a defect, each span by itself; gives the number of spans seen.

@@ -110,10 +110,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             defects.clear();
         }
     }
-    if let Some(at) = defects.first() {
-        let line = json_scan::line_of(text, *at);
-        raw.skip(input.file, Some(line), "not JSON", defects.len() as u64);
-    }
+    input.skip_defects(&defects, "not JSON", raw);
 }
 
 fn error_answer(document: &[u8]) -> Option<String> {

@@ -60,16 +60,12 @@ pub(super) fn candidates(
             is_source(context, s, &rule.source) && dims_fit(s, rule)
         };
         let own: Vec<usize> = context.series_of(target).iter().filter(fits).copied().collect();
+        let traffic = |i: &usize| context.rollups.series[*i].role == "traffic";
+        let metered = |i: &usize| context.rollups.series[*i].origin == Origin::Metrics;
         // Sampled spans count a share of what the metrics of the same thing count in full.
-        let counted = |i: &usize| {
-            let s = &context.rollups.series[*i];
-            s.role != "traffic" || s.origin == Origin::Metrics
-        };
-        let metered = own.iter().any(|i| {
-            let s = &context.rollups.series[*i];
-            s.role == "traffic" && s.origin == Origin::Metrics
-        });
-        found.extend(own.into_iter().filter(|i| !metered || counted(i)).map(|i| (i, at)));
+        let counted = own.iter().any(|i| traffic(i) && metered(i));
+        let kept = |i: &usize| !counted || !traffic(i) || metered(i);
+        found.extend(own.into_iter().filter(kept).map(|i| (i, at)));
     }
     found
 }

@@ -201,8 +201,8 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
             anomaly.series.push(Scored { series: i, facet: seen_as, score: kept });
         }
     }
-    for (id, anomaly) in &mut out {
-        finish(context, *id, anomaly);
+    for anomaly in out.values_mut() {
+        finish(context, anomaly);
     }
     own_time(context, &mut out);
     gone(context, &mut out);
@@ -261,7 +261,7 @@ pub fn of_entity(context: &Context, id: EntityId) -> Anomaly {
 
 /// Sorts the series, fills the facets (corroboration by a second signal adds a little) and finds
 /// the entity's onset: the earliest of its clearly abnormal series.
-fn finish(context: &Context, _id: EntityId, anomaly: &mut Anomaly) {
+fn finish(context: &Context, anomaly: &mut Anomaly) {
     anomaly.series.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.series.cmp(&b.series)));
     let mut best: BTreeMap<Facet, f64> = BTreeMap::new();
     for s in &anomaly.series {

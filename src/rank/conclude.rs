@@ -134,13 +134,13 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// Refuted signatures: those that came nearest to a match, once per signature and entity.
+    /// Refuted signatures: those that came nearest to a match, once per signature.
     pub(super) fn rejected(&self) -> Vec<Rejected> {
         let found: BTreeSet<usize> = self.matches.findings.iter().map(|f| f.signature).collect();
         let tried = |r: &&Rejection| r.present > 0 || !found.contains(&r.signature);
-        let mut best: BTreeMap<(usize, bool), &Rejection> = BTreeMap::new();
+        let mut best: BTreeMap<usize, &Rejection> = BTreeMap::new();
         for r in self.matches.rejections.iter().filter(tried) {
-            let slot = best.entry((r.signature, true)).or_insert(r);
+            let slot = best.entry(r.signature).or_insert(r);
             let entry =
                 |x: &Rejection| x.subject.is_some_and(|e| self.context.entries.contains(&e));
             if (r.present, entry(r)) > (slot.present, entry(slot)) {

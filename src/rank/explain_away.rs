@@ -62,15 +62,15 @@ pub fn assign(
     let graph = &context.telemetry.graph;
     let felt = felt(context, anomalies, symptom);
     let total: f64 = felt.values().sum();
-    let wanted = demand(context, anomalies, &felt);
+    let gains: BTreeMap<EntityId, Gain> =
+        graph.ids().map(|id| (id, gain(context, id, anomalies.get(&id)))).collect();
+    let wanted = demand(context, &gains, &felt);
     let mut out = BTreeMap::new();
     for (id, a) in anomalies {
         let mut blame = Blame::default();
         let callees = graph.callees(*id).iter().filter(|c| *c != id);
         let seen = |c: &EntityId| {
-            let visible = anomalies.get(c).map_or(0.0, visible);
-            visible
-                * weight_of(&gain(context, anomalies, *c), &gain(context, anomalies, *id)).sqrt()
+            anomalies.get(c).map_or(0.0, visible) * weight_of(&gains[c], &gains[id]).sqrt()
         };
         blame.explained_by = callees
             .map(|c| (*c, seen(c)))
@@ -103,7 +103,13 @@ pub fn assign(
             );
             terms.push(("explains symptoms", COVER_WEIGHT * (blame.cover - 0.5), said));
         }
-        if let Some((share, said)) = contribution(context, anomalies, *id, &felt, &wanted) {
+        // Without a path to what users felt, the busiest entity would always seem the largest.
+        let leads = felt.keys().any(|f| f == id || reach.contains_key(f));
+        let size = match leads && !graph_is_blind(context, *id) {
+            true => contribution(context, &gains[id], &wanted),
+            false => None,
+        };
+        if let Some((share, said)) = size {
             let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - 0.5);
             terms.push(("size", nats, said));
         }
@@ -149,7 +155,7 @@ struct Gain {
 }
 
 /// Growth of mean latency and of the failed share, times the rate of requests in the incident.
-fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gain {
+fn gain(context: &Context, id: EntityId, anomaly: Option<&Anomaly>) -> Gain {
     let own = context.series_of(crate::model::Subject::Entity(id));
     let pick = |role: &str, usable: fn(Stat) -> bool| {
         let fits = |i: &&usize| {
@@ -163,7 +169,7 @@ fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gai
     let mean = |s: Stat| matches!(s, Stat::Mean | Stat::Value);
     // What traces put down to it adds to what it measures itself; alone it says too little, for
     // calls that are blocked have no spans yet.
-    let traced = a.get(&id).map_or(0.0, |a| a.own_gain);
+    let traced = anomaly.map_or(0.0, |a| a.own_gain);
     let Some(rate) = pick("traffic", |s| matches!(s, Stat::Value | Stat::Sum)) else {
         return Gain::default();
     };
@@ -186,52 +192,35 @@ fn gain(context: &Context, a: &BTreeMap<EntityId, Anomaly>, id: EntityId) -> Gai
 /// How much of an entity's gain a callee's gain amounts to, at most 1; 1 where it is not known.
 /// A callee that waits a hundredth longer explains no more than that of its caller's waiting.
 fn weight_of(callee: &Gain, own: &Gain) -> f64 {
-    let share = |c: Option<f64>, o: Option<f64>| match (c, o) {
-        (Some(c), Some(o)) if o > 0.0 => Some((c / o).min(1.0)),
-        _ => None,
-    };
     let parts = [share(callee.waiting, own.waiting), share(callee.failures, own.failures)];
     parts.into_iter().flatten().reduce(f64::max).unwrap_or(1.0)
+}
+
+/// The share of `all` that `part` is, at most 1; `None` where either is not known.
+fn share(part: Option<f64>, all: Option<f64>) -> Option<f64> {
+    let all = all.filter(|a| *a > 0.0)?;
+    Some((part? / all).min(1.0))
 }
 
 /// The largest gain among the entities where users felt it and those that they depend on: a
 /// fallback or a few slow calls can hide from a caller's mean what a callee's own mean shows.
 fn demand(
     context: &Context,
-    anomalies: &BTreeMap<EntityId, Anomaly>,
+    gains: &BTreeMap<EntityId, Gain>,
     felt: &BTreeMap<EntityId, f64>,
 ) -> Gain {
     let graph = &context.telemetry.graph;
     let mut concerned: BTreeSet<EntityId> = felt.keys().copied().collect();
     concerned.extend(felt.keys().flat_map(|e| graph.reach(*e).into_keys()));
-    let gains: Vec<Gain> = concerned.into_iter().map(|e| gain(context, anomalies, e)).collect();
-    let largest = |f: fn(&Gain) -> Option<f64>| gains.iter().filter_map(f).reduce(f64::max);
+    let largest = |of: fn(&Gain) -> Option<f64>| {
+        concerned.iter().filter_map(|e| of(&gains[e])).reduce(f64::max)
+    };
     Gain { waiting: largest(|g| g.waiting), failures: largest(|g| g.failures) }
 }
 
 /// What share of the waiting or failing that users felt an entity's own gain amounts to: what
 /// adds a hundredth of the waiting cannot be its cause. `None` where either is not known.
-fn contribution(
-    context: &Context,
-    anomalies: &BTreeMap<EntityId, Anomaly>,
-    id: EntityId,
-    felt: &BTreeMap<EntityId, f64>,
-    wanted: &Gain,
-) -> Option<(f64, String)> {
-    let graph = &context.telemetry.graph;
-    let leads = || {
-        let reach = graph.dependants(id);
-        felt.keys().any(|f| *f == id || reach.contains_key(f))
-    };
-    // Without a path to what users felt, the busiest entity would always seem the largest.
-    if felt.is_empty() || graph_is_blind(context, id) || !leads() {
-        return None;
-    }
-    let own = gain(context, anomalies, id);
-    let share = |own: Option<f64>, all: Option<f64>| match (own, all) {
-        (Some(own), Some(all)) if all > 0.0 => Some((own / all).min(1.0)),
-        _ => None,
-    };
+fn contribution(context: &Context, own: &Gain, wanted: &Gain) -> Option<(f64, String)> {
     let waiting = share(own.waiting, wanted.waiting);
     let failing = share(own.failures, wanted.failures);
     // The user's own word on the symptom decides which of the two is meant; the other one only
