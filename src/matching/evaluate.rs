@@ -1,6 +1,6 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
-use super::{Context, Finding, Matches, Rejection, Seen, fill, is_source, nats, test};
+use super::{Context, Finding, Matches, Question, Rejection, Seen, fill, is_source, nats, test};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState};
 use crate::model::{EntityId, Subject};
@@ -89,7 +89,7 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
     for (i, rule) in s.evidence.iter().enumerate() {
         let Some(test) = test(&rule.test) else { continue };
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
-        let observation = (test.run)(context, subject, rule, value, s);
+        let observation = (test.run)(&Question { context, subject, rule, value, signature: s });
         let state = observation.state;
         let required = rule.role == EvidenceRole::Required && rule.group.is_none();
         if state == EvidenceState::Present || required {

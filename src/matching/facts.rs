@@ -1,7 +1,7 @@
 //! Tests on facts that are no series: blocking trees, change events, versions, callers in trouble.
 
 use super::series::{human, moved, target_name};
-use super::{Context, Observation, is_source};
+use super::{Context, Observation, Question, is_source};
 use crate::catalog::{EvidenceRule, On, SignatureFile};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::blocking::RootBlocker;
@@ -94,13 +94,8 @@ fn is_ddl(query: &str) -> bool {
 }
 
 /// A root blocker of the subject database that fulfils the conditions.
-pub fn blocking(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    _: f64,
-    s: &SignatureFile,
-) -> Observation {
+pub fn blocking(q: &Question) -> Observation {
+    let Question { context: c, subject: e, rule: r, signature: s, .. } = *q;
     let Some(db) = e else { return Observation::unobservable() };
     let seen = c.telemetry.sessions.iter().any(|(d, x)| *d == db && x.blocked_by.is_some());
     if !seen {
@@ -178,12 +173,8 @@ fn own_tag(s: &crate::ingest::raw::RawSession) -> &str {
 }
 
 /// Changes to the subject (or to nobody in particular) before the incident, latest first.
-fn events<'a>(
-    c: &'a Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    s: &SignatureFile,
-) -> Vec<&'a crate::ingest::raw::RawEvent> {
+fn events<'a>(q: &Question<'a>) -> Vec<&'a crate::ingest::raw::RawEvent> {
+    let Question { context: c, subject: e, rule: r, signature: s, .. } = *q;
     let onset = c.features.windows.incident.from;
     let slack = 60 * SECOND;
     let about = |ids: &Vec<EntityId>| match e.filter(|_| r.on != On::Global) {
@@ -226,18 +217,13 @@ fn event_facts(c: &Context, x: &crate::ingest::raw::RawEvent, o: Observation) ->
 }
 
 /// A change of the wanted kind to the subject at most `value` seconds before the incident.
-pub fn event(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    s: &SignatureFile,
-) -> Observation {
+pub fn event(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
     if c.telemetry.events.is_empty() {
         return Observation::unobservable();
     }
     let onset = c.features.windows.incident.from;
-    match events(c, e, r, s).first() {
+    match events(q).first() {
         Some(x) if (onset - x.at) as f64 <= v * SECOND as f64 => {
             event_facts(c, x, Observation::of(Present))
         }
@@ -248,15 +234,10 @@ pub fn event(
 /// A series of the source at the subject leaves its level within `value` seconds of the change.
 ///
 /// The level before the change is compared with that between the change and `value` seconds after.
-pub fn onset_after_event(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    s: &SignatureFile,
-) -> Observation {
+pub fn onset_after_event(q: &Question) -> Observation {
+    let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
-    let found = events(c, e, r, s);
+    let found = events(q);
     let own: Vec<usize> = c
         .series_of(Subject::Entity(me))
         .iter()
@@ -293,13 +274,8 @@ pub fn onset_after_event(
 }
 
 /// Instances of the newest version are worse than those of an older one that run at the same time.
-pub fn version_split(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn version_split(q: &Question) -> Observation {
+    let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let incident = c.features.windows.incident;
     let mut versions: BTreeMap<&str, (Micros, BTreeSet<EntityId>)> = BTreeMap::new();
@@ -356,13 +332,8 @@ pub fn version_split(
 }
 
 /// Callers, direct and indirect, that have symptoms users can feel.
-pub fn dependants(
-    c: &Context,
-    e: Option<EntityId>,
-    _: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn dependants(q: &Question) -> Observation {
+    let Question { context: c, subject: e, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let callers = c.telemetry.graph.dependants(me);
     if callers.is_empty() {
@@ -398,13 +369,8 @@ pub fn symptom(c: &Context, i: usize) -> Option<f64> {
 }
 
 /// Present when no window was given and none was found.
-pub fn undisturbed(
-    c: &Context,
-    _: Option<EntityId>,
-    _: &EvidenceRule,
-    _: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn undisturbed(q: &Question) -> Observation {
+    let Question { context: c, .. } = *q;
     let windows = &c.features.windows;
     let state = if windows.disturbed { Absent } else { Present };
     let mut o = Observation::of(state);

@@ -1,8 +1,7 @@
 //! Tests on load and shape: skew, load that follows the entry, amplification, sawteeth, jumps.
 
 use super::series::{candidates, described, ratio_text};
-use super::{Context, Observation, human, is_source};
-use crate::catalog::{EvidenceRule, SignatureFile};
+use super::{Context, Observation, Question, human, is_source};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::inside;
 use crate::model::{EntityId, Subject, Unit};
@@ -10,13 +9,8 @@ use crate::rollup::Origin;
 use crate::time;
 
 /// The subject is the top member of a group and its share grew by at least `value`.
-pub fn skew(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn skew(q: &Question) -> Observation {
+    let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let groups = c.features.skews.iter().filter(|s| {
         s.members.iter().any(|m| m.0 == me && is_source(c, &c.rollups.series[m.1], &r.source))
@@ -53,15 +47,10 @@ pub fn entry_ratio(c: &Context) -> Option<(f64, usize)> {
 }
 
 /// Grew by the same factor as the traffic at the entry, within `value`.
-pub fn follows_load(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn follows_load(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
     let Some((load, _)) = entry_ratio(c) else { return Observation::unobservable() };
-    let all = candidates(c, e, r);
+    let all = candidates(q);
     let near = |i: usize| {
         let own = c.features.series[i].shift.map(|s| s.ratio())?;
         Some((i, (own / load - 1.0).abs()))
@@ -73,13 +62,8 @@ pub fn follows_load(
 }
 
 /// Calls per inbound request on an edge from the subject grew by at least `value`.
-pub fn amplified(
-    c: &Context,
-    e: Option<EntityId>,
-    _: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn amplified(q: &Question) -> Observation {
+    let Question { context: c, subject: e, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let mut best: Option<(f64, f64, f64, usize, EntityId)> = None;
     for callee in c.telemetry.graph.callees(me) {
@@ -136,14 +120,9 @@ pub fn attempts(c: &Context, caller: EntityId, callee: EntityId) -> Option<(f64,
     None
 }
 
-pub fn sawtooth(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    let all = own_and_parts(c, e, r);
+pub fn sawtooth(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
+    let all = own_and_parts(q);
     let known = all.iter().filter_map(|i| c.features.series[*i].sawtooth.as_ref().map(|s| (*i, s)));
     match known.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
         None if all.is_empty() => Observation::unobservable(),
@@ -167,7 +146,8 @@ pub fn sawtooth(
 }
 
 /// Series of the source at the subject and at its instances.
-fn own_and_parts(c: &Context, e: Option<EntityId>, r: &EvidenceRule) -> Vec<usize> {
+fn own_and_parts(q: &Question) -> Vec<usize> {
+    let Question { context: c, subject: e, rule: r, .. } = *q;
     let Some(me) = e else { return Vec::new() };
     let graph = &c.telemetry.graph;
     let mut found = Vec::new();
@@ -181,14 +161,9 @@ fn own_and_parts(c: &Context, e: Option<EntityId>, r: &EvidenceRule) -> Vec<usiz
 }
 
 /// Takes several values over the whole recording.
-pub fn jumps(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    let all = own_and_parts(c, e, r);
+pub fn jumps(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
+    let all = own_and_parts(q);
     let changes = |i: usize| {
         let points = &c.rollups.series[i].points;
         points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5).count()

@@ -101,6 +101,18 @@ impl Observation {
     }
 }
 
+/// What one rule asks of one subject.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub context: &'a Context<'a>,
+    /// Nobody in particular for a signature of the whole system.
+    pub subject: Option<EntityId>,
+    pub rule: &'a EvidenceRule,
+    /// The rule's threshold, or the test's own.
+    pub value: f64,
+    pub signature: &'a SignatureFile,
+}
+
 /// A test of the closed set.
 pub struct Test {
     pub name: &'static str,
@@ -112,7 +124,7 @@ pub struct Test {
     pub binds: &'static [&'static str],
     /// Says whether the source names a signal or role (else a kind of fact).
     pub on_series: bool,
-    run: fn(&Context, Option<EntityId>, &EvidenceRule, f64, &SignatureFile) -> Observation,
+    run: fn(&Question) -> Observation,
 }
 
 const LEVELS: &[&str] = &["target", "before", "during", "ratio", "at", "signal"];

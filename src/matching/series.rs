@@ -1,7 +1,7 @@
 //! Tests on series: shifts, levels, saturation, ramps, sawteeth, skew, load and amplification.
 
-use super::{Context, Observation, is_source};
-use crate::catalog::{EvidenceRule, On, SignatureFile};
+use super::{Context, Observation, Question, is_source};
+use crate::catalog::{EvidenceRule, On};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::shift::Shift;
 use crate::features::{inside, robust};
@@ -48,11 +48,8 @@ fn targets(
 }
 
 /// Series that a rule looks at, with the neighbour each belongs to.
-pub(super) fn candidates(
-    context: &Context,
-    subject: Option<EntityId>,
-    rule: &EvidenceRule,
-) -> Vec<(usize, Option<EntityId>)> {
+pub(super) fn candidates(q: &Question) -> Vec<(usize, Option<EntityId>)> {
+    let Question { context, subject, rule, .. } = *q;
     let mut found = Vec::new();
     for (target, at) in targets(context, subject, rule.on) {
         let fits = |i: &&usize| {
@@ -161,14 +158,9 @@ pub fn moved(shift: &Shift, up: bool, ratio: f64) -> bool {
     lasting || spiky
 }
 
-fn shifted(
-    context: &Context,
-    subject: Option<EntityId>,
-    rule: &EvidenceRule,
-    value: f64,
-    up: bool,
-) -> Observation {
-    let all = candidates(context, subject, rule);
+fn shifted(q: &Question, up: bool) -> Observation {
+    let Question { context, value, .. } = *q;
+    let all = candidates(q);
     let sign = if up { 1.0 } else { -1.0 };
     let known =
         all.iter().filter_map(|(i, at)| context.features.series[*i].shift.map(|s| (*i, *at, s)));
@@ -186,35 +178,18 @@ fn shifted(
     }
 }
 
-pub fn shift_up(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    shifted(c, e, r, v, true)
+pub fn shift_up(q: &Question) -> Observation {
+    shifted(q, true)
 }
 
-pub fn shift_down(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    shifted(c, e, r, v, false)
+pub fn shift_down(q: &Question) -> Observation {
+    shifted(q, false)
 }
 
 /// Present when every series of the source stayed within `value` of its baseline.
-pub fn steady(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    let all = candidates(c, e, r);
+pub fn steady(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
+    let all = candidates(q);
     let known: Vec<(usize, Option<EntityId>, Shift)> = all
         .iter()
         .filter_map(|(i, at)| c.features.series[*i].shift.map(|s| (*i, *at, s)))
@@ -230,14 +205,9 @@ pub fn steady(
     }
 }
 
-fn levelled(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    value: f64,
-    above: bool,
-) -> Observation {
-    let all = candidates(c, e, r);
+fn levelled(q: &Question, above: bool) -> Observation {
+    let Question { context: c, value, .. } = *q;
+    let all = candidates(q);
     let sign = if above { 1.0 } else { -1.0 };
     let level =
         |i: usize| robust::median(&inside(&c.rollups.series[i], c.features.windows.incident));
@@ -251,35 +221,18 @@ fn levelled(
     }
 }
 
-pub fn level_above(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    levelled(c, e, r, v, true)
+pub fn level_above(q: &Question) -> Observation {
+    levelled(q, true)
 }
 
-pub fn level_below(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    levelled(c, e, r, v, false)
+pub fn level_below(q: &Question) -> Observation {
+    levelled(q, false)
 }
 
 /// At the ceiling for at least `value` of the incident, and clearly more than in the baseline.
-pub fn saturates(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
-    let all = candidates(c, e, r);
+pub fn saturates(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
+    let all = candidates(q);
     let baseline = c.features.windows.baseline;
     let known = all.iter().filter_map(|(i, at)| {
         let s = c.features.series[*i].saturation?;
@@ -306,16 +259,11 @@ pub fn saturates(
 }
 
 /// Climbs to its top over several samples: the way from a quarter to nine tenths of the rise.
-pub fn ramp(
-    c: &Context,
-    e: Option<EntityId>,
-    r: &EvidenceRule,
-    v: f64,
-    _: &SignatureFile,
-) -> Observation {
+pub fn ramp(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
     let windows = &c.features.windows;
     let mut best: Option<(usize, Option<EntityId>, f64)> = None;
-    let all = candidates(c, e, r);
+    let all = candidates(q);
     for (i, at) in &all {
         let Some(shift) = c.features.series[*i].shift else { continue };
         let from = windows.incident.from - crate::features::lead(windows);
