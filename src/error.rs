@@ -57,6 +57,15 @@ impl Error {
     }
 }
 
+/// Says whether a character moves the cursor, hides itself or turns the reading direction.
+pub(crate) fn is_hazard(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names come from outside: what could steer a terminal is escaped.
@@ -66,9 +75,7 @@ impl fmt::Display for Error {
         };
         shown.chars().try_for_each(|c| match c {
             '\n' => write!(f, "{c}"),
-            c if c.is_control() || ('\u{200b}'..='\u{202e}').contains(&c) => {
-                write!(f, "{}", c.escape_unicode())
-            }
+            c if is_hazard(c) => write!(f, "{}", c.escape_unicode()),
             c => write!(f, "{c}"),
         })
     }
@@ -124,6 +131,12 @@ mod tests {
         assert_eq!(did_you_mean("titel", ["title", "status"]), Some("title"));
         assert_eq!(did_you_mean("xyz", ["title", "status"]), None);
         assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn names_in_an_error_cannot_steer_a_terminal() {
+        let shown = Error::usage("a\u{2066}b\u{feff}c", "\u{1b}[2J is not\na folder").to_string();
+        assert_eq!(shown, "a\\u{2066}b\\u{feff}c: \\u{1b}[2J is not\na folder");
     }
 
     #[test]

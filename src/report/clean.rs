@@ -1,13 +1,6 @@
 //! Strings of the data, made safe to show: what could steer a terminal becomes visible text.
 
-/// Says whether a character moves the cursor, hides itself or turns the reading direction.
-pub(super) fn is_hazard(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
+pub(super) use crate::error::is_hazard;
 
 /// Replaces hazards by escapes and, in `ascii`, everything beyond ASCII by its look-alike or `?`.
 pub(super) fn prose(data: &str, ascii: bool) -> String {
