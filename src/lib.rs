@@ -72,6 +72,10 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Folder of signatures to use instead of the built-in ones.
     pub signatures: Option<PathBuf>,
+    /// Zone of times without one; beats `[time] zone` of incident.toml.
+    pub zone: Option<time::Zone>,
+    /// Time of exports that hold none.
+    pub at: Option<model::Micros>,
 }
 
 /// Diagnoses an incident folder (or one file) with the catalogue that the options name.
@@ -94,7 +98,12 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 ///
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
-    let raw = ingest::read_folder(folder, &options.exclude)?;
+    let settings = ingest::Settings {
+        exclude: options.exclude.clone(),
+        zone: options.zone.clone(),
+        at: options.at,
+    };
+    let raw = ingest::read_folder(folder, &settings)?;
     let telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&telemetry)?;
     let features = features::extract(&telemetry, &rollups)?;

@@ -72,6 +72,8 @@ pub struct Telemetry {
     pub series: Vec<SeriesMeta>,
     pub samples: DataFrame,
     pub spans: DataFrame,
+    /// The first file that gave spans.
+    pub trace_file: Option<FileId>,
     /// Texts of the symbols in the spans frame.
     pub symbols: Vec<String>,
     /// Database server of each session, by index of [`Telemetry::sessions`].

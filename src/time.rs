@@ -36,6 +36,11 @@ pub fn from_epoch(value: f64, unit: EpochUnit) -> Option<Micros> {
     believable(if micros.is_finite() { micros.round() as i64 } else { return None })
 }
 
+/// A file system's time; `None` when it is not a believable year.
+pub fn of_system(t: std::time::SystemTime) -> Option<Micros> {
+    Timestamp::try_from(t).ok().and_then(|t| believable(t.as_microsecond()))
+}
+
 /// Keeps a time only if its year is between 1971 and 2199.
 pub fn believable(t: Micros) -> Option<Micros> {
     BELIEVABLE.contains(&t).then_some(t)

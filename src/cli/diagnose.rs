@@ -1,6 +1,6 @@
 //! `rootline diagnose FOLDER`.
 
-use super::{Outcome, keep_existing, write_file};
+use super::{Known, Outcome, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{Error, ExitCode, Result};
 use crate::model::GapKind;
@@ -26,6 +26,8 @@ pub struct Diagnose {
     /// Show every term of every score.
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    known: Known,
     /// Use the signatures of this folder instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     signatures: Option<PathBuf>,
@@ -57,7 +59,8 @@ impl Diagnose {
             keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
-        let options = Options { exclude, signatures: self.signatures.clone() };
+        let options =
+            Options { exclude, signatures: self.signatures.clone(), ..self.known.options() };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {

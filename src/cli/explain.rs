@@ -1,10 +1,10 @@
 //! `rootline explain ID [FOLDER]`.
 
-use super::Outcome;
+use super::{Known, Outcome};
 use crate::catalog::Catalog;
+use crate::diagnose;
 use crate::error::{Error, Result};
 use crate::report::{self, Style};
-use crate::{Options, diagnose};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub struct Explain {
     id: String,
     /// The incident folder, when ID is a hypothesis.
     folder: Option<PathBuf>,
+    #[command(flatten)]
+    known: Known,
 }
 
 impl Explain {
@@ -23,7 +25,7 @@ impl Explain {
             let catalog = Catalog::built_in()?;
             return Ok(Outcome::text(report::signature(catalog.find(&self.id)?, style)));
         };
-        let diagnosis = diagnose(folder, &Options::default())?;
+        let diagnosis = diagnose(folder, &self.known.options())?;
         let same = |h: &&crate::diagnosis::Hypothesis| {
             h.id.eq_ignore_ascii_case(&self.id)
                 || h.signature.as_deref() == Some(&self.id)

@@ -1,10 +1,10 @@
 //! `rootline inspect FOLDER`.
 
-use super::Outcome;
+use super::{Known, Outcome};
+use crate::diagnose;
 use crate::error::{Error, Result};
 use crate::ingest::READERS;
 use crate::report::{self, Style};
-use crate::{Options, diagnose};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -16,6 +16,8 @@ pub struct Inspect {
     /// List the formats that are read.
     #[arg(long)]
     formats: bool,
+    #[command(flatten)]
+    known: Known,
 }
 
 impl Inspect {
@@ -27,7 +29,7 @@ impl Inspect {
         let Some(folder) = &self.folder else {
             return Err(Error::usage("", "no folder given").hint("rootline inspect FOLDER"));
         };
-        let diagnosis = diagnose(folder, &Options::default())?;
+        let diagnosis = diagnose(folder, &self.known.options())?;
         Ok(Outcome::text(report::inputs(&diagnosis, style)))
     }
 }

@@ -5,8 +5,11 @@ mod diagnose;
 mod explain;
 mod inspect;
 
+use crate::Options;
 use crate::error::{Error, ExitCode, Result};
+use crate::model::Micros;
 use crate::report::{Style, Verbosity};
+use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +54,39 @@ pub struct Look {
     /// Everything, not one screen.
     #[arg(short, long, global = true)]
     verbose: bool,
+}
+
+/// What the user knows about the files and they do not say.
+#[derive(Debug, Args)]
+struct Known {
+    /// Zone of times that have none, e.g. Europe/Berlin; otherwise incident.toml's, or UTC.
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    timezone: Option<Zone>,
+    /// Time of exports that hold none, e.g. of SHOW POOLS; otherwise the file name's, or its date.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Instant>,
+}
+
+/// A time given on the command line.
+#[derive(Clone, Copy, Debug)]
+struct Instant(Micros);
+
+fn zone(name: &str) -> std::result::Result<Zone, String> {
+    Zone::named(name).ok_or_else(|| "not an IANA time zone such as Europe/Berlin".to_owned())
+}
+
+fn moment(text: &str) -> std::result::Result<Instant, String> {
+    let parsed = time::parse(text, &Zone::default()).filter(|p| !p.zone_assumed);
+    parsed
+        .map(|p| Instant(p.at))
+        .ok_or_else(|| "not a time such as 2026-11-20T20:10:00Z".to_owned())
+}
+
+impl Known {
+    fn options(&self) -> Options {
+        let at = self.at.map(|i| i.0);
+        Options { zone: self.timezone.clone(), at, ..Options::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,14 +1,12 @@
 //! Jaeger JSON: `data[]` of traces with `spans` and `processes`, or one trace by itself.
 //! In: JSON. Out: spans; times are microseconds in this format.
 
-use super::json_scan::{self, Elements};
+use super::lenient::{self, Scalar};
 use super::raw::{Raw, SpanKind};
 use super::spans::{self, or_default};
 use super::{Head, Input};
-use crate::model::GapKind;
 use crate::time;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Accepts traces with Jaeger's spelling of ids.
@@ -38,7 +36,7 @@ struct Tag {
     #[serde(default, deserialize_with = "or_default")]
     key: String,
     #[serde(default)]
-    value: Value,
+    value: Scalar,
 }
 
 #[derive(Deserialize)]
@@ -70,47 +68,24 @@ struct Span {
 
 /// Reads every trace; a trace that cannot be read is counted and left out.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let text = input.bytes;
-    let mut defects = Vec::new();
-    for (base, document) in json_scan::documents(text, |at| defects.push(at)) {
-        let Some(open) = json_scan::find_array(document, &["data"]) else {
+    input.documents(raw, |base, document, raw| {
+        let found = input.elements((base, document), &["data"], "a trace", raw, |at, e, raw| {
+            one_trace(input, at, e, raw);
+        });
+        if !found {
             one_trace(input, base, document, raw);
-            continue;
-        };
-        let mut elements = Elements::new(document, open);
-        for (at, element) in elements.by_ref() {
-            one_trace(input, base + at, element, raw);
         }
-        if let Some(at) = elements.broken {
-            let line = json_scan::line_of(text, base + at);
-            let what = format!("the file ends inside a trace, at byte {}", base + at);
-            raw.gap(GapKind::Truncated, input.file, Some(line), what);
-            defects.clear();
-        }
-    }
-    input.skip_defects(&defects, "not a JSON document", raw);
+    });
 }
 
 fn one_trace(input: &Input, at: usize, text: &[u8], raw: &mut Raw) {
-    match serde_json::from_slice::<Trace>(text) {
+    match lenient::from_slice::<Trace>(text) {
         Ok(trace) => {
             for span in &trace.spans {
                 one(input, span, &trace.processes, raw);
             }
         }
-        Err(e) => {
-            let line = || Some(json_scan::line_of(input.bytes, at));
-            let first = || (line(), format!("a trace is not readable: {e}"));
-            raw.skip_like(input.file, "a trace is not readable", 1, first);
-        }
-    }
-}
-
-fn tag_text(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+        Err(e) => input.skip_unreadable(at, "a trace", e, raw),
     }
 }
 
@@ -125,7 +100,7 @@ fn one(input: &Input, span: &Span, processes: &BTreeMap<String, Process>, raw: &
     };
     let process = span.process.as_ref().or_else(|| processes.get(&span.process_id));
     let texts = |tags: &[Tag]| -> Vec<(String, String)> {
-        tags.iter().map(|t| (t.key.clone(), tag_text(&t.value))).collect()
+        tags.iter().map(|t| (t.key.clone(), t.value.text())).collect()
     };
     let resource = process.map(|p| texts(&p.tags)).unwrap_or_default();
     let service = process.map_or("", |p| p.service_name.as_str());

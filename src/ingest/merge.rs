@@ -9,6 +9,7 @@ impl Raw {
         self.symbols.intern("");
         self.files.extend(part.files);
         self.gaps.extend(part.gaps);
+        self.zone_assumed.extend(part.zone_assumed.iter().map(|_| file));
         self.series.extend(part.series.into_iter().map(|s| super::raw::RawSeries { file, ..s }));
         let mut known: Vec<Option<Sym>> = Vec::new();
         let symbols = &mut self.symbols;

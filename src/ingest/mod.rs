@@ -6,180 +6,34 @@ mod cell;
 mod companions;
 mod csv_text;
 mod decode;
+mod head;
 mod jaeger;
 mod json_scan;
+mod lenient;
 mod merge;
 mod otlp;
 mod prometheus;
 pub mod raw;
+mod readers;
 mod sessions;
 mod spans;
 pub mod sql;
 mod table;
+mod taken;
 
 pub use companions::EVENT_KINDS;
+pub use head::{Head, Input, Reader};
+pub use readers::READERS;
 
 use crate::error::{Error, Result};
-use crate::model::{Gap, GapKind};
-use crate::time::Zone;
-use raw::{FileId, InputFile, Raw};
+use crate::model::{Gap, GapKind, Micros};
+use crate::time::{self, Zone};
+use raw::{InputFile, Raw};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// One export format.
-pub struct Reader {
-    pub name: &'static str,
-    pub what: &'static str,
-    pub accepts: fn(&Head) -> bool,
-    pub read: fn(&Input, &mut Raw),
-}
-
-/// Every format that is read; the first that accepts a file reads it.
-pub const READERS: &[Reader] = &[
-    Reader {
-        name: "incident",
-        what: "incident.toml: windows, symptom, time zone",
-        accepts: companions::accepts_incident,
-        read: companions::read_incident,
-    },
-    Reader {
-        name: "mapping",
-        what: "mapping.toml: house metric names",
-        accepts: companions::accepts_mapping,
-        read: companions::read_mapping,
-    },
-    Reader {
-        name: "arrow-ipc",
-        what: "Arrow IPC file or stream, wide or long",
-        accepts: arrow_ipc::accepts,
-        read: arrow_ipc::read,
-    },
-    Reader {
-        name: "otlp-traces",
-        what: "OTLP JSON traces: collector, Tempo, Grafana",
-        accepts: otlp::accepts,
-        read: otlp::read,
-    },
-    Reader {
-        name: "jaeger",
-        what: "Jaeger JSON traces",
-        accepts: jaeger::accepts,
-        read: jaeger::read,
-    },
-    Reader {
-        name: "manifest",
-        what: "manifest of an export: file and query",
-        accepts: prometheus::accepts_manifest,
-        read: prometheus::read_manifest,
-    },
-    Reader {
-        name: "prometheus",
-        what: "Prometheus API JSON: query_range, query, bare results",
-        accepts: prometheus::accepts,
-        read: prometheus::read,
-    },
-    Reader {
-        name: "pg-locks",
-        what: "pg_locks CSV",
-        accepts: sessions::accepts_locks,
-        read: sessions::read_locks,
-    },
-    Reader {
-        name: "pg-sessions",
-        what: "pg_stat_activity CSV, one snapshot or many",
-        accepts: sessions::accepts,
-        read: sessions::read,
-    },
-    Reader {
-        name: "topology",
-        what: "topology.toml, or caller,callee[,kind] CSV",
-        accepts: companions::accepts_topology,
-        read: companions::read_topology,
-    },
-    Reader {
-        name: "events",
-        what: "events: deploys, flags, restarts, alerts as CSV or JSON",
-        accepts: companions::accepts_events,
-        read: companions::read_events,
-    },
-    Reader {
-        name: "table",
-        what: "generic CSV, wide or long",
-        accepts: table::accepts,
-        read: table::read,
-    },
-];
-
-/// A file's first bytes, looked at by the sniffers.
-pub struct Head<'a> {
-    pub name: &'a str,
-    bytes: &'a [u8],
-    /// Lower-cased cells of the first record, when the text is delimited.
-    pub header: Vec<String>,
-    json: bool,
-}
-
-/// Bytes that are looked at to recognise a file.
-const HEAD_BYTES: usize = 64 << 10;
-
-impl<'a> Head<'a> {
-    fn new(name: &'a str, all: &'a [u8]) -> Self {
-        let bytes = &all[..all.len().min(HEAD_BYTES)];
-        let json = matches!(bytes.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
-        let text = !json && !bytes.contains(&0);
-        let header = if text { csv_text::header(bytes) } else { Vec::new() };
-        let header = header.iter().map(|h| h.to_lowercase()).collect();
-        Head { name, bytes, header, json }
-    }
-
-    /// Says whether the first bytes are `magic`.
-    pub fn starts_with(&self, magic: &[u8]) -> bool {
-        self.bytes.starts_with(magic)
-    }
-
-    /// Says whether the text is JSON, by its first character.
-    pub fn is_json(&self) -> bool {
-        self.json
-    }
-
-    /// Says whether `"key"` followed by a colon stands near the beginning of a JSON text.
-    pub fn has_key(&self, key: &str) -> bool {
-        let quoted = format!("\"{key}\"");
-        let needle = quoted.as_bytes();
-        let is_key = |at: usize| {
-            let behind = json_scan::skip_space(self.bytes, at + needle.len());
-            self.bytes.get(behind) == Some(&b':')
-        };
-        self.json
-            && self.bytes.windows(needle.len()).enumerate().any(|(i, w)| w == needle && is_key(i))
-    }
-}
-
-/// A whole file in memory, decompressed.
-pub struct Input<'a> {
-    pub file: FileId,
-    pub path: &'a str,
-    pub bytes: &'a [u8],
-    pub zone: &'a Zone,
-}
-
-impl Input<'_> {
-    /// Counts the places where a document should start and none does; the first one is named.
-    fn skip_defects(&self, defects: &[usize], what: &str, raw: &mut Raw) {
-        if let Some(at) = defects.first() {
-            let line = json_scan::line_of(self.bytes, *at);
-            raw.skip(self.file, Some(line), what, defects.len() as u64);
-        }
-    }
-
-    /// Says whether the text is JSON, by its first character.
-    pub fn is_json(&self) -> bool {
-        let first = self.bytes.iter().find(|b| !b.is_ascii_whitespace());
-        matches!(first, Some(b'{' | b'['))
-    }
-}
+use taken::Taken;
 
 /// Files in one folder that are looked at; more is an error, not a silent cut.
 const FILES_MAX: usize = 100_000;
@@ -188,18 +42,30 @@ const BYTES_MAX: u64 = 4 << 30;
 /// Ratio of decompressed to compressed size that no telemetry reaches.
 const RATIO_MAX: u64 = 2_000;
 
-/// Reads a folder or a file. `exclude` names paths (relative, `/`-separated) to leave out.
-pub fn read_folder(root: &Path, exclude: &[String]) -> Result<Raw> {
+/// What the user says about the files.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Paths (relative, `/`-separated) to leave out.
+    pub exclude: Vec<String>,
+    /// Zone of times without one; beats `[time] zone` of incident.toml.
+    pub zone: Option<Zone>,
+    /// Time of exports that hold none.
+    pub at: Option<Micros>,
+}
+
+/// Reads a folder or a file.
+pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     let mut paths = walk(root)?;
-    paths.retain(|p| !exclude.contains(&relative(root, p)));
+    paths.retain(|p| !settings.exclude.contains(&relative(root, p)));
     if paths.is_empty() {
         let place = root.display().to_string();
         return Err(Error::usage(place, "the folder has no files").hint(
             "put exports of metrics, traces or pg_stat_activity into it; see `rootline --help`",
         ));
     }
-    let zone = zone_of(&paths);
-    let mut parts: Vec<Raw> = paths.par_iter().map(|p| read_file(root, p, &zone)).collect();
+    let zone = settings.zone.clone().unwrap_or_else(|| zone_of(&paths));
+    let read = |p: &PathBuf| read_file(root, p, &zone, settings.at);
+    let mut parts: Vec<Raw> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
     for part in &mut parts {
         raw.absorb(std::mem::take(part));
@@ -278,18 +144,25 @@ fn relative(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-fn read_file(root: &Path, path: &Path, zone: &Zone) -> Raw {
+fn read_file(root: &Path, path: &Path, zone: &Zone, said: Option<Micros>) -> Raw {
     let shown = relative(root, path);
-    let stored = match fs::metadata(path).map(|m| m.len()) {
+    let meta = fs::metadata(path);
+    let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
+    let stored = match meta.map(|m| m.len()) {
         Ok(len) if len > BYTES_MAX => Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30)),
         Ok(_) => fs::read(path).map_err(|e| format!("cannot be read: {e}")),
         Err(e) => Err(format!("cannot be read: {e}")),
     };
-    read_stored(&shown, stored, zone)
+    read_stored(&shown, stored, zone, Taken { said, modified: changed.and_then(time::of_system) })
 }
 
 /// Reads what a file holds, or notes why it could not be had.
-fn read_stored(shown: &str, stored: std::result::Result<Vec<u8>, String>, zone: &Zone) -> Raw {
+fn read_stored(
+    shown: &str,
+    stored: std::result::Result<Vec<u8>, String>,
+    zone: &Zone,
+    taken: Taken,
+) -> Raw {
     let mut raw = Raw::default();
     let mut file = InputFile {
         path: shown.to_owned(),
@@ -317,64 +190,93 @@ fn read_stored(shown: &str, stored: std::result::Result<Vec<u8>, String>, zone: 
     let bytes = &decode::plain(bytes);
     let name = shown.rsplit('/').next().unwrap_or(shown);
     let head = Head::new(name, bytes);
-    let reader = READERS.iter().find(|r| (r.accepts)(&head));
-    match reader {
-        None => raw.gaps.push(unreadable(what_it_is(&head))),
-        Some(r) => r.name.clone_into(&mut file.reader),
+    let sections = sections(&head, bytes);
+    match sections.is_empty() {
+        true => raw.gaps.push(unreadable(head::what_it_is(&head))),
+        false => file.reader = names(&sections),
     }
     raw.files.push(file);
-    if let Some(r) = reader {
-        (r.read)(&Input { file: 0, path: shown, bytes, zone }, &mut raw);
-        if raw.gaps.is_empty() && raw.files.iter().all(|f| f.rows == 0) {
-            raw.gap(GapKind::Missing, 0, None, "recognised, but there is not one row in it");
+    for section in &sections {
+        let input = Input {
+            file: 0,
+            path: shown,
+            bytes: &bytes[section.from..section.to],
+            zone,
+            first_line: section.first_line,
+            taken,
+        };
+        match section.reader {
+            Some(reader) => (reader.read)(&input, &mut raw),
+            None => {
+                let what = head::what_it_is(&Head::new(name, input.bytes));
+                raw.skip_like(0, "document", 1, || (Some(input.first_line), what));
+            }
         }
+    }
+    if !sections.is_empty() && raw.gaps.is_empty() && raw.files.iter().all(|f| f.rows == 0) {
+        raw.gap(GapKind::Missing, 0, None, "recognised, but there is not one row in it");
     }
     raw
 }
 
-/// Magic bytes of things that people put beside their exports.
-const OTHER: [(&[u8], &str); 9] = [
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive (unpack it first)"),
-    (b"PAR1", "a Parquet file (not read yet)"),
-    (b"<!DOCTYPE", "an HTML page: a login or error page, not an export"),
-    (b"<html", "an HTML page: a login or error page, not an export"),
-    (b"SQLite format 3", "an SQLite database"),
-];
+/// A stretch of a file that one reader reads; `None` where none accepts it.
+struct Section {
+    from: usize,
+    to: usize,
+    first_line: u64,
+    reader: Option<&'static Reader>,
+}
 
-fn what_it_is(head: &Head) -> String {
-    if head.bytes.is_empty() {
-        return "not recognised: the file is empty".to_owned();
+/// Largest JSON file that is looked through for documents of several kinds.
+const MIXED_MAX: usize = 64 << 20;
+
+fn reader_of(head: &Head) -> Option<&'static Reader> {
+    READERS.iter().find(|r| (r.accepts)(head))
+}
+
+/// The stretches of a file: one, unless it is JSON whose documents are of several kinds (exports
+/// put together with `cat`). Empty when no reader accepts anything.
+fn sections(head: &Head, bytes: &[u8]) -> Vec<Section> {
+    let reader = reader_of(head);
+    let whole = Section { from: 0, to: bytes.len(), first_line: 1, reader };
+    if !head.is_json() || bytes.len() > MIXED_MAX {
+        return reader.map(|_| whole).into_iter().collect();
     }
-    if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return format!("not recognised: {what}");
+    let mut found: Vec<Section> = Vec::new();
+    let mut lines = json_scan::Lines::new(bytes);
+    for (from, document) in json_scan::documents(bytes, |_| {}) {
+        let reader = reader_of(&Head::new(head.name, document));
+        let same = |s: &Section| s.reader.map(|r| r.name) == reader.map(|r| r.name);
+        match found.last_mut().filter(|s| same(s)) {
+            Some(last) => last.to = from + document.len(),
+            None => {
+                let (to, first_line) = (from + document.len(), lines.of(from));
+                found.push(Section { from, to, first_line, reader });
+            }
+        }
     }
-    let binary = head.bytes.iter().take(512).any(|b| *b == 0);
-    let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(60)]);
-    let start: String = start.chars().flat_map(char::escape_debug).take(60).collect();
-    let header = head.header.join(",");
-    match () {
-        () if header.contains("calls") && header.contains("query") => {
-            "not read yet: pg_stat_statements".to_owned()
-        }
-        () if header.starts_with("name,setting") => "not read yet: pg_settings".to_owned(),
-        () if head.has_key("schema_version") && head.has_key("tool") => {
-            "not an export: an answer of rootline".to_owned()
-        }
-        () if binary => "not recognised: binary data".to_owned(),
-        () if head.json => format!("not recognised: JSON of an unknown shape, it starts {start}"),
-        () if !head.header.is_empty() => {
-            format!("not recognised: a table without a time column, its header is {start}")
-        }
-        () => format!("not recognised: text that starts {start}"),
+    let known = found.iter().filter(|s| s.reader.is_some()).count();
+    match known {
+        // What stands before, between and behind the documents belongs to their only reader.
+        _ if found.len() < 2 => reader.map(|_| whole).into_iter().collect(),
+        0 => Vec::new(),
+        _ => found,
     }
+}
+
+/// The names of a file's readers, each once.
+fn names(sections: &[Section]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in sections.iter().filter_map(|s| s.reader).map(|r| r.name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" + ")
 }
 
 /// Reads one file's bytes as a folder's walk would.
 #[cfg(test)]
 fn read_text(name: &str, bytes: &[u8]) -> Raw {
-    read_stored(name, Ok(bytes.to_vec()), &Zone::default())
+    read_stored(name, Ok(bytes.to_vec()), &Zone::default(), Taken::default())
 }

@@ -1,7 +1,7 @@
 //! Prometheus HTTP API answers (`query_range`, `query`), enveloped or bare, and export manifests.
 //! In: JSON text. Out: series under their exporter names; NaN and infinities are gaps.
 
-use super::json_scan::{self, Elements};
+use super::lenient::{self, Scalar};
 use super::raw::{Raw, RawSeries};
 use super::{Head, Input};
 use crate::model::GapKind;
@@ -21,37 +21,6 @@ pub fn accepts(head: &Head) -> bool {
 /// One sample `[time, "value"]`.
 struct Sample(f64, f64);
 
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl Visitor<'_> for V {
-            type Value = Number;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a number, or a number as a string")
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<Number, E> {
-                let finite = v.parse().map_err(|_| E::custom(format!("\"{v}\" is not a number")));
-                finite.map(Number)
-            }
-            fn visit_f64<E>(self, v: f64) -> Result<Number, E> {
-                Ok(Number(v))
-            }
-            fn visit_u64<E>(self, v: u64) -> Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_i64<E>(self, v: i64) -> Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_unit<E>(self) -> Result<Number, E> {
-                Ok(Number(f64::NAN))
-            }
-        }
-        d.deserialize_any(V)
-    }
-}
-
 impl<'de> Deserialize<'de> for Sample {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct V;
@@ -63,9 +32,9 @@ impl<'de> Deserialize<'de> for Sample {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sample, A::Error> {
                 let missing = || de::Error::custom("a sample needs a time and a value");
                 let t: f64 = seq.next_element()?.ok_or_else(missing)?;
-                let v: Number = seq.next_element()?.ok_or_else(missing)?;
+                let v: Scalar = seq.next_element()?.ok_or_else(missing)?;
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Sample(t, v.0))
+                Ok(Sample(t, v.number().unwrap_or(f64::NAN)))
             }
         }
         d.deserialize_seq(V)
@@ -85,32 +54,15 @@ struct Item {
 
 /// Reads every document of the file.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let text = input.bytes;
-    let mut defects = Vec::new();
-    let documents = json_scan::documents(text, |at| defects.push(at));
-    for (base, document) in documents {
-        let open = match document.first() {
-            Some(b'[') => Some(0),
-            _ => json_scan::find_array(document, &["result"]),
-        };
+    input.documents(raw, |base, document, raw| {
         if let Some(message) = error_answer(document) {
-            let line = json_scan::line_of(text, base);
             let what = format!("the server answered with an error: {message}");
-            raw.gap(GapKind::Missing, input.file, Some(line), what);
+            raw.gap(GapKind::Missing, input.file, Some(input.line(base)), what);
         }
-        let Some(open) = open else { continue };
-        let mut elements = Elements::new(document, open);
-        for (at, element) in elements.by_ref() {
-            item(input, base + at, element, raw);
-        }
-        if let Some(at) = elements.broken {
-            let line = json_scan::line_of(text, base + at);
-            let what = format!("the file ends inside a series, at byte {}", base + at);
-            raw.gap(GapKind::Truncated, input.file, Some(line), what);
-            defects.clear();
-        }
-    }
-    input.skip_defects(&defects, "not JSON", raw);
+        input.elements((base, document), &["result"], "a series", raw, |at, element, raw| {
+            item(input, at, element, raw);
+        });
+    });
 }
 
 fn error_answer(document: &[u8]) -> Option<String> {
@@ -127,17 +79,13 @@ fn error_answer(document: &[u8]) -> Option<String> {
 }
 
 fn item(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
-    let line = || Some(json_scan::line_of(input.bytes, at));
+    let line = || Some(input.line(at));
     let left_out = |why: &str, count: u64, raw: &mut Raw| {
         raw.skip_like(input.file, why, count, || (line(), why.to_owned()));
     };
-    let item: Item = match serde_json::from_slice(element) {
+    let item: Item = match lenient::from_slice(element) {
         Ok(item) => item,
-        Err(e) => {
-            let first = || (line(), format!("a series is not readable: {e}"));
-            raw.skip_like(input.file, "a series is not readable", 1, first);
-            return;
-        }
+        Err(e) => return input.skip_unreadable(at, "a series", e, raw),
     };
     if item.histograms.is_some() || item.histogram.is_some() {
         left_out("native histograms are not read yet", 1, raw);
@@ -182,23 +130,13 @@ pub fn read_manifest(input: &Input, raw: &mut Raw) {
         file: String,
         query: String,
     }
-    let Some(open) = json_scan::find_array(input.bytes, &["queries"]) else { return };
-    let mut elements = Elements::new(input.bytes, open);
-    for (at, element) in elements.by_ref() {
-        match serde_json::from_slice::<Query>(element) {
+    input.elements((0, input.bytes), &["queries"], "the manifest", raw, |at, element, raw| {
+        match lenient::from_slice::<Query>(element) {
             Ok(q) => {
                 raw.queries.insert(q.file, q.query);
                 raw.rows(input.file, 1);
             }
-            Err(e) => {
-                let line = || Some(json_scan::line_of(input.bytes, at));
-                let first = || (line(), format!("manifest entry: {e}"));
-                raw.skip_like(input.file, "manifest entry", 1, first);
-            }
+            Err(e) => input.skip_unreadable(at, "manifest entry", e, raw),
         }
-    }
-    if let Some(at) = elements.broken {
-        let line = json_scan::line_of(input.bytes, at);
-        raw.gap(GapKind::Truncated, input.file, Some(line), "the manifest is cut off");
-    }
+    });
 }

@@ -3,7 +3,7 @@
 
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Index of an input file in [`Raw::files`].
 pub type FileId = u32;
@@ -222,6 +222,8 @@ pub struct Raw {
     /// Queries by file path, from an export manifest.
     pub queries: BTreeMap<String, String>,
     pub gaps: Vec<Gap>,
+    /// Files with times whose zone was assumed.
+    pub(super) zone_assumed: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.
     skipped: HashMap<(FileId, String), usize>,
 }
@@ -259,6 +261,15 @@ impl Raw {
     pub fn gap(&mut self, kind: GapKind, file: FileId, line: Option<u64>, what: impl Into<String>) {
         let path = self.files.get(file as usize).map(|f| f.path.clone()).unwrap_or_default();
         self.gaps.push(Gap::at(kind, &path, line, what));
+    }
+
+    /// Notes, once per file, that it has times without a zone and none was named.
+    pub fn zone_assumed(&mut self, file: FileId) {
+        if self.zone_assumed.insert(file) {
+            let what = "times have no zone: taken as UTC (give --timezone, or set `[time] zone` \
+                        in incident.toml)";
+            self.gap(GapKind::Doubtful, file, None, what);
+        }
     }
 
     /// Counts rows that were read from a file.

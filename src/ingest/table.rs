@@ -166,8 +166,7 @@ pub fn read_table(input: &Input, table: &Table, raw: &mut Raw) {
         table.rows.iter().map(|r| r.get(c.time).map_or("", String::as_str)).collect();
     let times = times(&cells, input.zone);
     if times.iter().flatten().any(|t| t.zone_assumed) {
-        let what = "times have no zone: taken as UTC (set `[time] zone` in incident.toml)";
-        raw.gap(crate::model::GapKind::Doubtful, input.file, None, what);
+        raw.zone_assumed(input.file);
     }
     let mut made = Made::default();
     let all = [usize::MAX];

@@ -63,6 +63,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         };
         resolver.graph.connect(from, to, kind, EdgeSource::Topology);
     }
+    let trace_file = raw.spans.iter().map(|s| s.file).min();
     let span_frame = spans::frame(&raw, &mut resolver)?;
     let sessions = std::mem::take(&mut raw.sessions);
     let sessions: Vec<_> = sessions
@@ -86,6 +87,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         samples: Telemetry::samples_frame(&points)?,
         series: metas,
         spans: span_frame,
+        trace_file,
         symbols,
         sessions,
         locks,

@@ -114,7 +114,7 @@ pub(super) fn inputs() -> Vec<InputFile> {
         skipped: 0,
     };
     let mut all: Vec<InputFile> = (0..34).map(|i| file("prometheus", i, 1919)).collect();
-    all.extend((0..4).map(|i| file("otlp-traces", i, 231)));
+    all.extend((0..4).map(|i| file("otlp", i, 231)));
     all.extend((0..2).map(|i| file("pg-sessions", i, 4410)));
     all.push(file("none", 0, 0));
     all

@@ -44,8 +44,7 @@ impl<'a> Maker<'a> {
         let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
         let count = ((last - first) / bucket).min(1_000_000);
-        let readers = ["otlp-traces", "jaeger"];
-        let file = telemetry.files.iter().find(|f| readers.contains(&f.reader.as_str()));
+        let file = telemetry.trace_file.and_then(|f| telemetry.files.get(f as usize));
         let entries = group(spans, &["service"], Some(col("entry")))?;
         let entries = entries.into_iter().map(|(k, v)| (k[0], v)).collect();
         Ok(Maker {

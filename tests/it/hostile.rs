@@ -366,8 +366,8 @@ fn a_cycle_of_calls_and_of_aliases_ends() {
 /// Valid small inputs of each reader, by the name they need.
 const SEEDS: [(&str, &str); 15] = [
     ("a.json", "formats/jaeger/one-trace.json"),
-    ("a.jsonl", "formats/otlp-traces/collector.jsonl"),
-    ("a.json", "formats/otlp-traces/tempo.json"),
+    ("a.jsonl", "formats/otlp/collector.jsonl"),
+    ("a.json", "formats/otlp/tempo.json"),
     ("a.json", "formats/prometheus/query_range.json"),
     ("a.json", "formats/prometheus/query.json"),
     ("manifest.json", "formats/manifest/manifest.json"),

@@ -66,16 +66,16 @@ fn a_single_jaeger_trace_with_inline_processes_is_read() {
 
 #[test]
 fn otlp_lines_of_a_collector_are_read() {
-    let d = read("formats/otlp-traces/collector.jsonl");
-    assert_eq!(file(&d, "collector.jsonl"), ("otlp-traces", 8, 0));
+    let d = read("formats/otlp/collector.jsonl");
+    assert_eq!(file(&d, "collector.jsonl"), ("otlp", 8, 0));
     // gateway, its instance, orders.
     assert_eq!((d.entities, d.edges), (3, 1));
 }
 
 #[test]
 fn otlp_with_base64_ids_enum_names_batches_and_old_scopes_is_read() {
-    let d = read("formats/otlp-traces/tempo.json");
-    assert_eq!(file(&d, "tempo.json"), ("otlp-traces", 4, 1));
+    let d = read("formats/otlp/tempo.json");
+    assert_eq!(file(&d, "tempo.json"), ("otlp", 4, 1));
     // gateway, its pod, orders (once, although called by its cluster name), pg-main.
     assert_eq!((d.entities, d.edges), (4, 2));
     assert!(has_gap(&d, GapKind::Skipped, None, "end time"), "{:?}", d.gaps);

@@ -1,10 +1,10 @@
 //! OTLP JSON traces in the dialects that collectors, Tempo, Grafana and Jaeger write.
 //! In: JSON documents or lines. Out: spans; attributes under OpenTelemetry's present names.
 
-use super::json_scan::{self, Elements};
-use super::raw::{Raw, RawSpan, SpanKind};
-use super::spans::{self, or_default};
-use super::{Head, Input};
+use super::super::json_scan::{self, Elements};
+use super::super::raw::{Raw, RawSpan, SpanKind};
+use super::super::spans::{self, or_default};
+use super::super::{Head, Input};
 use crate::model::{GapKind, Micros};
 use crate::time;
 use serde::Deserialize;
@@ -243,7 +243,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             match serde_json::from_slice::<ResourceSpans>(element) {
                 Ok(group) => resource(input, &group, raw),
                 Err(e) if span_by_span(input, base + at, element, raw) == 0 => {
-                    let line = || Some(json_scan::line_of(text, base + at));
+                    let line = || Some(input.line(base + at));
                     let first = || (line(), format!("resource spans: {e}"));
                     raw.skip_like(input.file, "resource spans", 1, first);
                 }
@@ -251,7 +251,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             }
         }
         if let Some(at) = elements.broken {
-            let line = json_scan::line_of(text, base + at);
+            let line = input.line(base + at);
             let what = format!("the file ends inside a span group, at byte {}", base + at);
             raw.gap(GapKind::Truncated, input.file, Some(line), what);
             defects.clear();
@@ -266,7 +266,7 @@ fn span_by_span(input: &Input, base: usize, group: &[u8], raw: &mut Raw) -> usiz
     let value = open.and_then(|o| json_scan::value_end(group, o).map(|end| &group[o..end]));
     let owner = value.map(serde_json::from_slice::<Resource>);
     if let Some(Err(e)) = &owner {
-        let line = || Some(json_scan::line_of(input.bytes, base + open.unwrap_or(0)));
+        let line = || Some(input.line(base + open.unwrap_or(0)));
         let first = || (line(), format!("a resource is not readable, its spans have none: {e}"));
         raw.skip_like(input.file, "resource", 1, first);
     }
@@ -279,7 +279,7 @@ fn span_by_span(input: &Input, base: usize, group: &[u8], raw: &mut Raw) -> usiz
             match serde_json::from_slice::<Span>(element) {
                 Ok(span) => one(input, &span, identity, raw),
                 Err(e) => {
-                    let line = || Some(json_scan::line_of(input.bytes, base + at));
+                    let line = || Some(input.line(base + at));
                     let first = || (line(), format!("a span is not readable: {e}"));
                     raw.skip_like(input.file, "span", 1, first);
                 }

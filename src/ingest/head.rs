@@ -1,0 +1,200 @@
+//! What a reader sees of a file: its head, by which it is recognised, and then all of it.
+
+use super::raw::{FileId, Raw};
+use super::taken::Taken;
+use super::{csv_text, json_scan};
+use crate::model::GapKind;
+use crate::time::Zone;
+
+/// One export format.
+pub struct Reader {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub accepts: fn(&Head) -> bool,
+    pub read: fn(&Input, &mut Raw),
+    /// One document a line, so that blocks of whole lines may be read apart and at the same time.
+    pub lines: bool,
+}
+
+/// A file's first bytes, looked at by the sniffers.
+pub struct Head<'a> {
+    pub name: &'a str,
+    pub bytes: &'a [u8],
+    /// Lower-cased cells of the first record, when the text is delimited.
+    pub header: Vec<String>,
+    json: bool,
+}
+
+/// Bytes that are looked at to recognise a file.
+const HEAD_BYTES: usize = 64 << 10;
+
+impl<'a> Head<'a> {
+    /// Looks at the beginning of `all`; `name` is the file's own, without folders.
+    pub fn new(name: &'a str, all: &'a [u8]) -> Self {
+        let bytes = &all[..all.len().min(HEAD_BYTES)];
+        let json = matches!(bytes.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
+        let text = !json && !bytes.contains(&0);
+        let header = if text { csv_text::header(bytes) } else { Vec::new() };
+        let header = header.iter().map(|h| h.to_lowercase()).collect();
+        Head { name, bytes, header, json }
+    }
+
+    /// Says whether the first bytes are `magic`.
+    pub fn starts_with(&self, magic: &[u8]) -> bool {
+        self.bytes.starts_with(magic)
+    }
+
+    /// Says whether the text is JSON, by its first character.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Says whether a column of that (lower-cased) name stands in the header.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.header.iter().any(|h| h == name)
+    }
+
+    /// Says whether `"key"` followed by a colon stands near the beginning of a JSON text.
+    pub fn has_key(&self, key: &str) -> bool {
+        let quoted = format!("\"{key}\"");
+        let is_key = |at: usize| {
+            let behind = json_scan::skip_space(self.bytes, at + quoted.len());
+            self.bytes.get(behind) == Some(&b':')
+        };
+        self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key)
+    }
+}
+
+/// A whole file in memory, decompressed, or some of its documents.
+pub struct Input<'a> {
+    pub file: FileId,
+    pub path: &'a str,
+    pub bytes: &'a [u8],
+    pub zone: &'a Zone,
+    /// Line of the file (from 1) on which `bytes` begins.
+    pub first_line: u64,
+    pub taken: Taken,
+}
+
+impl<'a> Input<'a> {
+    /// Line of the file (from 1) on which an offset of `bytes` stands.
+    pub fn line(&self, at: usize) -> u64 {
+        json_scan::line_of(self.bytes, at) + self.first_line - 1
+    }
+
+    /// The file's name without its folders.
+    pub fn name(&self) -> &'a str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
+    /// Counts the places where a document should start and none does; the first one is named.
+    pub fn skip_defects(&self, defects: &[usize], what: &str, raw: &mut Raw) {
+        if let Some(at) = defects.first() {
+            raw.skip(self.file, Some(self.line(*at)), what, defects.len() as u64);
+        }
+    }
+
+    /// Says whether the text is JSON, by its first character.
+    pub fn is_json(&self) -> bool {
+        let first = self.bytes.iter().find(|b| !b.is_ascii_whitespace());
+        matches!(first, Some(b'{' | b'['))
+    }
+
+    /// Hands over every document of a JSON stream with its offset; what is none is counted.
+    pub fn documents(&self, raw: &mut Raw, mut each: impl FnMut(usize, &'a [u8], &mut Raw)) {
+        let mut defects = Vec::new();
+        for (at, document) in json_scan::documents(self.bytes, |at| defects.push(at)) {
+            let gaps = raw.gaps.len();
+            each(at, document, raw);
+            // A document that ends too early has said so itself.
+            if raw.gaps[gaps..].iter().any(|g| g.kind == GapKind::Truncated) {
+                defects.clear();
+            }
+        }
+        self.skip_defects(&defects, "not a JSON document", raw);
+    }
+
+    /// Hands over the elements of a document's array with their offsets in the file: of the
+    /// document itself when it is an array, else of the first one whose key is among `keys`.
+    ///
+    /// Gives `false` when there is no such array. A cut inside it is a gap that says `what` the
+    /// elements are.
+    pub fn elements(
+        &self,
+        (base, document): (usize, &'a [u8]),
+        keys: &[&str],
+        what: &str,
+        raw: &mut Raw,
+        mut each: impl FnMut(usize, &'a [u8], &mut Raw),
+    ) -> bool {
+        let open = match document.first() {
+            Some(b'[') => Some(0),
+            _ => json_scan::find_array(document, keys),
+        };
+        let Some(open) = open else { return false };
+        let mut elements = json_scan::Elements::new(document, open);
+        for (at, element) in elements.by_ref() {
+            each(base + at, element, raw);
+        }
+        if let Some(at) = elements.broken {
+            let line = Some(self.line(base + at));
+            let what = format!("the file ends inside {what}, at byte {}", base + at);
+            raw.gap(GapKind::Truncated, self.file, line, what);
+        }
+        true
+    }
+
+    /// Counts one `what` that cannot be read, with the line and the reason of the first one.
+    pub fn skip_unreadable(
+        &self,
+        at: usize,
+        what: &str,
+        why: impl std::fmt::Display,
+        raw: &mut Raw,
+    ) {
+        let first = || (Some(self.line(at)), format!("{what} is not readable: {why}"));
+        raw.skip_like(self.file, what, 1, first);
+    }
+}
+
+/// Magic bytes of things that people put beside their exports.
+const OTHER: [(&[u8], &str); 9] = [
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive (unpack it first)"),
+    (b"PAR1", "a Parquet file (not read yet)"),
+    (b"<!DOCTYPE", "an HTML page: a login or error page, not an export"),
+    (b"<html", "an HTML page: a login or error page, not an export"),
+    (b"SQLite format 3", "an SQLite database"),
+];
+
+/// Says what a file is that no reader accepts, as far as its head tells.
+pub fn what_it_is(head: &Head) -> String {
+    if head.bytes.is_empty() {
+        return "not recognised: the file is empty".to_owned();
+    }
+    if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return format!("not recognised: {what}");
+    }
+    let binary = head.bytes.iter().take(512).any(|b| *b == 0);
+    let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(60)]);
+    let start: String = start.chars().flat_map(char::escape_debug).take(60).collect();
+    let header = head.header.join(",");
+    match () {
+        () if header.contains("calls") && header.contains("query") => {
+            "not read yet: pg_stat_statements".to_owned()
+        }
+        () if header.starts_with("name,setting") => "not read yet: pg_settings".to_owned(),
+        () if head.has_key("schema_version") && head.has_key("tool") => {
+            "not an export: an answer of rootline".to_owned()
+        }
+        () if binary => "not recognised: binary data".to_owned(),
+        () if head.json => format!("not recognised: JSON of an unknown shape, it starts {start}"),
+        () if !head.header.is_empty() => {
+            format!("not recognised: a table without a time column, its header is {start}")
+        }
+        () => format!("not recognised: text that starts {start}"),
+    }
+}
