@@ -1,28 +1,110 @@
 //! Stored bytes to the bytes that a reader looks at: inflated, and text as UTF-8 without its mark.
 
-use super::{BYTES_MAX, RATIO_MAX};
-use std::io::{Cursor, Read};
+use super::RATIO_MAX;
+use sha2::{Digest, Sha256};
+use std::io::{self, Cursor, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Inflates gzip (of several members) and zstd; what was read before a defect is kept.
-pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
-    let limit = BYTES_MAX.min((stored.len() as u64).saturating_mul(RATIO_MAX).max(1 << 20));
-    let mut out = Vec::new();
-    let result = if stored.starts_with(&[0x1f, 0x8b]) {
-        flate2::read::MultiGzDecoder::new(Cursor::new(&stored)).take(limit).read_to_end(&mut out)
-    } else if stored.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        zstd::stream::read::Decoder::new(Cursor::new(&stored))
-            .and_then(|d| d.take(limit).read_to_end(&mut out))
-    } else {
-        return (stored, None);
-    };
-    let defect = match result {
-        Err(e) => Some(format!("decompression stopped after {} bytes: {e}", out.len())),
-        Ok(_) if out.len() as u64 == limit => {
-            Some(format!("decompression stopped at the limit of {limit} bytes"))
+/// A stored file as its bytes come in: hashed as stored, handed on inflated.
+pub struct Unpacked {
+    text: io::Take<Box<dyn Read + Send>>,
+    stored: Arc<Mutex<Stored>>,
+    packed: bool,
+}
+
+/// The stored bytes, and what is known of those that have gone by.
+struct Stored {
+    from: Box<dyn Read + Send>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Read for Stored {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// The stored bytes for a decoder that owns its source.
+struct Shared(Arc<Mutex<Stored>>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(buffer)
+    }
+}
+
+/// Stored bytes that are handed to a decoder in one piece.
+const CHUNK: usize = 1 << 20;
+
+impl Unpacked {
+    /// Takes `len` stored bytes; gzip (of several members) and zstd are inflated.
+    ///
+    /// # Errors
+    ///
+    /// When the first bytes cannot be read.
+    pub fn new(from: impl Read + Send + 'static, len: u64) -> io::Result<Unpacked> {
+        let stored = Stored { from: Box::new(from), hash: Sha256::new(), bytes: 0 };
+        let stored = Arc::new(Mutex::new(stored));
+        let mut magic = Vec::new();
+        Shared(stored.clone()).take(4).read_to_end(&mut magic)?;
+        let gzip = magic.starts_with(&[0x1f, 0x8b]);
+        let zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
+        let all = Cursor::new(magic).chain(Shared(stored.clone()));
+        let limit = len.saturating_mul(RATIO_MAX).max(1 << 20);
+        let text: Box<dyn Read + Send> = match () {
+            () if gzip => {
+                let all = io::BufReader::with_capacity(CHUNK, all);
+                Box::new(flate2::bufread::MultiGzDecoder::new(all))
+            }
+            () if zstd => {
+                let all = io::BufReader::with_capacity(CHUNK, all);
+                Box::new(zstd::stream::read::Decoder::with_buffer(all)?)
+            }
+            () => Box::new(all),
+        };
+        let packed = gzip || zstd;
+        let limit = if packed { limit } else { u64::MAX };
+        Ok(Unpacked { text: text.take(limit), stored, packed })
+    }
+
+    /// Appends at most `most` bytes of text; says what went wrong. What came before it is kept.
+    pub fn append(&mut self, text: &mut Vec<u8>, most: u64) -> Option<String> {
+        let before = text.len();
+        let result = self.by_ref().take(most).read_to_end(text);
+        result.err().map(|e| self.defect(text.len() - before, &e))
+    }
+
+    /// Says in words that a text ended too early.
+    pub fn defect(&self, behind: usize, e: &io::Error) -> String {
+        match self.packed {
+            true => format!("decompression stopped after {behind} bytes: {e}"),
+            false => format!("reading stopped after {behind} bytes: {e}"),
         }
-        Ok(_) => None,
-    };
-    (out, defect)
+    }
+
+    /// Says whether the text was cut because no telemetry is packed so well.
+    pub fn is_bomb(&self) -> bool {
+        self.packed && self.text.limit() == 0
+    }
+
+    /// SHA-256 (hex) and length of what is stored; reads what was not asked for.
+    pub fn finish(self) -> (String, u64) {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        // Behind a defect of the packing there may be more: it belongs to the file all the same.
+        let _ = io::copy(&mut *stored, &mut io::sink());
+        let digest = stored.hash.clone().finalize();
+        (digest.iter().map(|b| format!("{b:02x}")).collect(), stored.bytes)
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.text.read(buffer)
+    }
 }
 
 /// Text in UTF-8 without a byte order mark; UTF-16 with one is transcoded, the rest stays.

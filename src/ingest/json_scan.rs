@@ -1,6 +1,8 @@
 //! Finds values inside JSON text without building a tree: the elements of one named array, or the
 //! documents of a stream. What stands before a cut or a defect is kept; the defect gets an offset.
 
+use super::scan::string_end;
+
 /// Splits `text` (a `[`…) into its element slices.
 pub struct Elements<'a> {
     text: &'a [u8],
@@ -73,18 +75,6 @@ pub fn value_end(text: &[u8], start: usize) -> Option<usize> {
         }
         if depth == 0 {
             return Some(at);
-        }
-    }
-}
-
-/// The offset behind the string whose opening quote is at `open`.
-fn string_end(text: &[u8], open: usize) -> Option<usize> {
-    let mut at = open + 1;
-    loop {
-        match *text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
         }
     }
 }

@@ -1,14 +1,36 @@
 //! Puts the parts that were read in parallel together, in the order of the files' names.
 
-use super::raw::{Raw, Sym};
+use super::raw::{FileId, Raw, Sym};
+use std::collections::BTreeMap;
 
 impl Raw {
     /// Appends what one file gave; file ids and symbols are renumbered.
-    pub fn absorb(&mut self, part: Raw) {
+    pub fn absorb(&mut self, mut part: Raw) {
         let file = self.files.len() as u32;
+        self.files.append(&mut part.files);
+        self.gaps.append(&mut part.gaps);
+        self.take(file, part);
+    }
+
+    /// Appends what a further block of the only file gave; its reasons for leaving rows out are
+    /// counted together with those of the blocks before.
+    pub fn absorb_block(&mut self, mut part: Raw) {
+        for (own, more) in self.files.iter_mut().zip(&part.files) {
+            own.rows += more.rows;
+        }
+        let reasons: BTreeMap<usize, String> =
+            part.skipped.drain().map(|((_, reason), at)| (at, reason)).collect();
+        for (at, gap) in part.gaps.drain(..).enumerate() {
+            match reasons.get(&at) {
+                Some(reason) => self.skip_like(0, reason, gap.count, || (gap.line, gap.what)),
+                None => self.gaps.push(gap),
+            }
+        }
+        self.take(0, part);
+    }
+
+    fn take(&mut self, file: FileId, part: Raw) {
         self.symbols.intern("");
-        self.files.extend(part.files);
-        self.gaps.extend(part.gaps);
         self.zone_assumed.extend(part.zone_assumed.iter().map(|_| file));
         self.series.extend(part.series.into_iter().map(|s| super::raw::RawSeries { file, ..s }));
         let mut known: Vec<Option<Sym>> = Vec::new();

@@ -6,6 +6,7 @@ mod cell;
 mod companions;
 mod csv_text;
 mod decode;
+mod file;
 mod head;
 mod jaeger;
 mod json_scan;
@@ -15,22 +16,24 @@ mod otlp;
 mod prometheus;
 pub mod raw;
 mod readers;
+mod scan;
 mod sessions;
 mod spans;
 pub mod sql;
+mod stream;
 mod table;
 mod taken;
 
 pub use companions::EVENT_KINDS;
+use file::Source;
 pub use head::{Head, Input, Reader};
 pub use readers::READERS;
 
 use crate::error::{Error, Result};
-use crate::model::{Gap, GapKind, Micros};
+use crate::model::Micros;
 use crate::time::{self, Zone};
-use raw::{InputFile, Raw};
+use raw::Raw;
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taken::Taken;
@@ -148,135 +151,18 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, said: Option<Micros>) -> Raw
     let shown = relative(root, path);
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
-    let stored = match meta.map(|m| m.len()) {
-        Ok(len) if len > BYTES_MAX => Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30)),
-        Ok(_) => fs::read(path).map_err(|e| format!("cannot be read: {e}")),
-        Err(e) => Err(format!("cannot be read: {e}")),
-    };
-    read_stored(&shown, stored, zone, Taken { said, modified: changed.and_then(time::of_system) })
-}
-
-/// Reads what a file holds, or notes why it could not be had.
-fn read_stored(
-    shown: &str,
-    stored: std::result::Result<Vec<u8>, String>,
-    zone: &Zone,
-    taken: Taken,
-) -> Raw {
-    let mut raw = Raw::default();
-    let mut file = InputFile {
-        path: shown.to_owned(),
-        sha256: String::new(),
-        bytes: 0,
-        reader: "none".to_owned(),
-        rows: 0,
-        skipped: 0,
-    };
-    let unreadable = |what: String| Gap::at(GapKind::Unreadable, shown, None, what);
-    let stored = match stored {
-        Ok(bytes) => bytes,
-        Err(what) => {
-            raw.gaps.push(unreadable(what));
-            raw.files.push(file);
-            return raw;
-        }
-    };
-    file.bytes = stored.len() as u64;
-    file.sha256 = Sha256::digest(&stored).iter().map(|b| format!("{b:02x}")).collect();
-    let (bytes, defect) = decode::decompress(stored);
-    if let Some(what) = defect {
-        raw.gaps.push(Gap::at(GapKind::Truncated, shown, None, what));
+    let taken = Taken { said, modified: changed.and_then(time::of_system) };
+    let source = Source { shown: &shown, zone, taken };
+    match meta.and_then(|m| Ok((fs::File::open(path)?, m.len()))) {
+        Ok((file, len)) => file::read(&source, file, len),
+        Err(e) => source.unreadable(format!("cannot be read: {e}")),
     }
-    let bytes = &decode::plain(bytes);
-    let name = shown.rsplit('/').next().unwrap_or(shown);
-    let head = Head::new(name, bytes);
-    let sections = sections(&head, bytes);
-    match sections.is_empty() {
-        true => raw.gaps.push(unreadable(head::what_it_is(&head))),
-        false => file.reader = names(&sections),
-    }
-    raw.files.push(file);
-    for section in &sections {
-        let input = Input {
-            file: 0,
-            path: shown,
-            bytes: &bytes[section.from..section.to],
-            zone,
-            first_line: section.first_line,
-            taken,
-        };
-        match section.reader {
-            Some(reader) => (reader.read)(&input, &mut raw),
-            None => {
-                let what = head::what_it_is(&Head::new(name, input.bytes));
-                raw.skip_like(0, "document", 1, || (Some(input.first_line), what));
-            }
-        }
-    }
-    if !sections.is_empty() && raw.gaps.is_empty() && raw.files.iter().all(|f| f.rows == 0) {
-        raw.gap(GapKind::Missing, 0, None, "recognised, but there is not one row in it");
-    }
-    raw
-}
-
-/// A stretch of a file that one reader reads; `None` where none accepts it.
-struct Section {
-    from: usize,
-    to: usize,
-    first_line: u64,
-    reader: Option<&'static Reader>,
-}
-
-/// Largest JSON file that is looked through for documents of several kinds.
-const MIXED_MAX: usize = 64 << 20;
-
-fn reader_of(head: &Head) -> Option<&'static Reader> {
-    READERS.iter().find(|r| (r.accepts)(head))
-}
-
-/// The stretches of a file: one, unless it is JSON whose documents are of several kinds (exports
-/// put together with `cat`). Empty when no reader accepts anything.
-fn sections(head: &Head, bytes: &[u8]) -> Vec<Section> {
-    let reader = reader_of(head);
-    let whole = Section { from: 0, to: bytes.len(), first_line: 1, reader };
-    if !head.is_json() || bytes.len() > MIXED_MAX {
-        return reader.map(|_| whole).into_iter().collect();
-    }
-    let mut found: Vec<Section> = Vec::new();
-    let mut lines = json_scan::Lines::new(bytes);
-    for (from, document) in json_scan::documents(bytes, |_| {}) {
-        let reader = reader_of(&Head::new(head.name, document));
-        let same = |s: &Section| s.reader.map(|r| r.name) == reader.map(|r| r.name);
-        match found.last_mut().filter(|s| same(s)) {
-            Some(last) => last.to = from + document.len(),
-            None => {
-                let (to, first_line) = (from + document.len(), lines.of(from));
-                found.push(Section { from, to, first_line, reader });
-            }
-        }
-    }
-    let known = found.iter().filter(|s| s.reader.is_some()).count();
-    match known {
-        // What stands before, between and behind the documents belongs to their only reader.
-        _ if found.len() < 2 => reader.map(|_| whole).into_iter().collect(),
-        0 => Vec::new(),
-        _ => found,
-    }
-}
-
-/// The names of a file's readers, each once.
-fn names(sections: &[Section]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in sections.iter().filter_map(|s| s.reader).map(|r| r.name) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(" + ")
 }
 
 /// Reads one file's bytes as a folder's walk would.
 #[cfg(test)]
 fn read_text(name: &str, bytes: &[u8]) -> Raw {
-    read_stored(name, Ok(bytes.to_vec()), &Zone::default(), Taken::default())
+    let (zone, taken) = (Zone::default(), Taken::default());
+    let stored = std::io::Cursor::new(bytes.to_vec());
+    file::read(&Source { shown: name, zone: &zone, taken }, stored, bytes.len() as u64)
 }

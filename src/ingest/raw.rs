@@ -4,6 +4,7 @@
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
 
 /// Index of an input file in [`Raw::files`].
 pub type FileId = u32;
@@ -15,9 +16,16 @@ pub struct Sym(pub u32);
 /// Strings that repeat millions of times (service and operation names), stored once.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    index: HashMap<String, Sym>,
+    /// Numbers of `names`, found by the hash of the name.
+    index: hashbrown::HashTable<Sym>,
+    hasher: hashbrown::DefaultHashBuilder,
     names: Vec<String>,
+    /// Symbols of normalised statements by the statement as it was written.
+    statements: HashMap<String, Sym>,
 }
+
+/// Statements that are remembered as written; more are normalised again each time.
+const STATEMENTS: usize = 4096;
 
 impl Symbols {
     /// The symbol of the empty string.
@@ -25,16 +33,35 @@ impl Symbols {
 
     /// Returns the symbol of `text`, adding it if it is new.
     pub fn intern(&mut self, text: &str) -> Sym {
-        if self.names.is_empty() {
-            self.names.push(String::new());
-            self.index.insert(String::new(), Symbols::EMPTY);
+        if text.is_empty() {
+            if self.names.is_empty() {
+                self.names.push(String::new());
+            }
+            return Symbols::EMPTY;
         }
-        if let Some(sym) = self.index.get(text) {
+        let hash = self.hasher.hash_one(text);
+        let (names, hasher) = (&mut self.names, &self.hasher);
+        if let Some(sym) = self.index.find(hash, |s| names[s.0 as usize] == text) {
             return *sym;
         }
-        let sym = Sym(self.names.len() as u32);
-        self.names.push(text.to_owned());
-        self.index.insert(text.to_owned(), sym);
+        if names.is_empty() {
+            names.push(String::new());
+        }
+        let sym = Sym(names.len() as u32);
+        names.push(text.to_owned());
+        self.index.insert_unique(hash, sym, |s| hasher.hash_one(names[s.0 as usize].as_str()));
+        sym
+    }
+
+    /// Returns the symbol of what `normalize` makes of a statement, which it does once.
+    pub fn statement(&mut self, written: &str, normalize: impl FnOnce(&str) -> String) -> Sym {
+        if let Some(sym) = self.statements.get(written) {
+            return *sym;
+        }
+        let sym = self.intern(&normalize(written));
+        if self.statements.len() < STATEMENTS {
+            self.statements.insert(written.to_owned(), sym);
+        }
         sym
     }
 
@@ -61,6 +88,14 @@ pub struct InputFile {
     pub rows: u64,
     /// Rows left out, with the reasons in `gaps`.
     pub skipped: u64,
+}
+
+impl InputFile {
+    /// A file of which nothing but the path is known yet.
+    pub fn named(path: &str) -> Self {
+        let (sha256, reader) = (String::new(), "none".to_owned());
+        InputFile { path: path.to_owned(), sha256, bytes: 0, reader, rows: 0, skipped: 0 }
+    }
 }
 
 /// A measured series under its exporter's name.
@@ -225,7 +260,7 @@ pub struct Raw {
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.
-    skipped: HashMap<(FileId, String), usize>,
+    pub(super) skipped: HashMap<(FileId, String), usize>,
 }
 
 impl Raw {
@@ -310,9 +345,7 @@ mod tests {
     use super::*;
 
     pub fn one_file(path: &str) -> Raw {
-        let (path, reader) = (path.to_owned(), "table".to_owned());
-        let file = InputFile { path, sha256: String::new(), bytes: 0, reader, rows: 0, skipped: 0 };
-        Raw { files: vec![file], ..Raw::default() }
+        Raw { files: vec![InputFile::named(path)], ..Raw::default() }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use super::raw::{RawSpan, SpanKind, Sym, Symbols};
 use super::sql;
 use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Reads `null` as the default, as a field that is absent.
 pub fn or_default<'de, D, T>(d: D) -> Result<T, D::Error>
@@ -36,6 +38,47 @@ pub fn id64(text: &str) -> Option<u64> {
     let value = bytes.iter().take(8).fold(0u64, |v, b| v << 8 | u64::from(*b));
     (value != 0).then_some(value)
 }
+
+/// Reads up to 32 hex digits as they stand in a file; `None` for anything else.
+pub fn hex128(digits: &[u8]) -> Option<u128> {
+    if !(1..=32).contains(&digits.len()) {
+        return None;
+    }
+    let (high, low) = digits.split_at(digits.len().saturating_sub(16));
+    let high = if high.is_empty() { 0 } else { hex64(high)? };
+    Some(u128::from(high) << 64 | u128::from(hex64(low)?))
+}
+
+/// Reads up to 16 hex digits as they stand in a file; `None` for anything else.
+pub fn hex64(digits: &[u8]) -> Option<u64> {
+    if !(1..=16).contains(&digits.len()) {
+        return None;
+    }
+    // A bad digit sets a bit that no good one has.
+    let (mut value, mut bad) = (0u64, 0u8);
+    for digit in digits {
+        let nibble = HEX[usize::from(*digit)];
+        bad |= nibble;
+        value = value << 4 | u64::from(nibble & 15);
+    }
+    (bad < 16).then_some(value)
+}
+
+/// What each byte is worth as a hex digit; 16 when it is none.
+const HEX: [u8; 256] = {
+    let mut table = [16; 256];
+    let mut i = 0;
+    while i < 256 {
+        let byte = i as u8;
+        if byte.is_ascii_digit() {
+            table[i] = byte - b'0';
+        } else if byte.is_ascii_hexdigit() {
+            table[i] = (byte | 32) - b'a' + 10;
+        }
+        i += 1;
+    }
+    table
+};
 
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digit = |b: u8| match b {
@@ -84,33 +127,123 @@ fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().filter(|b| *b == b'-').count() == 4
 }
 
+/// Attributes that say something about a span, in the order of [`Known`]'s places.
+const NAMES: [&str; COUNT] = [
+    "http.response.status_code",
+    "http.status_code",
+    "rpc.status_code",
+    "rpc.grpc.status_code",
+    "rpc.response.status_code",
+    "error",
+    "otel.status_code",
+    "fault",
+    "error.type",
+    "exception.type",
+    "db.system.name",
+    "db.system",
+    "db.query.text",
+    "db.statement",
+    "db.namespace",
+    "db.name",
+    "messaging.destination.name",
+    "messaging.destination",
+    "service.peer.name",
+    "peer.service",
+    "server.address",
+    "net.peer.name",
+    "peer.hostname",
+    "http.host",
+    "server.port",
+    "net.peer.port",
+    "url.full",
+    "http.url",
+    "network.peer.address",
+    "net.sock.peer.addr",
+    "net.peer.ip",
+];
+const COUNT: usize = 31;
+
+/// An attribute's name and its index in [`NAMES`].
+type Place = (&'static [u8], usize);
+
+/// Places of [`NAMES`] by the length of the name: most attributes are told off by it.
+static BY_LENGTH: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
+    let longest = NAMES.iter().map(|n| n.len()).max().unwrap_or(0);
+    let mut table = vec![Vec::new(); longest + 1];
+    for (place, name) in NAMES.iter().enumerate() {
+        table[name.len()].push((name.as_bytes(), place));
+    }
+    table
+});
+
+/// The attributes of one span that are understood; everything else is passed over.
+#[derive(Default)]
+pub struct Known<'a> {
+    found: [Option<Cow<'a, str>>; COUNT],
+    any: bool,
+}
+
+impl<'a> Known<'a> {
+    /// The place of an attribute of that name; `None` when it says nothing here.
+    #[inline]
+    pub fn place(name: &[u8]) -> Option<usize> {
+        let same = BY_LENGTH.get(name.len())?;
+        same.iter().find(|(n, _)| *n == name).map(|(_, place)| *place)
+    }
+
+    /// Keeps the first value that is not empty.
+    #[inline]
+    pub fn put(&mut self, place: usize, value: Cow<'a, str>) {
+        if let Some(slot) = self.found.get_mut(place)
+            && slot.is_none()
+            && !value.is_empty()
+        {
+            *slot = Some(value);
+            self.any = true;
+        }
+    }
+
+    /// The value of the first of the names that is there; empty without any.
+    fn get(&self, names: &[&str]) -> &str {
+        let value = |n: &&str| self.found.get(Self::place(n.as_bytes())?)?.as_deref();
+        names.iter().find_map(value).unwrap_or_default()
+    }
+}
+
 /// Reads a span's own attributes: errors, the callee, database statement, messaging.
 pub fn attributes(all: &[(&str, &str)], span: &mut RawSpan, symbols: &mut Symbols) {
-    let get = |names: &[&str]| {
-        let value = |n: &&str| all.iter().find(|(k, v)| k == n && !v.is_empty()).map(|(_, v)| *v);
-        names.iter().find_map(value).unwrap_or_default()
-    };
+    let mut known = Known::default();
+    for (key, value) in all {
+        if let Some(place) = Known::place(key.as_bytes()) {
+            known.put(place, Cow::Borrowed(value));
+        }
+    }
+    understand(&known, span, symbols);
+}
+
+/// Sets what the known attributes say about a span whose kind and status are read already.
+pub fn understand(known: &Known, span: &mut RawSpan, symbols: &mut Symbols) {
+    if !known.any {
+        return;
+    }
+    let get = |names: &[&str]| known.get(names);
     let client = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
-    errors(&get, client, span, symbols);
+    errors(known, client, span, symbols);
     let system = get(&["db.system.name", "db.system"]);
     span.db_system = symbols.intern(system);
     let statement = get(&["db.query.text", "db.statement"]);
     if !statement.is_empty() {
-        span.statement = symbols.intern(&sql::normalize(statement).text);
+        span.statement = symbols.statement(statement, |s| sql::normalize(s).text);
     }
     let destination = get(&["messaging.destination.name", "messaging.destination"]);
     span.messaging = !destination.is_empty();
     if client || !system.is_empty() {
-        span.peer = peer(&get, system, destination, symbols);
+        span.peer = peer(known, system, destination, symbols);
     }
 }
 
-fn errors<'a>(
-    get: &dyn Fn(&[&str]) -> &'a str,
-    client: bool,
-    span: &mut RawSpan,
-    symbols: &mut Symbols,
-) {
+fn errors(known: &Known, client: bool, span: &mut RawSpan, symbols: &mut Symbols) {
+    let get = |names: &[&str]| known.get(names);
     let status: u32 = get(&["http.response.status_code", "http.status_code"]).parse().unwrap_or(0);
     let grpc = get(&["rpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code"]);
     let grpc_failed = match grpc {
@@ -138,12 +271,8 @@ fn errors<'a>(
     span.error_type = symbols.intern(what);
 }
 
-fn peer<'a>(
-    get: &dyn Fn(&[&str]) -> &'a str,
-    system: &str,
-    destination: &str,
-    symbols: &mut Symbols,
-) -> Sym {
+fn peer(known: &Known, system: &str, destination: &str, symbols: &mut Symbols) -> Sym {
+    let get = |names: &[&str]| known.get(names);
     let named = get(&["service.peer.name", "peer.service"]);
     let address = get(&["server.address", "net.peer.name", "peer.hostname", "http.host"]);
     let port = get(&["server.port", "net.peer.port"]);

@@ -5,7 +5,7 @@ use super::super::json_scan::{self, Elements};
 use super::super::raw::{Raw, RawSpan, SpanKind};
 use super::super::spans::{self, or_default};
 use super::super::{Head, Input};
-use crate::model::{GapKind, Micros};
+use crate::model::Micros;
 use crate::time;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -231,33 +231,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
     }
 }
 
-/// Reads every resource-spans element of every document or line.
-pub fn read(input: &Input, raw: &mut Raw) {
-    let text = input.bytes;
-    let mut defects = Vec::new();
-    let documents = json_scan::documents(text, |at| defects.push(at));
-    for (base, document) in documents {
-        let Some(open) = json_scan::find_array(document, &KEYS) else { continue };
-        let mut elements = Elements::new(document, open);
-        for (at, element) in elements.by_ref() {
-            match serde_json::from_slice::<ResourceSpans>(element) {
-                Ok(group) => resource(input, &group, raw),
-                Err(e) if span_by_span(input, base + at, element, raw) == 0 => {
-                    let line = || Some(input.line(base + at));
-                    let first = || (line(), format!("resource spans: {e}"));
-                    raw.skip_like(input.file, "resource spans", 1, first);
-                }
-                Err(_) => {}
+/// Reads every resource-spans element of a document that is not of the usual shape.
+pub fn document(input: &Input, base: usize, document: &[u8], raw: &mut Raw) {
+    input.elements((base, document), &KEYS, "a span group", raw, |at, element, raw| {
+        match serde_json::from_slice::<ResourceSpans>(element) {
+            Ok(group) => resource(input, &group, raw),
+            Err(e) if span_by_span(input, at, element, raw) == 0 => {
+                let first = || (Some(input.line(at)), format!("resource spans: {e}"));
+                raw.skip_like(input.file, "resource spans", 1, first);
             }
+            Err(_) => {}
         }
-        if let Some(at) = elements.broken {
-            let line = input.line(base + at);
-            let what = format!("the file ends inside a span group, at byte {}", base + at);
-            raw.gap(GapKind::Truncated, input.file, Some(line), what);
-            defects.clear();
-        }
-    }
-    input.skip_defects(&defects, "not a JSON document", raw);
+    });
 }
 
 /// Reads a group that has a defect, each span by itself; gives the number of spans seen.
@@ -276,17 +261,25 @@ fn span_by_span(input: &Input, base: usize, group: &[u8], raw: &mut Raw) -> usiz
         from = open + 1;
         for (at, element) in Elements::new(group, open) {
             (seen, from) = (seen + 1, at + element.len());
-            match serde_json::from_slice::<Span>(element) {
-                Ok(span) => one(input, &span, identity, raw),
-                Err(e) => {
-                    let line = || Some(input.line(base + at));
-                    let first = || (line(), format!("a span is not readable: {e}"));
-                    raw.skip_like(input.file, "span", 1, first);
-                }
-            }
+            lone_span_of(input, identity, base + at, element, raw);
         }
     }
     seen
+}
+
+/// Reads one span by itself; what it belongs to is set later.
+pub fn lone_span(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
+    lone_span_of(input, RawSpan::default(), at, element, raw);
+}
+
+fn lone_span_of(input: &Input, owner: RawSpan, at: usize, element: &[u8], raw: &mut Raw) {
+    match serde_json::from_slice::<Span>(element) {
+        Ok(span) => one(input, &span, owner, raw),
+        Err(e) => {
+            let first = || (Some(input.line(at)), format!("a span is not readable: {e}"));
+            raw.skip_like(input.file, "span", 1, first);
+        }
+    }
 }
 
 fn identity(resource: &Resource, raw: &mut Raw) -> RawSpan {
@@ -336,7 +329,6 @@ fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) {
         out.end = out.start;
     }
     raw.spans.push(out);
-    raw.rows(input.file, 1);
 }
 
 #[cfg(test)]

@@ -1,0 +1,149 @@
+//! One stored file to what its reader makes of it: unpacked, recognised, whole or in blocks.
+
+use super::decode::{self, Unpacked};
+use super::raw::{InputFile, Raw};
+use super::stream::{self, BLOCK};
+use super::taken::Taken;
+use super::{BYTES_MAX, Head, Input, READERS, Reader, head, json_scan};
+use crate::model::{Gap, GapKind};
+use crate::time::Zone;
+use std::io::Read;
+
+/// A file's name and what is known from outside about its times.
+pub struct Source<'a> {
+    pub shown: &'a str,
+    pub zone: &'a Zone,
+    pub taken: Taken,
+}
+
+impl<'a> Source<'a> {
+    /// A file that gave nothing, and why.
+    pub fn unreadable(&self, what: String) -> Raw {
+        let gaps = vec![Gap::at(GapKind::Unreadable, self.shown, None, what)];
+        Raw { files: vec![InputFile::named(self.shown)], gaps, ..Raw::default() }
+    }
+
+    /// The file's name without its folders.
+    pub fn name(&self) -> &'a str {
+        self.shown.rsplit('/').next().unwrap_or(self.shown)
+    }
+
+    /// What a reader gets: bytes that begin on a line of the file.
+    pub fn input(&self, bytes: &'a [u8], first_line: u64) -> Input<'a> {
+        Input { file: 0, path: self.shown, bytes, zone: self.zone, first_line, taken: self.taken }
+    }
+}
+
+/// Reads what a file of `len` stored bytes holds, or notes why it could not be had.
+pub fn read(source: &Source, stored: impl Read + Send + 'static, len: u64) -> Raw {
+    let mut unpacked = match Unpacked::new(stored, len) {
+        Ok(unpacked) => unpacked,
+        Err(e) => return source.unreadable(format!("cannot be read: {e}")),
+    };
+    let mut raw = Raw { files: vec![InputFile::named(source.shown)], ..Raw::default() };
+    let mut text = Vec::new();
+    let mut defect = unpacked.append(&mut text, BLOCK as u64);
+    let more = text.len() == BLOCK;
+    let head = Head::new(source.name(), &text);
+    let lines = reader_of(&head).filter(|r| more && r.lines && stream::is_lines(&head, &text));
+    if let Some(reader) = lines {
+        reader.name.clone_into(&mut raw.files[0].reader);
+        stream::read(source, reader, text, &mut unpacked, &mut raw);
+    } else {
+        if more {
+            defect = unpacked.append(&mut text, BYTES_MAX - BLOCK as u64);
+        }
+        if text.len() as u64 == BYTES_MAX {
+            return source.unreadable(format!("larger than {} GiB: not read", BYTES_MAX >> 30));
+        }
+        whole(source, &decode::plain(text), &mut raw);
+    }
+    if unpacked.is_bomb() {
+        defect = Some("decompression stopped: no telemetry is packed so well".to_owned());
+    }
+    if let Some(what) = defect {
+        raw.gaps.insert(0, Gap::at(GapKind::Truncated, source.shown, None, what));
+    }
+    (raw.files[0].sha256, raw.files[0].bytes) = unpacked.finish();
+    raw
+}
+
+/// Reads a text that is in memory.
+fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
+    let head = Head::new(source.name(), bytes);
+    let sections = sections(&head, bytes);
+    if sections.is_empty() {
+        raw.gap(GapKind::Unreadable, 0, None, head::what_it_is(&head));
+        return;
+    }
+    raw.files[0].reader = names(&sections);
+    for section in &sections {
+        let input = source.input(&bytes[section.from..section.to], section.first_line);
+        match section.reader {
+            Some(reader) => (reader.read)(&input, raw),
+            None => {
+                let what = head::what_it_is(&Head::new(source.name(), input.bytes));
+                raw.skip_like(0, "document", 1, || (Some(input.first_line), what));
+            }
+        }
+    }
+    if raw.gaps.is_empty() && raw.files[0].rows == 0 {
+        raw.gap(GapKind::Missing, 0, None, "recognised, but there is not one row in it");
+    }
+}
+
+/// A stretch of a file that one reader reads; `None` where none accepts it.
+struct Section {
+    from: usize,
+    to: usize,
+    first_line: u64,
+    reader: Option<&'static Reader>,
+}
+
+/// Largest JSON file that is looked through for documents of several kinds.
+const MIXED_MAX: usize = 64 << 20;
+
+fn reader_of(head: &Head) -> Option<&'static Reader> {
+    READERS.iter().find(|r| (r.accepts)(head))
+}
+
+/// The stretches of a file: one, unless it is JSON whose documents are of several kinds (exports
+/// put together with `cat`). Empty when no reader accepts anything.
+fn sections(head: &Head, bytes: &[u8]) -> Vec<Section> {
+    let reader = reader_of(head);
+    let whole = Section { from: 0, to: bytes.len(), first_line: 1, reader };
+    if !head.is_json() || bytes.len() > MIXED_MAX {
+        return reader.map(|_| whole).into_iter().collect();
+    }
+    let mut found: Vec<Section> = Vec::new();
+    let mut lines = json_scan::Lines::new(bytes);
+    for (from, document) in json_scan::documents(bytes, |_| {}) {
+        let reader = reader_of(&Head::new(head.name, document));
+        let same = |s: &Section| s.reader.map(|r| r.name) == reader.map(|r| r.name);
+        match found.last_mut().filter(|s| same(s)) {
+            Some(last) => last.to = from + document.len(),
+            None => {
+                let (to, first_line) = (from + document.len(), lines.of(from));
+                found.push(Section { from, to, first_line, reader });
+            }
+        }
+    }
+    let known = found.iter().filter(|s| s.reader.is_some()).count();
+    match known {
+        // What stands before, between and behind the documents belongs to their only reader.
+        _ if found.len() < 2 => reader.map(|_| whole).into_iter().collect(),
+        0 => Vec::new(),
+        _ => found,
+    }
+}
+
+/// The names of a file's readers, each once.
+fn names(sections: &[Section]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in sections.iter().filter_map(|s| s.reader).map(|r| r.name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" + ")
+}

@@ -1,0 +1,156 @@
+//! Large files of one document a line, read in blocks: memory holds a few blocks and what was read
+//! out of them, however long the file is, and blocks are parsed at the same time.
+//!
+//! Blocks have one size on every machine, so that the result does not depend on the machine.
+
+use super::decode::Unpacked;
+use super::file::Source;
+use super::head::{Head, Reader};
+use super::json_scan;
+use super::raw::{InputFile, Raw};
+use crate::model::{Gap, GapKind};
+use rayon::prelude::*;
+use std::io::Read;
+use std::sync::mpsc;
+
+/// Text that one task parses; a file that is shorter is read whole.
+pub const BLOCK: usize = 4 << 20;
+/// Blocks that are read ahead while others are parsed.
+const AHEAD: usize = 4;
+/// Longest line that is read; a longer one cannot be a document of a stream.
+const LINE_MAX: usize = 512 << 20;
+
+/// Says whether a text is lines of one document each, as far as its first block tells.
+pub fn is_lines(head: &Head, block: &[u8]) -> bool {
+    let from = json_scan::skip_space(block, 0);
+    let Some(end) = memchr::memchr(b'\n', block.get(from..).unwrap_or_default()) else {
+        return false;
+    };
+    let whole = json_scan::value_end(block, from) == Some(from + end)
+        || block.get(from + end - 1) == Some(&b'\r');
+    head.is_json() && whole
+}
+
+/// Blocks of whole lines out of anything that can be read.
+struct Blocks<R> {
+    from: R,
+    /// Read, but not handed out: the beginning of a line.
+    rest: Vec<u8>,
+    done: bool,
+}
+
+impl<R: Read> Blocks<R> {
+    /// The next block; `None` at the end. An error of reading ends the text there.
+    fn next(&mut self, defect: &mut Option<String>) -> Option<Vec<u8>> {
+        let mut block = std::mem::take(&mut self.rest);
+        while !self.done {
+            let filled = block.len();
+            // One line may be longer than a block.
+            let wanted = if filled < BLOCK { BLOCK - filled } else { filled };
+            let got = self.from.by_ref().take(wanted as u64).read_to_end(&mut block);
+            self.done = !matches!(got, Ok(n) if n == wanted) || block.len() > LINE_MAX;
+            if let Err(e) = got {
+                *defect = Some(format!("reading stopped: {e}"));
+            }
+            if block.len() > LINE_MAX {
+                *defect = Some(format!("a line is longer than {} MiB", LINE_MAX >> 20));
+            }
+            if let Some(end) = memchr::memrchr(b'\n', &block).filter(|_| !self.done) {
+                self.rest.extend_from_slice(&block[end + 1..]);
+                block.truncate(end + 1);
+                return Some(block);
+            }
+        }
+        (!block.is_empty()).then_some(block)
+    }
+}
+
+/// Reads a file in blocks; `first` is what was read of it already.
+pub fn read(
+    source: &Source,
+    reader: &'static Reader,
+    first: Vec<u8>,
+    unpacked: &mut Unpacked,
+    raw: &mut Raw,
+) {
+    let (send, receive) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+    let mut defect = None;
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut defect = None;
+            let mut blocks = Blocks { from: unpacked, rest: first, done: false };
+            // The other side is gone only if it failed.
+            while let Some(block) = blocks.next(&mut defect)
+                && send.send(block).is_ok()
+            {}
+            drop(send);
+            defect
+        });
+        let mut first_line = 1;
+        while let Ok(block) = receive.recv() {
+            let mut group = vec![block];
+            group.extend(receive.try_iter().take(rayon::current_num_threads() - 1));
+            let starts = group.iter().scan(first_line, |line, block| {
+                let own = *line;
+                *line += memchr::memchr_iter(b'\n', block).count() as u64;
+                Some((own, *line))
+            });
+            let starts: Vec<(u64, u64)> = starts.collect();
+            first_line = starts.last().map_or(first_line, |s| s.1);
+            let parts: Vec<Raw> = group
+                .par_iter()
+                .zip(starts)
+                .map(|(block, (first_line, _))| part(source, reader, block, first_line))
+                .collect();
+            for part in parts {
+                raw.absorb_block(part);
+            }
+        }
+        defect = reading.join().unwrap_or_else(|_| Some("reading failed".to_owned()));
+    });
+    if let Some(what) = defect {
+        raw.gaps.push(Gap::at(GapKind::Truncated, source.shown, None, what));
+    }
+}
+
+fn part(source: &Source, reader: &'static Reader, block: &[u8], first_line: u64) -> Raw {
+    let mut raw = Raw { files: vec![InputFile::named(source.shown)], ..Raw::default() };
+    (reader.read)(&source.input(block, first_line), &mut raw);
+    raw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(text: &[u8]) -> Vec<usize> {
+        let mut blocks = Blocks { from: text, rest: Vec::new(), done: false };
+        let mut defect = None;
+        let mut sizes = Vec::new();
+        while let Some(block) = blocks.next(&mut defect) {
+            sizes.push(block.len());
+        }
+        assert_eq!(defect, None);
+        sizes
+    }
+
+    #[test]
+    fn blocks_end_with_lines_and_nothing_is_lost() {
+        assert_eq!(blocks(b""), Vec::<usize>::new());
+        assert_eq!(blocks(b"a\nb"), [3]);
+        let line = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1000));
+        let text = line.repeat(2 * BLOCK / line.len() + 7);
+        let sizes = blocks(text.as_bytes());
+        assert_eq!(sizes.iter().sum::<usize>(), text.len());
+        assert!(sizes.len() > 2 && sizes.iter().all(|s| s % line.len() == 0), "{sizes:?}");
+        let long = "y".repeat(3 * BLOCK);
+        assert_eq!(blocks(format!("{long}\nz\n").as_bytes()).iter().sum::<usize>(), 3 * BLOCK + 3);
+    }
+
+    #[test]
+    fn lines_are_told_from_a_document_over_many_lines() {
+        let is = |text: &str| is_lines(&Head::new("a.json", text.as_bytes()), text.as_bytes());
+        assert!(is("{\"a\":1}\n{\"a\":2}\n") && is("{\"a\":1}\r\n{\"a\":2}\r\n"));
+        assert!(!is("{\n\"a\":1}\n") && !is("{\"a\":1}") && !is("a,b\n1,2\n"));
+    }
+}
