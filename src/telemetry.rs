@@ -14,14 +14,14 @@ use polars::prelude::*;
 /// (microseconds, UTC), `v` f64 (base unit). Sorted by series, then time.
 pub const SAMPLES: [&str; 3] = ["series", "t", "v"];
 
-/// Columns of the spans frame. Entities and symbols are u32, [`NONE`] where there is none.
+/// Columns of the spans frame. Rows, entities and symbols are u32, [`NONE`] where there is none.
 ///
-/// `trace` u64, `span` u64, `parent` u64 (0 for a root), `service` u32, `instance` u32, `version`
-/// u32, `op` u32 (symbol), `kind` u32 (0 internal, 1 server, 2 client, 3 producer, 4 consumer),
-/// `start` i64, `end` i64, `error` bool, `peer` u32 (entity called), `etype` u32 (symbol).
-pub const SPANS: [&str; 13] = [
-    "trace", "span", "parent", "service", "instance", "version", "op", "kind", "start", "end",
-    "error", "peer", "etype",
+/// `parent` u32 (row of the parent span), `service` u32, `instance` u32, `version` u32, `op` u32
+/// (symbol), `kind` u32 (0 internal, 1 server, 2 client, 3 producer, 4 consumer), `start` i64,
+/// `end` i64, `error` bool, `peer` u32 (entity called), `etype` u32 (symbol).
+pub const SPANS: [&str; 11] = [
+    "parent", "service", "instance", "version", "op", "kind", "start", "end", "error", "peer",
+    "etype",
 ];
 
 /// Marks a missing entity in a frame.

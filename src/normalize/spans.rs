@@ -7,13 +7,13 @@ use crate::ingest::raw::{Raw, RawSpan, SpanKind, Sym};
 use crate::model::{EntityId, EntityKind};
 use crate::telemetry::{NONE, frame_error};
 use polars::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Services by span first, so that labels and peers resolve to them.
 pub fn register(raw: &Raw, resolver: &mut Resolver) {
-    let services: BTreeMap<&str, ()> =
-        raw.spans.iter().map(|s| (raw.symbols.text(s.service), ())).collect();
-    for name in services.keys().filter(|n| !n.is_empty()) {
+    let symbols: BTreeSet<Sym> = raw.spans.iter().map(|s| s.service).collect();
+    let services: BTreeSet<&str> = symbols.into_iter().map(|s| raw.symbols.text(s)).collect();
+    for name in services.into_iter().filter(|n| !n.is_empty()) {
         resolver.graph.top(EntityKind::Service, name);
     }
 }
@@ -62,7 +62,8 @@ pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
         peer.push(p);
         etype.push(span.error_type.0);
     }
-    parent_edges(raw, &service, resolver);
+    let parent = parents(&raw.spans);
+    parent_edges(raw, &parent, &service, resolver);
     let kind = |s: &RawSpan| match s.kind {
         SpanKind::Internal => 0u32,
         SpanKind::Server => 1,
@@ -70,12 +71,9 @@ pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
         SpanKind::Producer => 3,
         SpanKind::Consumer => 4,
     };
-    let trace = |s: &RawSpan| (s.trace >> 64) as u64 ^ s.trace as u64;
     let spans = &raw.spans;
     df!(
-        "trace" => spans.iter().map(trace).collect::<Vec<u64>>(),
-        "span" => spans.iter().map(|s| s.span).collect::<Vec<u64>>(),
-        "parent" => spans.iter().map(|s| s.parent).collect::<Vec<u64>>(),
+        "parent" => parent,
         "service" => service,
         "instance" => instance,
         "version" => version,
@@ -90,18 +88,31 @@ pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
     .map_err(frame_error("spans"))
 }
 
+/// The row of each span's parent, [`NONE`] where it was not recorded; of spans with one id in one
+/// trace the first counts.
+fn parents(spans: &[RawSpan]) -> Vec<u32> {
+    let trace = |s: &RawSpan| (s.trace >> 64) as u64 ^ s.trace as u64;
+    let mut rows: hashbrown::HashMap<(u64, u64), u32> = hashbrown::HashMap::new();
+    rows.reserve(spans.len());
+    for (row, span) in spans.iter().enumerate() {
+        rows.entry((trace(span), span.span)).or_insert(row as u32);
+    }
+    let parent = |s: &RawSpan| match s.parent {
+        0 => NONE,
+        id => rows.get(&(trace(s), id)).copied().unwrap_or(NONE),
+    };
+    spans.iter().map(parent).collect()
+}
+
 /// A span whose parent is of another service proves a call between the two.
-fn parent_edges(raw: &Raw, service: &[u32], resolver: &mut Resolver) {
-    let at: HashMap<(u128, u64), usize> =
-        raw.spans.iter().enumerate().map(|(i, s)| ((s.trace, s.span), i)).collect();
-    let mut edges: Vec<(u32, u32, bool)> = Vec::new();
-    for (i, span) in raw.spans.iter().enumerate().filter(|(_, s)| s.parent != 0) {
-        if let Some(p) = at.get(&(span.trace, span.parent)).filter(|p| service[**p] != service[i]) {
-            edges.push((service[*p], service[i], span.kind == SpanKind::Consumer));
+fn parent_edges(raw: &Raw, parent: &[u32], service: &[u32], resolver: &mut Resolver) {
+    let mut edges: BTreeSet<(u32, u32, bool)> = BTreeSet::new();
+    for ((span, row), callee) in raw.spans.iter().zip(parent).zip(service) {
+        let caller = service.get(*row as usize).copied().unwrap_or(*callee);
+        if caller != *callee {
+            edges.insert((caller, *callee, span.kind == SpanKind::Consumer));
         }
     }
-    edges.sort_unstable();
-    edges.dedup();
     for (from, to, messages) in edges {
         let kind = if messages { EdgeKind::Messages } else { EdgeKind::Calls };
         resolver.graph.connect(EntityId(from), EntityId(to), kind, EdgeSource::Traces);

@@ -1,6 +1,6 @@
 //! Series per service, instance and edge from spans: rate, errors, mean duration and own time.
 
-use super::traces::{Columns, at_least, is_client};
+use super::traces::{Columns, f64s, i64s, u32s};
 use super::{Origin, SignalSeries, Source};
 use crate::graph::Graph;
 use crate::model::{EntityId, Micros, SECOND, Subject};
@@ -45,7 +45,8 @@ impl<'a> Maker<'a> {
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
         let count = ((last - first) / bucket).min(1_000_000);
         let file = telemetry.trace_file.and_then(|f| telemetry.files.get(f as usize));
-        let entries = group(spans, &["service"], Some(col("entry")))?;
+        let columns = Spans::of(spans)?;
+        let entries = columns.group(|i| columns.entry[i].then(|| [columns.service[i], NONE]));
         let entries = entries.into_iter().map(|(k, v)| (k[0], v)).collect();
         Ok(Maker {
             table: &telemetry.signals,
@@ -58,11 +59,12 @@ impl<'a> Maker<'a> {
     }
 
     pub fn services(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let all = group(spans, &["service"], Some(is_client().not()))?;
+        let c = Spans::of(spans)?;
+        let all = c.group(|i| (!c.waits(i)).then(|| [c.service[i], NONE]));
         for (service, cells) in &self.entries {
             let subject = Subject::Entity(EntityId(*service));
             self.red(subject, cells, false, out);
-            let Some(own) = all.get(&vec![*service]) else { continue };
+            let Some(own) = all.get(&[*service, NONE]) else { continue };
             let requests = cells.values().map(|c| c.count).sum();
             let points = self.means(own, requests, |c| (c.self_time, c.usual_self));
             self.emit("trace.self_time", subject, Stat::Mean, points, out);
@@ -71,8 +73,9 @@ impl<'a> Maker<'a> {
     }
 
     pub fn instances(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let known = col("entry").and(col("instance").neq(lit(NONE)));
-        let groups = group(spans, &["service", "instance"], Some(known))?;
+        let c = Spans::of(spans)?;
+        let known = |i: usize| c.entry[i] && c.instance[i] != NONE;
+        let groups = c.group(|i| known(i).then(|| [c.service[i], c.instance[i]]));
         let mut count: BTreeMap<u32, usize> = BTreeMap::new();
         for key in groups.keys() {
             *count.entry(key[0]).or_default() += 1;
@@ -85,12 +88,12 @@ impl<'a> Maker<'a> {
 
     /// Edges as the caller's client spans see them; as the callee's spans see them elsewhere.
     pub fn edges(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let client =
-            is_client().and(col("peer").neq(lit(NONE))).and(col("peer").neq(col("service")));
-        let seen = group(spans, &["service", "peer"], Some(client))?;
-        let inner = col("p_service").is_not_null().and(col("p_service").neq(col("service")));
-        let served = group(spans, &["p_service", "service"], Some(inner))?;
-        let pairs: BTreeSet<&Vec<u32>> = seen.keys().chain(served.keys()).collect();
+        let c = Spans::of(spans)?;
+        let client = |i: usize| c.waits(i) && c.peer[i] != NONE && c.peer[i] != c.service[i];
+        let seen = c.group(|i| client(i).then(|| [c.service[i], c.peer[i]]));
+        let inner = |i: usize| c.p_service[i] != NONE && c.entry[i];
+        let served = c.group(|i| inner(i).then(|| [c.p_service[i], c.service[i]]));
+        let pairs: BTreeSet<&[u32; 2]> = seen.keys().chain(served.keys()).collect();
         for pair in pairs {
             let Some(cells) = seen.get(pair).or(served.get(pair)) else { continue };
             let subject = Subject::Edge(EntityId(pair[0]), EntityId(pair[1]));
@@ -189,48 +192,96 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// Groups spans by u32 columns and bucket.
-fn group(spans: &DataFrame, by: &[&str], keep: Option<Expr>) -> PolarsResult<Cells<Vec<u32>>> {
-    let mut keys: Vec<Expr> = by.iter().map(|k| col(*k)).collect();
-    keys.push(col("bucket"));
-    let frame = match keep {
-        Some(keep) => spans.clone().lazy().filter(keep),
-        None => spans.clone().lazy(),
-    };
-    let of_operation: Vec<Expr> = by.iter().chain(&["op"]).map(|k| col(*k)).collect();
-    let usual = |time: &str| -> PolarsResult<Expr> {
-        Ok(at_least(col(time).median().over(of_operation.clone())?, 1e-6))
-    };
-    let rows = frame
-        .with_columns([usual("dur")?.alias("usual"), usual("self")?.alias("usual_self")])
-        .group_by(keys)
-        .agg([
-            len().cast(DataType::Float64).alias("n"),
-            col("error").cast(DataType::Float64).sum().alias("errors"),
-            col("dur").sum().alias("d"),
-            col("self").sum().alias("s"),
-            col("usual").sum(),
-            col("usual_self").sum(),
-        ])
-        .collect()?;
-    let c = Columns(&rows);
-    let ids = by.iter().map(|k| c.u(k)).collect::<PolarsResult<Vec<_>>>()?;
-    let (t, n, errors, d, s) = (c.i("bucket")?, c.f("n")?, c.f("errors")?, c.f("d")?, c.f("s")?);
-    let (usual, usual_self) = (c.f("usual")?, c.f("usual_self")?);
-    let mut cells: Cells<Vec<u32>> = BTreeMap::new();
-    for i in 0..t.len() {
-        let key: Vec<u32> = ids.iter().map(|column| column[i]).collect();
-        let cell = Cell {
-            count: n[i],
-            errors: errors[i],
-            duration: d[i],
-            self_time: s[i],
-            usual: usual[i],
-            usual_self: usual_self[i],
+/// The columns of the spans frame that the series are made of.
+struct Spans<'f> {
+    service: &'f [u32],
+    instance: &'f [u32],
+    op: &'f [u32],
+    kind: &'f [u32],
+    peer: &'f [u32],
+    p_service: &'f [u32],
+    bucket: &'f [i64],
+    dur: &'f [f64],
+    own: &'f [f64],
+    error: Vec<bool>,
+    entry: Vec<bool>,
+}
+
+impl<'f> Spans<'f> {
+    fn of(frame: &'f DataFrame) -> PolarsResult<Self> {
+        let bools = |name: &str| -> PolarsResult<Vec<bool>> {
+            Ok(frame.column(name)?.bool()?.iter().map(|v| v.unwrap_or(false)).collect())
         };
-        cells.entry(key).or_default().insert(t[i], cell);
+        Ok(Spans {
+            service: u32s(frame, "service")?,
+            instance: u32s(frame, "instance")?,
+            op: u32s(frame, "op")?,
+            kind: u32s(frame, "kind")?,
+            peer: u32s(frame, "peer")?,
+            p_service: u32s(frame, "p_service")?,
+            bucket: i64s(frame, "bucket")?,
+            dur: f64s(frame, "dur")?,
+            own: f64s(frame, "self")?,
+            error: bools("error")?,
+            entry: bools("entry")?,
+        })
     }
-    Ok(cells)
+
+    /// The span waits for somebody else.
+    fn waits(&self, row: usize) -> bool {
+        matches!(self.kind[row], 2 | 3)
+    }
+
+    /// Sums the spans that have a key by key and bucket.
+    fn group(&self, key: impl Fn(usize) -> Option<[u32; 2]>) -> Cells<[u32; 2]> {
+        let mut numbers: hashbrown::HashMap<([u32; 2], u32), u32> = hashbrown::HashMap::new();
+        let mut rows: Vec<(u32, u32)> = Vec::new();
+        let mut keys = Vec::new();
+        for row in 0..self.service.len() {
+            let Some(key) = key(row) else { continue };
+            let number = *numbers.entry((key, self.op[row])).or_insert_with(|| {
+                keys.push(key);
+                keys.len() as u32 - 1
+            });
+            rows.push((number, row as u32));
+        }
+        rows.sort_unstable();
+        let mut cells: Cells<[u32; 2]> = BTreeMap::new();
+        for of_operation in rows.chunk_by(|a, b| a.0 == b.0) {
+            let all = || of_operation.iter().map(|r| r.1 as usize);
+            let usual = median(all().map(|r| self.dur[r])).max(LEAST);
+            let usual_self = median(all().map(|r| self.own[r])).max(LEAST);
+            let own = cells.entry(keys[of_operation[0].0 as usize]).or_default();
+            for row in all() {
+                let cell = own.entry(self.bucket[row]).or_default();
+                cell.count += 1.0;
+                cell.errors += f64::from(u8::from(self.error[row]));
+                cell.duration += self.dur[row];
+                cell.self_time += self.own[row];
+                cell.usual += usual;
+                cell.usual_self += usual_self;
+            }
+        }
+        cells
+    }
+}
+
+/// A usual time is at least one microsecond.
+const LEAST: f64 = 1e-6;
+
+/// The middle value, or the mean of the two middle values.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return 0.0;
+    }
+    let even = values.len().is_multiple_of(2);
+    let (below, high, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    match even {
+        true => (below.iter().copied().fold(f64::MIN, f64::max) + *high) / 2.0,
+        false => *high,
+    }
 }
 
 #[cfg(test)]
@@ -239,17 +290,23 @@ mod tests {
 
     /// Mean durations of one service whose spans are `(bucket, operation, seconds)`.
     fn means(spans: &[(i64, u32, f64)]) -> Vec<f64> {
-        let n = spans.len();
-        let frame = df!(
-            "service" => vec![0u32; n],
-            "op" => spans.iter().map(|s| s.1).collect::<Vec<_>>(),
-            "bucket" => spans.iter().map(|s| s.0).collect::<Vec<_>>(),
-            "error" => vec![false; n],
-            "dur" => spans.iter().map(|s| s.2).collect::<Vec<_>>(),
-            "self" => spans.iter().map(|s| s.2).collect::<Vec<_>>(),
-        );
-        let cells = group(&frame.expect("a frame"), &["service"], None).expect("grouped");
-        let cells = &cells[&vec![0u32]];
+        let (n, none) = (spans.len(), vec![NONE; spans.len()]);
+        let dur: Vec<f64> = spans.iter().map(|s| s.2).collect();
+        let columns = Spans {
+            service: &vec![0; n],
+            op: &spans.iter().map(|s| s.1).collect::<Vec<_>>(),
+            bucket: &spans.iter().map(|s| s.0).collect::<Vec<_>>(),
+            instance: &none,
+            peer: &none,
+            p_service: &none,
+            kind: &none,
+            dur: &dur,
+            own: &dur,
+            error: vec![false; n],
+            entry: vec![true; n],
+        };
+        let cells = columns.group(|i| Some([columns.service[i], NONE]));
+        let cells = &cells[&[0, NONE]];
         let (table, graph) = (SignalTable::built_in().expect("valid"), Graph::default());
         let maker = Maker {
             table: &table,

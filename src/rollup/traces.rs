@@ -75,36 +75,49 @@ pub fn roll_up(telemetry: &Telemetry, bucket: Micros) -> Result<TraceRollups> {
 /// Adds duration, bucket, self time and the parent's service and operation to every span.
 fn enriched(telemetry: &Telemetry, bucket: Micros) -> PolarsResult<DataFrame> {
     let mut spans = telemetry.spans.clone();
-    let covered = own_time::covered(&spans)?;
-    spans.with_column(Column::new("covered".into(), covered))?;
-    let spans = spans.lazy().with_columns([
-        ((col("end") - col("start")).cast(DataType::Float64) / lit(1e6)).alias("dur"),
-        ((col("start") - (col("start") % lit(bucket))).alias("bucket")),
-    ]);
-    let parents = spans.clone().select([
-        col("trace").alias("p_trace"),
-        col("span").alias("p_span"),
-        col("service").alias("p_service"),
-        col("op").alias("p_op"),
-    ]);
-    let parents = parents
-        .unique(Some(by_name(["p_trace", "p_span"], true, false)), UniqueKeepStrategy::First);
-    let left = JoinArgs::new(JoinType::Left);
-    spans
-        .join(parents, [col("trace"), col("parent")], [col("p_trace"), col("p_span")], left)
-        .with_columns([
-            at_least(col("dur") - col("covered"), 0.0).alias("self"),
-            col("p_service").is_null().or(col("p_service").neq(col("service"))).alias("entry"),
-        ])
-        .with_columns([
-            at_least(col("dur"), 1e-6).alias("dur_floor"),
-            at_least(col("self"), 1e-6).alias("self_floor"),
-        ])
-        .collect()
+    let (parent, service, op) =
+        (u32s(&spans, "parent")?, u32s(&spans, "service")?, u32s(&spans, "op")?);
+    let (start, end) = (i64s(&spans, "start")?, i64s(&spans, "end")?);
+    let covered = own_time::covered(parent, u32s(&spans, "kind")?, start, end);
+    let dur: Vec<f64> = start.iter().zip(end).map(|(s, e)| (e - s) as f64 / 1e6).collect();
+    let own: Vec<f64> = dur.iter().zip(covered).map(|(d, c)| (d - c).max(0.0)).collect();
+    let buckets: Vec<i64> = start.iter().map(|s| s - s % bucket).collect();
+    let of_parent = |column: &[u32]| -> Vec<u32> {
+        parent.iter().map(|p| column.get(*p as usize).copied().unwrap_or(NONE)).collect()
+    };
+    let (p_service, p_op) = (of_parent(service), of_parent(op));
+    let entry: Vec<bool> = p_service.iter().zip(service).map(|(p, s)| p != s).collect();
+    let added = [
+        Column::new("dur".into(), dur),
+        Column::new("self".into(), own),
+        Column::new("bucket".into(), buckets),
+        Column::new("p_service".into(), p_service),
+        Column::new("p_op".into(), p_op),
+        Column::new("entry".into(), entry),
+    ];
+    for column in added {
+        spans.with_column(column)?;
+    }
+    Ok(spans)
+}
+
+/// A column of a frame that was made in one piece, without nulls.
+pub fn u32s<'f>(frame: &'f DataFrame, name: &str) -> PolarsResult<&'f [u32]> {
+    frame.column(name)?.u32()?.cont_slice()
+}
+
+/// As [`u32s`].
+pub fn i64s<'f>(frame: &'f DataFrame, name: &str) -> PolarsResult<&'f [i64]> {
+    frame.column(name)?.i64()?.cont_slice()
+}
+
+/// As [`u32s`].
+pub fn f64s<'f>(frame: &'f DataFrame, name: &str) -> PolarsResult<&'f [f64]> {
+    frame.column(name)?.f64()?.cont_slice()
 }
 
 /// The expression, or `floor` where it is smaller.
-pub fn at_least(e: Expr, floor: f64) -> Expr {
+fn at_least(e: Expr, floor: f64) -> Expr {
     when(e.clone().gt(lit(floor))).then(e).otherwise(lit(floor))
 }
 
@@ -130,7 +143,7 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
     let rows = spans
         .clone()
         .lazy()
-        .with_columns([ln("dur_floor", "ln"), ln("self_floor", "self_ln")])
+        .with_columns([ln("dur", "ln"), ln("self", "self_ln")])
         .with_columns([when(is_client()).then(col("peer")).otherwise(lit(NONE)).alias("callee")])
         .group_by([col("service"), col("op"), col("entry"), col("callee"), col("bucket")])
         .agg([
@@ -174,20 +187,20 @@ fn operations(spans: &DataFrame) -> PolarsResult<Vec<OperationRow>> {
 }
 
 /// Spans that wait for somebody else.
-pub fn is_client() -> Expr {
+fn is_client() -> Expr {
     col("kind").eq(lit(2u32)).or(col("kind").eq(lit(3u32)))
 }
 
-/// Natural logarithm of a positive column.
+/// Natural logarithm of a column of seconds, of a microsecond at least.
 fn ln(from: &str, to: &str) -> Expr {
-    col(from).log(lit(std::f64::consts::E)).alias(to)
+    at_least(col(from), 1e-6).log(lit(std::f64::consts::E)).alias(to)
 }
 
 fn calls(spans: &DataFrame) -> PolarsResult<Vec<CallRow>> {
     let rows = spans
         .clone()
         .lazy()
-        .filter(col("p_service").is_not_null())
+        .filter(col("p_service").neq(lit(NONE)))
         .group_by([col("p_service"), col("p_op"), col("service"), col("op"), col("bucket")])
         .agg([len().cast(DataType::Float64).alias("n")])
         .collect()?;
