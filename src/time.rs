@@ -25,6 +25,14 @@ pub fn epoch_unit(typical: f64) -> EpochUnit {
     }
 }
 
+/// Decides the unit of a column of `cells` times by the median of those that are numbers; `None`
+/// where most are not.
+pub fn column_unit(mut numbers: Vec<f64>, cells: usize) -> Option<EpochUnit> {
+    let mostly = numbers.len() * 2 > cells;
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).filter(|_| mostly).map(|m| epoch_unit(*m))
+}
+
 /// Converts a numeric time; `None` when it is not finite or not a believable year.
 pub fn from_epoch(value: f64, unit: EpochUnit) -> Option<Micros> {
     let micros = match unit {

@@ -54,33 +54,64 @@ fn clean(cell: &[u8]) -> String {
 /// Reads the whole file; rows of another width than the header are counted and left out.
 pub fn table(input: &Input, raw: &mut Raw) -> Table {
     let mut table = Table::default();
-    let Some(d) = delimiter(input.bytes) else { return table };
+    let header = &mut table.header;
+    let (rows, lines) = (&mut table.rows, &mut table.lines);
+    each_row(
+        input,
+        raw,
+        |h| *header = h,
+        |line, record, _| {
+            rows.push(record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect());
+            lines.push(line);
+        },
+    );
+    table
+}
+
+/// The header and the first `most` rows of the header's width; `None` when the text is not delimited.
+pub fn sample(input: &Input, most: usize) -> Option<Table> {
+    let mut reader = builder(delimiter(input.bytes)?).from_reader(input.bytes);
+    let mut records = reader.byte_records().map_while(Result::ok);
+    let header: Vec<String> = records.next()?.iter().map(clean).collect();
+    let full = records.filter(|r| r.len() == header.len()).take(most);
+    let text = |r: csv::ByteRecord| r.iter().map(|c| String::from_utf8_lossy(c).into()).collect();
+    let rows: Vec<Vec<String>> = full.map(text).collect();
+    Some(Table { lines: vec![0; rows.len()], header, rows })
+}
+
+/// Hands over the header, then every row with its line; rows of another width than the header are
+/// counted and left out.
+pub fn each_row(
+    input: &Input,
+    raw: &mut Raw,
+    header: impl FnOnce(Vec<String>),
+    mut row: impl FnMut(u64, &csv::ByteRecord, &mut Raw),
+) {
+    let Some(d) = delimiter(input.bytes) else { return };
     let mut reader = builder(d).from_reader(input.bytes);
     let mut record = csv::ByteRecord::new();
+    let (mut header, mut width) = (Some(header), 0);
     loop {
-        let line = reader.position().line();
+        let line = reader.position().line() + input.first_line - 1;
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
-            Ok(true) if table.header.is_empty() => {
-                table.header = record.iter().map(clean).collect()
-            }
-            Ok(true) if record.len() != table.header.len() => {
-                let (is, want) = (record.len(), table.header.len());
-                let what = format!("row has {is} fields instead of {want}");
-                raw.skip(input.file, Some(line), what, 1);
-            }
-            Ok(true) => {
-                let row = record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-                table.rows.push(row);
-                table.lines.push(line);
-            }
+            Ok(true) => match header.take() {
+                Some(header) => {
+                    width = record.len();
+                    header(record.iter().map(clean).collect());
+                }
+                None if record.len() != width => {
+                    let what = format!("row has {} fields instead of {width}", record.len());
+                    raw.skip(input.file, Some(line), what, 1);
+                }
+                None => row(line, &record, raw),
+            },
             Err(e) => {
                 raw.skip(input.file, Some(line), format!("row is not readable: {e}"), 1);
                 break;
             }
         }
     }
-    table
 }
 
 #[cfg(test)]

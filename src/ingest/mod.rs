@@ -16,6 +16,7 @@ mod otlp;
 mod prometheus;
 pub mod raw;
 mod readers;
+mod rows;
 mod scan;
 mod sessions;
 mod spans;

@@ -2,11 +2,10 @@
 //! (`time, service, cpu, latency`). In: a header and rows of text. Out: series.
 
 use super::cell::{is_missing, quantity};
-use super::raw::{Raw, RawSeries};
+use super::raw::Raw;
+use super::rows::Rows;
 use super::{Head, Input, csv_text};
-use crate::model::Micros;
-use crate::time::{self, EpochUnit, Zone};
-use std::collections::{BTreeMap, HashMap};
+use crate::time::{self, Zone};
 
 /// Names of a time column.
 pub const TIME: [&str; 11] = [
@@ -85,18 +84,16 @@ pub fn accepts(head: &Head) -> bool {
 
 /// Reads a CSV, TSV or semicolon-separated file.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let table = csv_text::table(input, raw);
-    read_table(input, &table, raw);
+    read_rows(input, raw);
 }
 
 /// Parses the time column: text, or numbers whose unit is decided by their median.
+#[allow(dead_code)]
 pub fn times(cells: &[&str], zone: &Zone) -> Vec<Option<time::Parsed>> {
-    let mut numeric: Vec<f64> = cells.iter().filter_map(|c| c.trim().parse().ok()).collect();
-    let mostly = numeric.len() * 2 > cells.len();
-    numeric.sort_by(f64::total_cmp);
-    let unit = numeric.get(numeric.len() / 2).map_or(EpochUnit::Seconds, |m| time::epoch_unit(*m));
-    let one = |cell: &&str| match cell.trim().parse::<f64>() {
-        Ok(v) if mostly => {
+    let numbers = cells.iter().filter_map(|c| c.trim().parse().ok()).collect();
+    let unit = time::column_unit(numbers, cells.len());
+    let one = |cell: &&str| match (cell.trim().parse::<f64>(), unit) {
+        (Ok(v), Some(unit)) => {
             time::from_epoch(v, unit).map(|at| time::Parsed { at, zone_assumed: false })
         }
         _ => time::parse(cell, zone),
@@ -105,14 +102,14 @@ pub fn times(cells: &[&str], zone: &Zone) -> Vec<Option<time::Parsed>> {
 }
 
 /// What each column of a table is.
-struct Columns {
-    time: usize,
-    name: Option<usize>,
-    value: Option<usize>,
-    unit: Option<usize>,
-    statistic: Option<usize>,
-    labels: Vec<usize>,
-    metrics: Vec<usize>,
+pub struct Columns {
+    pub time: usize,
+    pub name: Option<usize>,
+    pub value: Option<usize>,
+    pub unit: Option<usize>,
+    pub statistic: Option<usize>,
+    pub labels: Vec<usize>,
+    pub metrics: Vec<usize>,
 }
 
 fn columns(table: &Table) -> Option<Columns> {
@@ -162,135 +159,29 @@ pub fn read_table(input: &Input, table: &Table, raw: &mut Raw) {
         raw.skip(input.file, Some(1), "a table without a numeric column", table.rows.len() as u64);
         return;
     }
-    let cells: Vec<&str> =
-        table.rows.iter().map(|r| r.get(c.time).map_or("", String::as_str)).collect();
-    let times = times(&cells, input.zone);
-    if times.iter().flatten().any(|t| t.zone_assumed) {
-        raw.zone_assumed(input.file);
+    let mut rows = Rows::new(c, &table.header);
+    for (cells, line) in table.rows.iter().zip(&table.lines) {
+        rows.add(*line, |i| cells.get(i).map_or(&b""[..], String::as_bytes), input, raw);
     }
-    let mut made = Made::default();
-    let all = [usize::MAX];
-    let metrics: &[usize] = if c.value.is_some() { &all } else { &c.metrics };
-    for (i, row) in table.rows.iter().enumerate() {
-        let line = table.lines.get(i).copied();
-        let Some(t) = times[i] else {
-            let first = || (line, format!("timestamp \"{}\" is not RFC 3339", cut(cells[i])));
-            raw.skip_like(input.file, "timestamp", 1, first);
-            continue;
-        };
-        for &m in metrics {
-            let cell = row.get(c.value.unwrap_or(m)).map_or("", String::as_str);
-            if is_missing(cell) {
-                continue;
-            }
-            let Some((v, unit)) = quantity(cell) else {
-                let first = || (line, format!("value \"{}\" is not a number", cut(cell)));
-                raw.skip_like(input.file, "value", 1, first);
-                continue;
-            };
-            made.add(&c, table, (i, m), unit, (t.at, v));
-        }
-    }
-    made.finish(input, table, raw);
+    rows.finish(input, raw);
 }
 
-fn cut(cell: &str) -> String {
-    cell.chars().take(40).collect()
-}
-
-/// One series of one notation: its cells name the base unit `unit`, or none.
-struct Part {
-    series: RawSeries,
-    unit: &'static str,
-    /// Number of the series among those of the table.
-    number: usize,
-    first_row: usize,
-}
-
-/// The series of a table as they come up, apart by the unit that their cells name.
-#[derive(Default)]
-struct Made<'a> {
-    index: HashMap<(Vec<&'a str>, &'static str), usize>,
-    numbers: HashMap<Vec<&'a str>, usize>,
-    parts: Vec<Part>,
-}
-
-impl<'a> Made<'a> {
-    /// Adds one sample to its series, which is made on first sight.
-    fn add(
-        &mut self,
-        c: &Columns,
-        table: &'a Table,
-        (row, metric): (usize, usize),
-        unit: &'static str,
-        sample: (Micros, f64),
-    ) {
-        let cells = &table.rows[row];
-        let cell = |i: usize| cells.get(i).map_or("", |s| s.trim());
-        let name = match c.name {
-            Some(n) => cell(n),
-            None if c.value.is_some() => "",
-            None => table.header[metric].as_str(),
-        };
-        let mut key = vec![name];
-        key.extend([c.unit, c.statistic].map(|x| x.map_or("", cell)));
-        key.extend(c.labels.iter().map(|i| cell(*i)));
-        let key = (key, unit);
-        if let Some(found) = self.index.get(&key) {
-            self.parts[*found].series.samples.push(sample);
-            return;
-        }
-        let filled = |x: Option<usize>| x.map(cell).filter(|v| !v.is_empty()).map(str::to_owned);
-        let labels: BTreeMap<String, String> = c
-            .labels
-            .iter()
-            .filter(|i| !cell(**i).is_empty())
-            .map(|i| (table.header[*i].clone(), cell(*i).to_owned()))
-            .collect();
-        let series = RawSeries {
-            name: name.to_owned(),
-            unit: if unit.is_empty() { filled(c.unit) } else { Some(unit.to_owned()) },
-            statistic: filled(c.statistic),
-            labels,
-            samples: vec![sample],
-            ..RawSeries::default()
-        };
-        let next = self.numbers.len();
-        let number = *self.numbers.entry(key.0.clone()).or_insert(next);
-        self.index.insert(key, self.parts.len());
-        self.parts.push(Part { series, unit, number, first_row: row });
-    }
-
-    /// Hands over one notation of each series: the one of most cells. Nought needs no unit; other
-    /// cells of another notation are counted, for what a bare `12` among `12 ms` means is a guess.
-    fn finish(self, input: &Input, table: &Table, raw: &mut Raw) {
-        let mut groups: Vec<Vec<Part>> = Vec::new();
-        groups.resize_with(self.numbers.len(), Vec::new);
-        for part in self.parts {
-            groups[part.number].push(part);
-        }
-        for mut group in groups {
-            // The first of the largest, so that the order of rows decides a tie.
-            group.sort_by_key(|p| std::cmp::Reverse(p.series.samples.len()));
-            let mut parts = group.into_iter();
-            let Some(Part { mut series, unit, .. }) = parts.next() else { continue };
-            for other in parts {
-                let line = table.lines.get(other.first_row).copied();
-                let (zero, lost): (Vec<_>, Vec<_>) =
-                    other.series.samples.into_iter().partition(|s| s.1 == 0.0);
-                series.samples.extend(zero);
-                if lost.is_empty() {
-                    continue;
-                }
-                let shown = |u: &str| if u.is_empty() { "no unit" } else { u }.to_owned();
-                let (is, most) = (shown(other.unit), shown(unit));
-                let what = || format!("value with {is} where most of the series has {most}");
-                raw.skip_like(input.file, "unit", lost.len() as u64, || (line, what()));
-            }
-            raw.rows(input.file, series.samples.len() as u64);
-            raw.series.push(RawSeries { file: input.file, ..series });
-        }
-    }
+/// Reads delimited text row by row: memory holds the samples, not the cells.
+fn read_rows(input: &Input, raw: &mut Raw) {
+    let Some(look) = csv_text::sample(input, LOOK) else { return };
+    let Some(c) = columns(&look).filter(|c| c.value.is_some() || !c.metrics.is_empty()) else {
+        return read_table(input, &csv_text::table(input, raw), raw);
+    };
+    let mut rows = Rows::new(c, &look.header);
+    csv_text::each_row(
+        input,
+        raw,
+        |_| {},
+        |line, record, raw| {
+            rows.add(line, |i| record.get(i).unwrap_or_default(), input, raw);
+        },
+    );
+    rows.finish(input, raw);
 }
 
 #[cfg(test)]

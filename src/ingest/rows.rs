@@ -1,0 +1,272 @@
+//! Rows of a table to series, one row at a time. In: the cells of wide and long tables as they come.
+//! Out: series; times and notations are decided when all rows are known.
+
+use super::Input;
+use super::cell::{is_missing, quantity};
+use super::raw::{Raw, RawSeries};
+use super::table::Columns;
+use crate::model::Micros;
+use crate::time;
+use std::collections::{BTreeMap, HashMap};
+
+/// A row's time as far as the row alone tells it.
+#[derive(Clone, Copy)]
+enum RowTime {
+    Number(f64),
+    Text(time::Parsed),
+    Unreadable,
+}
+
+/// One series of one notation: its cells name the base unit `unit`, or none.
+struct Part {
+    series: RawSeries,
+    unit: &'static str,
+    /// Number of the series among those of the table.
+    number: u32,
+    first_line: u64,
+}
+
+/// Number of a part that does not exist yet.
+const NONE: u32 = u32::MAX;
+
+/// The series of a table as they come up, apart by the unit that their cells name.
+pub struct Rows<'a> {
+    columns: Columns,
+    header: &'a [String],
+    times: Vec<RowTime>,
+    /// The first unreadable time, with its line.
+    bad_time: Option<(u64, String)>,
+    /// Numbers of the sets of name, unit, statistic and labels that rows have.
+    sets: HashMap<Vec<u8>, u32>,
+    /// The first part of each series, by set and metric column.
+    first: Vec<u32>,
+    /// Parts of further notations, by series and unit.
+    further: HashMap<(u32, &'static str), u32>,
+    /// Samples hold the number of their row until the times are known.
+    parts: Vec<Part>,
+    key: Vec<u8>,
+}
+
+impl<'a> Rows<'a> {
+    /// Starts without a row.
+    pub fn new(mut columns: Columns, header: &'a [String]) -> Self {
+        if let Some(value) = columns.value {
+            columns.metrics = vec![value];
+        }
+        Rows {
+            columns,
+            header,
+            times: Vec::new(),
+            bad_time: None,
+            sets: HashMap::new(),
+            first: Vec::new(),
+            further: HashMap::new(),
+            parts: Vec::new(),
+            key: Vec::new(),
+        }
+    }
+
+    /// Adds a row; `cell` gives the text of a column.
+    pub fn add<'c>(
+        &mut self,
+        line: u64,
+        cell: impl Fn(usize) -> &'c [u8],
+        input: &Input,
+        raw: &mut Raw,
+    ) {
+        let (row, set) = (self.times.len() as i64, self.set(&cell));
+        let time = self.time(line, cell(self.columns.time), input);
+        self.times.push(time);
+        let metrics = std::mem::take(&mut self.columns.metrics);
+        for (i, &m) in metrics.iter().enumerate() {
+            let text = cell(m);
+            let Some((value, unit)) = number(text) else {
+                let text = String::from_utf8_lossy(text);
+                if !is_missing(&text) {
+                    let what = || format!("value \"{}\" is not a number", cut(&text));
+                    raw.skip_like(input.file, "value", 1, || (Some(line), what()));
+                }
+                continue;
+            };
+            let series = set * metrics.len() as u32 + i as u32;
+            let part = self.part(series, m, unit, line, &cell);
+            if let Some(part) = self.parts.get_mut(part as usize) {
+                part.series.samples.push((row, value));
+            }
+        }
+        self.columns.metrics = metrics;
+    }
+
+    fn time(&mut self, line: u64, text: &[u8], input: &Input) -> RowTime {
+        let text = String::from_utf8_lossy(text);
+        if let Ok(v) = text.trim().parse() {
+            return RowTime::Number(v);
+        }
+        match time::parse(&text, input.zone) {
+            Some(parsed) => RowTime::Text(parsed),
+            None => {
+                self.bad_time.get_or_insert_with(|| (line, cut(&text)));
+                RowTime::Unreadable
+            }
+        }
+    }
+
+    /// The number of the row's name, unit, statistic and labels.
+    fn set<'c>(&mut self, cell: &impl Fn(usize) -> &'c [u8]) -> u32 {
+        let c = &self.columns;
+        self.key.clear();
+        for i in [c.name, c.unit, c.statistic].into_iter().flatten().chain(c.labels.iter().copied())
+        {
+            let text = cell(i).trim_ascii();
+            self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            self.key.extend_from_slice(text);
+        }
+        if let Some(set) = self.sets.get(&self.key) {
+            return *set;
+        }
+        let set = self.sets.len() as u32;
+        self.sets.insert(self.key.clone(), set);
+        self.first.resize(self.first.len() + c.metrics.len(), NONE);
+        set
+    }
+
+    /// The part of a series that has this notation, made on first sight.
+    fn part<'c>(
+        &mut self,
+        series: u32,
+        metric: usize,
+        unit: &'static str,
+        line: u64,
+        cell: &impl Fn(usize) -> &'c [u8],
+    ) -> u32 {
+        let first = self.first.get(series as usize).copied().unwrap_or(NONE);
+        if self.parts.get(first as usize).is_some_and(|p| p.unit == unit) {
+            return first;
+        }
+        if let Some(part) = self.further.get(&(series, unit)) {
+            return *part;
+        }
+        let part = self.parts.len() as u32;
+        self.parts.push(Part {
+            series: self.described(metric, unit, cell),
+            unit,
+            number: series,
+            first_line: line,
+        });
+        match self.first.get_mut(series as usize).filter(|f| **f == NONE) {
+            Some(first) => *first = part,
+            None => {
+                self.further.insert((series, unit), part);
+            }
+        }
+        part
+    }
+
+    /// Name, unit, statistic and labels as the first row of a series has them.
+    fn described<'c>(
+        &self,
+        metric: usize,
+        unit: &'static str,
+        cell: &impl Fn(usize) -> &'c [u8],
+    ) -> RawSeries {
+        let c = &self.columns;
+        let text = |i: usize| String::from_utf8_lossy(cell(i)).trim().to_owned();
+        let filled = |x: Option<usize>| x.map(text).filter(|v| !v.is_empty());
+        let header = |i: usize| self.header.get(i).cloned().unwrap_or_default();
+        let labels: BTreeMap<String, String> = c
+            .labels
+            .iter()
+            .map(|i| (header(*i), text(*i)))
+            .filter(|(_, v)| !v.is_empty())
+            .collect();
+        RawSeries {
+            name: match c.name {
+                Some(name) => text(name),
+                None if c.value.is_some() => String::new(),
+                None => header(metric),
+            },
+            unit: if unit.is_empty() { filled(c.unit) } else { Some(unit.to_owned()) },
+            statistic: filled(c.statistic),
+            labels,
+            ..RawSeries::default()
+        }
+    }
+
+    /// The time of each row; numbers are read in the unit of their median where most are numbers.
+    fn times(&self) -> Vec<Option<time::Parsed>> {
+        let numbers = self.times.iter().filter_map(|t| match t {
+            RowTime::Number(v) => Some(*v),
+            _ => None,
+        });
+        let unit = time::column_unit(numbers.collect(), self.times.len());
+        let one = |t: &RowTime| match t {
+            RowTime::Number(v) => {
+                time::from_epoch(*v, unit?).map(|at| time::Parsed { at, zone_assumed: false })
+            }
+            RowTime::Text(parsed) => Some(*parsed),
+            RowTime::Unreadable => None,
+        };
+        self.times.iter().map(one).collect()
+    }
+
+    /// Hands over one notation of each series: the one of most cells. Nought needs no unit; other
+    /// cells of another notation are counted, for what a bare `12` among `12 ms` means is a guess.
+    pub fn finish(mut self, input: &Input, raw: &mut Raw) {
+        let times = self.times();
+        if times.iter().flatten().any(|t| t.zone_assumed) {
+            raw.zone_assumed(input.file);
+        }
+        let bad = times.iter().filter(|t| t.is_none()).count() as u64;
+        if bad > 0 {
+            let (line, text) = self.bad_time.take().unwrap_or_default();
+            let line = Some(line).filter(|l| *l > 0);
+            let what = || format!("timestamp \"{text}\" is not RFC 3339");
+            raw.skip_like(input.file, "timestamp", bad, || (line, what()));
+        }
+        let dated = |samples: &mut Vec<(Micros, f64)>| {
+            samples.retain_mut(|sample| {
+                let time = times.get(sample.0 as usize).copied().flatten();
+                sample.0 = time.map_or(0, |t| t.at);
+                time.is_some()
+            });
+            samples.shrink_to_fit();
+        };
+        self.parts.sort_by_key(|p| (p.number, std::cmp::Reverse(p.series.samples.len())));
+        let mut parts = self.parts.into_iter().peekable();
+        while let Some(Part { mut series, unit, number, .. }) = parts.next() {
+            dated(&mut series.samples);
+            while let Some(mut other) = parts.next_if(|p| p.number == number) {
+                dated(&mut other.series.samples);
+                let (zero, lost): (Vec<_>, Vec<_>) =
+                    other.series.samples.into_iter().partition(|s| s.1 == 0.0);
+                series.samples.extend(zero);
+                if lost.is_empty() {
+                    continue;
+                }
+                let shown = |u: &str| if u.is_empty() { "no unit" } else { u }.to_owned();
+                let (is, most) = (shown(other.unit), shown(unit));
+                let what = || format!("value with {is} where most of the series has {most}");
+                let first = || (Some(other.first_line), what());
+                raw.skip_like(input.file, "unit", lost.len() as u64, first);
+            }
+            if !series.samples.is_empty() {
+                raw.rows(input.file, series.samples.len() as u64);
+                raw.series.push(RawSeries { file: input.file, ..series });
+            }
+        }
+    }
+}
+
+/// A cell's number and the base unit that it names; plain numbers first, for they are most.
+fn number(cell: &[u8]) -> Option<(f64, &'static str)> {
+    let text = std::str::from_utf8(cell).ok()?;
+    match text.parse::<f64>() {
+        Ok(v) if v.is_finite() => Some((v, "")),
+        _ if is_missing(text) => None,
+        _ => quantity(text),
+    }
+}
+
+fn cut(cell: &str) -> String {
+    cell.chars().take(40).collect()
+}
