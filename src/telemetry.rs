@@ -86,19 +86,44 @@ pub struct Telemetry {
     pub gaps: Vec<Gap>,
 }
 
+/// The samples frame, cut into series.
+pub struct SamplesBySeries<'a> {
+    /// Row behind the last one of each series.
+    ends: Vec<usize>,
+    t: &'a [i64],
+    v: &'a [f64],
+}
+
+impl SamplesBySeries<'_> {
+    /// The points of one series, sorted by time; empty for a series that does not exist.
+    pub fn of(&self, series: usize) -> Vec<(Micros, f64)> {
+        let to = self.ends.get(series).copied().unwrap_or(0);
+        let from = series.checked_sub(1).map_or(0, |before| self.ends[before]).min(to);
+        self.t[from..to].iter().copied().zip(self.v[from..to].iter().copied()).collect()
+    }
+
+    /// The time of a series' first point.
+    pub fn first(&self, series: usize) -> Option<Micros> {
+        let from =
+            series.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.t.get(from).copied().filter(|_| self.ends.get(series).is_some_and(|to| *to > from))
+    }
+}
+
 /// Turns a Polars error, which would be a defect of ours, into an error that names the step.
 pub fn frame_error(step: &str) -> impl Fn(PolarsError) -> Error + '_ {
     move |e| Error::runtime("", format!("{step}: {e}"))
 }
 
 impl Telemetry {
-    /// Builds the samples frame from per-series points; `points[i]` belongs to series `i`.
-    pub fn samples_frame(points: &[Vec<(Micros, f64)>]) -> Result<DataFrame> {
+    /// Builds the samples frame from per-series points; `points[i]` belongs to series `i` and is
+    /// given back as soon as it is copied.
+    pub fn samples_frame(points: Vec<Vec<(Micros, f64)>>) -> Result<DataFrame> {
         let rows: usize = points.iter().map(Vec::len).sum();
         let mut series = Vec::with_capacity(rows);
         let mut t = Vec::with_capacity(rows);
         let mut v = Vec::with_capacity(rows);
-        for (i, points) in points.iter().enumerate() {
+        for (i, points) in points.into_iter().enumerate() {
             series.extend(std::iter::repeat_n(i as u32, points.len()));
             t.extend(points.iter().map(|p| p.0));
             v.extend(points.iter().map(|p| p.1));
@@ -106,19 +131,21 @@ impl Telemetry {
         df!("series" => series, "t" => t, "v" => v).map_err(frame_error("samples"))
     }
 
-    /// The points of every series, in order of series id.
-    pub fn points(&self) -> Result<Vec<Vec<(Micros, f64)>>> {
-        let frame = &self.samples;
+    /// The samples, by series.
+    pub fn points(&self) -> Result<SamplesBySeries<'_>> {
         let fail = frame_error("samples");
-        let series = frame.column("series").and_then(|c| c.u32().cloned()).map_err(&fail)?;
-        let t = frame.column("t").and_then(|c| c.i64().cloned()).map_err(&fail)?;
-        let v = frame.column("v").and_then(|c| c.f64().cloned()).map_err(&fail)?;
-        let mut points = vec![Vec::new(); self.series.len()];
-        let rows = series.into_no_null_iter().zip(t.into_no_null_iter()).zip(v.into_no_null_iter());
-        for ((s, t), v) in rows {
-            points[s as usize].push((t, v));
+        let frame = &self.samples;
+        let column = |name: &str| frame.column(name).map_err(&fail);
+        let series = column("series")?.u32().and_then(|c| c.cont_slice()).map_err(&fail)?;
+        let t = column("t")?.i64().and_then(|c| c.cont_slice()).map_err(&fail)?;
+        let v = column("v")?.f64().and_then(|c| c.cont_slice()).map_err(&fail)?;
+        let mut ends = Vec::with_capacity(self.series.len());
+        let mut end = 0;
+        for id in 0..self.series.len() as u32 {
+            end += series[end..].partition_point(|s| *s <= id);
+            ends.push(end);
         }
-        Ok(points)
+        Ok(SamplesBySeries { ends, t, v })
     }
 
     /// The earliest and latest time of samples, spans and sessions; `None` without any.

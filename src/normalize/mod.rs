@@ -84,7 +84,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let symbols = (0..).map(|i| raw.symbols.get(i)).take_while(Option::is_some).flatten().collect();
     Ok(Telemetry {
         files: raw.files,
-        samples: Telemetry::samples_frame(&points)?,
+        samples: Telemetry::samples_frame(points)?,
         series: metas,
         spans: span_frame,
         trace_file,

@@ -6,7 +6,7 @@ use super::rates::{self, Rated};
 use super::{Origin, SignalSeries, Source, VersionSpan, counter};
 use crate::model::{Micros, Subject, Unit};
 use crate::signals::{Combine, Part, SignalId, Stat, View};
-use crate::telemetry::{Class, SeriesMeta, Telemetry};
+use crate::telemetry::{Class, SamplesBySeries, SeriesMeta, Telemetry};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Points = Vec<(Micros, f64)>;
@@ -24,16 +24,20 @@ struct Context<'a> {
     telemetry: &'a Telemetry,
     /// What each series says over time, by its index.
     rated: Vec<Rated>,
+    /// Groups that each series belongs to.
+    uses: Vec<u32>,
 }
 
 /// Makes every series of the metrics.
-pub fn roll_up(telemetry: &Telemetry, points: &[Points]) -> Vec<SignalSeries> {
-    let context = Context { telemetry, rated: rates::of(telemetry, points) };
+pub fn roll_up(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<SignalSeries> {
+    let uses = vec![0; telemetry.series.len()];
+    let mut context = Context { telemetry, rated: rates::of(telemetry, samples), uses };
     let sums = cgroup_sums(telemetry);
     let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (i, meta) in telemetry.series.iter().enumerate().filter(|(i, _)| !sums.contains(i)) {
         for key in keys(telemetry, meta) {
             groups.entry(key).or_default().push(i);
+            context.uses[i] += 1;
         }
     }
     let mut out = Vec::new();
@@ -131,7 +135,7 @@ impl Context<'_> {
         &self.rated[i].points
     }
 
-    fn group(&self, key: &Key, members: &[usize], out: &mut Vec<SignalSeries>) {
+    fn group(&mut self, key: &Key, members: &[usize], out: &mut Vec<SignalSeries>) {
         let signal = self.telemetry.signals.get(key.signal);
         let parts: BTreeSet<Part> = members.iter().map(|m| self.meta(*m).part).collect();
         let histogram = parts.contains(&Part::Count) || parts.contains(&Part::Bucket);
@@ -161,7 +165,11 @@ impl Context<'_> {
         } else {
             signal.combine
         };
-        let points = self.combined(members, combine);
+        let points = match members {
+            // Nobody else looks at its values: they need not be copied.
+            [one] if self.uses[*one] == 1 => std::mem::take(&mut self.rated[*one].points),
+            _ => self.combined(members, combine),
+        };
         self.emit(key, key.signal, members, points, out);
     }
 
@@ -301,17 +309,18 @@ impl Context<'_> {
 }
 
 /// Versions that `build_info`-like series and version labels name.
-pub fn versions(telemetry: &Telemetry, points: &[Points]) -> Vec<VersionSpan> {
+pub fn versions(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<VersionSpan> {
     let mut found = Vec::new();
-    for (meta, points) in telemetry.series.iter().zip(points) {
+    for (i, meta) in telemetry.series.iter().enumerate() {
+        if telemetry.signals.get(meta.signal).role != "version" {
+            continue;
+        }
+        let points = samples.of(i);
         let (Subject::Entity(service), Some(first), Some(last)) =
             (meta.subject, points.first(), points.last())
         else {
             continue;
         };
-        if telemetry.signals.get(meta.signal).role != "version" {
-            continue;
-        }
         let version = meta.shown.split("version=\"").nth(1).and_then(|v| v.split('"').next());
         if let Some(version) = version {
             let version = version.to_owned();

@@ -5,7 +5,7 @@ use super::counter;
 use super::metrics::Points;
 use crate::model::{EntityId, Micros, SECOND};
 use crate::signals::{Part, words};
-use crate::telemetry::{SeriesMeta, Telemetry};
+use crate::telemetry::{SamplesBySeries, SeriesMeta, Telemetry};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -24,23 +24,24 @@ pub struct Rated {
 type Starts = BTreeMap<(u32, Option<EntityId>), Micros>;
 
 /// Every series of the telemetry, in its order.
-pub fn of(telemetry: &Telemetry, points: &[Points]) -> Vec<Rated> {
+pub fn of(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<Rated> {
     let mut starts = Starts::new();
-    for (meta, points) in telemetry.series.iter().zip(points) {
-        if let Some(first) = points.first() {
-            let at = starts.entry((meta.file, meta.instance)).or_insert(first.0);
-            *at = (*at).min(first.0);
+    for (i, meta) in telemetry.series.iter().enumerate() {
+        if let Some(first) = samples.first(i) {
+            let at = starts.entry((meta.file, meta.instance)).or_insert(first);
+            *at = (*at).min(first);
         }
     }
-    let one = |(meta, points): (&SeriesMeta, &Points)| match counts(telemetry, meta, points) {
-        false => Rated { points: points.clone(), counter: false },
-        true => {
-            let events = telemetry.signals.get(meta.signal).role == "restarts";
-            let start = starts.get(&(meta.file, meta.instance)).copied();
-            Rated { points: rates(points, start, events), counter: true }
+    let one = |(i, meta): (usize, &SeriesMeta)| {
+        let points = samples.of(i);
+        if !counts(telemetry, meta, &points) {
+            return Rated { points, counter: false };
         }
+        let events = telemetry.signals.get(meta.signal).role == "restarts";
+        let start = starts.get(&(meta.file, meta.instance)).copied();
+        Rated { points: rates(&points, start, events), counter: true }
     };
-    telemetry.series.par_iter().zip(points).map(one).collect()
+    telemetry.series.par_iter().enumerate().map(one).collect()
 }
 
 /// Says whether a series is a counter, by its name or its signal, and by its values.
