@@ -7,7 +7,8 @@
 //! with `cli_timestamp_format = iso8601` (New York and Kolkata with `TZ`). By hand, from the
 //! documented rules: the YAML, the console CSV (its describing rows are not verified against the
 //! console), the daemon's segments, the performance log events, the operating system documents
-//! (completed from a true PostgreSQL 16 one).
+//! (completed from a true PostgreSQL 16 one). The `official-*` files are the samples in the AWS CLI's
+//! own documentation (what it leaves out of `official-metrics` is left out).
 
 use super::support::{Scratch, bytes};
 use rootline::ingest::raw::{Raw, RawSeries};
@@ -316,7 +317,7 @@ fn dimension_keys_are_one_total_each() {
         ("Lock:transactionid", (START, 5.62507)),
     ];
     assert_eq!(all, want);
-    says(&raw, GapKind::Inferred, Some(1), "one total for the whole time");
+    says(&raw, GapKind::Inferred, None, "one total for the whole time");
 }
 
 #[test]
@@ -405,6 +406,40 @@ fn trace_summaries_say_how_to_get_the_traces() {
     let raw = read(&["formats/xray/summaries.json"]);
     assert_eq!((raw.files[0].reader.as_str(), raw.files[0].rows), ("xray", 0));
     says(&raw, GapKind::Missing, Some(1), "1 trace summaries: ids and durations only");
+}
+
+#[test]
+fn the_samples_of_the_aws_documentation_are_read() {
+    let raw = read(&["formats/cloudwatch/official-statistics.json"]);
+    let cpu = find(&raw, "CPUUtilization", "maximum");
+    assert_eq!((cpu.samples.len(), cpu.unit.as_deref()), (23, Some("percent")));
+    assert!(cpu.samples.is_sorted_by(|a, b| a.0 < b.0), "unordered");
+    let raw = read(&[
+        "formats/cloudwatch/official-metric-data.json",
+        "formats/cloudwatch-queries/official-queries.json",
+    ]);
+    assert_eq!(find(&raw, "Avg Total IOPS", "").samples, [(1_727_647_800 * SECOND, 96.85)]);
+    let raw = read(&["formats/cloudwatch-alarms/official-history.json"]);
+    let titles: Vec<_> = raw.events.iter().map(|e| e.title.as_str()).collect();
+    assert_eq!(titles[0], "myalarm: OK to ALARM (testing purposes)");
+    assert!(titles[1].starts_with("myalarm: ALARM to OK (Threshold Crossed"), "{titles:?}");
+    // An alarm that is OK is no event.
+    assert!(read(&["formats/cloudwatch-alarms/official-alarms.json"]).events.is_empty());
+    let raw = read(&["formats/rds-insights/official-metrics.json"]);
+    let load: Vec<_> = raw.series.iter().map(|s| (s.labels.len(), s.samples[0])).collect();
+    let at = 1_527_026_700 * SECOND;
+    assert_eq!(load, [(1, (at, 1.353_333_333_333_333_3)), (2, (at, 0.856_666_666_666_666_7))]);
+    assert_eq!(read(&["formats/rds-insights/official-keys.json"]).series.len(), 10);
+    let raw = read(&["formats/xray/official-traces.json"]);
+    let text = |sym| raw.symbols.text(sym);
+    let shown: Vec<_> = raw
+        .spans
+        .iter()
+        .map(|s| (text(s.service), text(s.operation), text(s.peer), s.end - s.start, s.parent))
+        .collect();
+    // The inferred segment is no span of its own.
+    let update = ("Scorekeep", "UpdateItem", "scorekeep-user", 6_000, 0x54af_f573_5b12_dd28);
+    assert_eq!(shown, [update, ("Scorekeep", "POST /api/user", "", 232_000, 0)]);
 }
 
 /// Every fixture of this family.

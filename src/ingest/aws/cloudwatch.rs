@@ -51,6 +51,7 @@ const STATISTICS: [&str; 5] = ["Average", "Sum", "Minimum", "Maximum", "SampleCo
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut lines = json_scan::Lines::new(input.bytes);
     input.documents(raw, |base, document, raw| {
+        let line = lines.of(base) + input.first_line - 1;
         if json_scan::find_array(document, &["Datapoints"]).is_some() {
             return statistics(input, base, document, raw);
         }
@@ -64,15 +65,14 @@ pub fn read(input: &Input, raw: &mut Raw) {
         if json_scan::find_value(document, 0, &["NextToken"], b'"').is_some() {
             let what = "only the first page: more data follows behind NextToken (the AWS CLI gets \
                         all of it without --max-datapoints)";
-            raw.gap(GapKind::Missing, input.file, Some(input.line(base)), what);
+            raw.gap(GapKind::Missing, input.file, Some(line), what);
         }
-        // The last list of that name is the answer's own; those of results stand inside them.
-        messages(input, base, document, raw);
+        messages(input, line, document, raw);
     });
 }
 
 /// Notes the messages of the whole answer.
-fn messages(input: &Input, base: usize, document: &[u8], raw: &mut Raw) {
+fn messages(input: &Input, line: u64, document: &[u8], raw: &mut Raw) {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Whole {
@@ -84,13 +84,13 @@ fn messages(input: &Input, base: usize, document: &[u8], raw: &mut Raw) {
     }
     let whole = lenient::from_slice::<Whole>(document).map(|w| w.messages).unwrap_or_default();
     for message in whole {
-        say(input, base, &message, raw);
+        say(input, line, &message, raw);
     }
 }
 
-fn say(input: &Input, at: usize, message: &Message, raw: &mut Raw) {
+fn say(input: &Input, line: u64, message: &Message, raw: &mut Raw) {
     let what = format!("CloudWatch says {}: {}", message.code, message.value);
-    raw.gap(GapKind::Missing, input.file, Some(input.line(at)), what);
+    raw.gap(GapKind::Missing, input.file, Some(line), what);
 }
 
 fn result(input: &Input, (at, line): (usize, u64), answer: Answer, raw: &mut Raw) {
@@ -103,7 +103,7 @@ fn result(input: &Input, (at, line): (usize, u64), answer: Answer, raw: &mut Raw
         ..Measured::default()
     };
     for message in &answer.messages {
-        say(input, at, message, raw);
+        say(input, line, message, raw);
     }
     if answer.timestamps.len() != answer.values.len() {
         let (times, values) = (answer.timestamps.len(), answer.values.len());

@@ -225,12 +225,12 @@ fn mode<'a>(all: impl Iterator<Item = &'a Measured>) -> Option<f64> {
 /// Finds the periods that nothing says: from a result's own times, or from those of its siblings
 /// where it has too few or leaves out its zeros.
 fn periods(named: &mut [Named], groups: &[String]) {
-    let mut siblings: BTreeMap<&str, Option<f64>> = BTreeMap::new();
-    for group in groups.iter().collect::<BTreeSet<_>>() {
-        let of = |(n, g): (&'_ Named, &String)| g == group && n.kind != Some(Kind::Sparse);
-        let regular = named.iter().zip(groups).filter(|x| of(*x)).map(|(n, _)| &n.measured);
-        siblings.insert(group, mode(regular));
+    let mut regular: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
+    for (one, group) in named.iter().zip(groups).filter(|(n, _)| n.kind != Some(Kind::Sparse)) {
+        regular.entry(group).or_default().push(&one.measured);
     }
+    let siblings: BTreeMap<&str, Option<f64>> =
+        regular.into_iter().map(|(g, all)| (g, mode(all.into_iter()))).collect();
     for (one, group) in named.iter_mut().zip(groups) {
         let other = siblings.get(group.as_str()).copied().flatten();
         let own = || mode(std::iter::once(&one.measured));

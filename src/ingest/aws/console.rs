@@ -16,18 +16,24 @@ const DESCRIBING: [&str; 7] =
 /// Rows looked at for the first time of a console CSV.
 const LOOK: usize = 20;
 /// Fields of Logs Insights that hold whole log lines, or name rows of a log.
-const LOG_FIELDS: [&str; 5] = ["@message", "@ptr", "@log", "@ingestionTime", "@requestId"];
+const LOG_FIELDS: [&str; 5] = ["@message", "@ptr", "@log", "@ingestiontime", "@requestid"];
 
 /// Accepts a console CSV by its describing rows, Logs Insights by its field names.
 pub fn accepts(head: &Head) -> bool {
     if head.is_json() {
-        return head.has_key("results") && head.has_key("field") && head.has_key("value");
+        // Rows of fields: a list of lists.
+        let open = json_scan::find_array(head.bytes, &["results"]);
+        let inner = open.and_then(|at| head.bytes.get(json_scan::skip_space(head.bytes, at + 1)));
+        let rows = matches!(inner, Some(b'[' | b']'));
+        return rows && (head.has_key("field") || head.has_key("recordsMatched"));
     }
     let first = head.header.first().map_or("", String::as_str);
     let rows = || csv_text::rows(head.bytes, LOOK);
     let timed = || rows().iter().filter_map(|r| r.first()).any(|c| slashed(c).is_some());
     let console = DESCRIBING.contains(&first) && (first == "full label" || timed());
-    console || head.header.iter().any(|h| h.starts_with("bin(") || h.starts_with('@'))
+    // A time alone is any table's; a field of a log is not.
+    let field = |h: &String| h.starts_with("bin(") || h == "@logstream" || is_log_field(h);
+    console || head.header.iter().any(field)
 }
 
 /// `2023/10/03 12:00:00` with dashes; `None` for any other text.
@@ -35,6 +41,10 @@ fn slashed(cell: &str) -> Option<String> {
     let bytes = cell.trim().as_bytes();
     let date = bytes.get(4) == Some(&b'/') && bytes.get(7) == Some(&b'/');
     date.then(|| cell.trim().replacen('/', "-", 2))
+}
+
+fn is_log_field(header: &str) -> bool {
+    LOG_FIELDS.iter().any(|f| f.eq_ignore_ascii_case(header))
 }
 
 /// Reads the file.
@@ -137,7 +147,7 @@ fn insights(input: &Input, mut table: Table, raw: &mut Raw) {
             h => aggregate(h),
         };
     }
-    let keep: Vec<bool> = table.header.iter().map(|h| !LOG_FIELDS.contains(&h.as_str())).collect();
+    let keep: Vec<bool> = table.header.iter().map(|h| !is_log_field(h)).collect();
     let mut kept = keep.iter().copied();
     table.header.retain(|_| kept.next().unwrap_or(true));
     for row in &mut table.rows {

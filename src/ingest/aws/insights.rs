@@ -56,6 +56,7 @@ struct Total {
 /// Reads every answer.
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut series = Growing::default();
+    let mut totals = 0;
     input.documents(raw, |base, document, raw| {
         let database = text_of(document, "Identifier");
         let keys = ["MetricList"];
@@ -66,15 +67,20 @@ pub fn read(input: &Input, raw: &mut Raw) {
                 }
                 // Older answers hold their keys under the same name.
                 Ok(_) => {
-                    dimension_keys(input, (base, document), (at, e), &mut series, raw);
+                    totals += dimension_keys(input, document, (at, e), &mut series, raw);
                 }
                 Err(e) => input.skip_unreadable(at, "a metric", e, raw),
             }
         });
         if !found {
-            dimension_keys(input, (base, document), (base, document), &mut series, raw);
+            totals += dimension_keys(input, document, (base, document), &mut series, raw);
         }
     });
+    if totals > 0 {
+        let what = "describe-dimension-keys: one total for the whole time and taken to be of \
+                    db.load.avg; get-resource-metrics gives its course";
+        raw.gap(GapKind::Inferred, input.file, None, what);
+    }
     series.finish(input, raw);
 }
 
@@ -110,9 +116,14 @@ fn metric(
     }
 }
 
-/// Unit of a metric; average active sessions are a count.
+/// Unit of a metric where it is documented; average active sessions are a count.
 fn unit(metric: &str) -> Option<&'static str> {
-    metric.starts_with("db.load").then_some("count")
+    match metric {
+        m if m.starts_with("db.load") => Some("count"),
+        m if m.starts_with("os.cpuUtilization") => Some("percent"),
+        m if m.starts_with("os.memory") || m.starts_with("os.swap.") => Some("KiB"),
+        _ => None,
+    }
 }
 
 /// Dimensions as labels: statements without literals, blockers and blocked apart.
@@ -134,14 +145,15 @@ fn labels(dimensions: &BTreeMap<String, Scalar>, database: &str) -> BTreeMap<Str
     labels
 }
 
-/// Reads keys with their totals: one sample each, at the beginning of the stretch of time.
+/// Reads keys with their totals: one sample each, at the beginning of the stretch of time. Gives
+/// their number.
 fn dimension_keys(
     input: &Input,
-    (whole_at, whole): (usize, &[u8]),
+    whole: &[u8],
     inner: (usize, &[u8]),
     series: &mut Growing,
     raw: &mut Raw,
-) {
+) -> usize {
     let start = time_of(input, whole, "AlignedStartTime", raw);
     let database = text_of(whole, "Identifier");
     let mut count = 0;
@@ -159,11 +171,7 @@ fn dimension_keys(
             _ => raw.skip(input.file, None, "key without a time or a total", 1),
         }
     });
-    if count > 0 {
-        let what = "describe-dimension-keys: one total for the whole time and taken to be of \
-                    db.load.avg; get-resource-metrics gives its course";
-        raw.gap(GapKind::Inferred, input.file, Some(input.line(whole_at)), what);
-    }
+    count
 }
 
 /// A time of a document, as a number or as text.
@@ -175,4 +183,18 @@ fn time_of(input: &Input, document: &[u8], key: &str, raw: &mut Raw) -> Option<M
     let value = document.get(from..json_scan::value_end(document, from)?)?;
     let value: Scalar = serde_json::from_slice(value).ok()?;
     moment(input, &value, raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ingest::read_text;
+
+    #[test]
+    fn keys_may_stand_inside_a_list_of_metrics() {
+        let text = "{\"AlignedStartTime\":1.5270264E9,\"Identifier\":\"db-a\",\"MetricList\":[{\"Keys\":\
+             [{\"Dimensions\":{\"db.sql.statement\":\"SELECT 1 FROM t WHERE a = 'x'\"},\"Total\":1.5E0}]}]}";
+        let raw = read_text("a.json", text.as_bytes());
+        assert_eq!(raw.series[0].labels["db.sql.statement"], "SELECT ? FROM t WHERE a = ?");
+        assert_eq!(raw.series[0].samples, [(1_527_026_400_000_000, 1.5)]);
+    }
 }

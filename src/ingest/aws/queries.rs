@@ -56,6 +56,8 @@ struct Query {
     metric_stat: MetricStat,
     #[serde(default)]
     period: Scalar,
+    #[serde(default)]
+    expression: Scalar,
 }
 
 /// Reads the queries.
@@ -75,7 +77,10 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 fn made(input: &Input, query: Query) -> MetricQuery {
-    let stat = query.metric_stat;
+    let mut stat = query.metric_stat;
+    if let Some(found) = searched(&query.expression.text()) {
+        stat = found;
+    }
     let period = stat.period.number().or_else(|| query.period.number());
     let dimensions = stat.metric.dimensions.into_iter();
     MetricQuery {
@@ -87,5 +92,43 @@ fn made(input: &Input, query: Query) -> MetricQuery {
         statistic: stat.stat,
         unit: stat.unit,
         period_s: period.filter(|p| *p > 0.0),
+    }
+}
+
+/// What `SEARCH('{Namespace,Dimension} MetricName="Name"', 'Statistic', period)` looks for; `None`
+/// for any other expression.
+fn searched(expression: &str) -> Option<MetricStat> {
+    let inner = expression.trim().strip_prefix("SEARCH(")?.strip_suffix(')')?;
+    let mut quoted = inner.split('\'');
+    let (pattern, stat) = (quoted.nth(1)?, quoted.nth(1)?);
+    let (_, name) = pattern.split_once("MetricName=")?;
+    let name = name.trim_start_matches('"').split(['"', ' ']).next()?;
+    let namespace = pattern.trim().strip_prefix('{')?.split([',', '}']).next()?;
+    let period = quoted.next().map(|p| p.trim_matches([',', ' ']).to_owned());
+    Some(MetricStat {
+        metric: Metric {
+            namespace: namespace.trim().trim_matches('"').to_owned(),
+            metric_name: name.to_owned(),
+            dimensions: Vec::new(),
+        },
+        period: Scalar::Text(period.unwrap_or_default()),
+        stat: stat.to_owned(),
+        unit: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::searched;
+
+    #[test]
+    fn a_search_says_namespace_metric_statistic_and_period() {
+        let text = "SEARCH('{AWS/EC2,InstanceId} MetricName=\"CPUUtilization\"', 'Average', 300)";
+        let found = searched(text).expect("a search");
+        assert_eq!((found.metric.namespace, found.metric.metric_name).0, "AWS/EC2");
+        assert_eq!((found.stat.as_str(), found.period.number()), ("Average", Some(300.0)));
+        for no in ["m1/m2", "SEARCH('x')", "SUM(SEARCH('{A} MetricName=\"b\"', 'Sum', 60))"] {
+            assert!(searched(no).is_none(), "{no}");
+        }
     }
 }

@@ -74,34 +74,39 @@ struct Part {
 /// Reads every trace and every segment.
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut file = File { first: raw.spans.len(), ..File::default() };
+    let mut left: Option<(u64, usize)> = None;
+    let mut lines = json_scan::Lines::new(input.bytes);
     input.documents(raw, |base, document, raw| {
         if is_header(document) {
             return;
         }
+        let line = lines.of(base) + input.first_line - 1;
         if json_scan::find_array(document, &["TraceSummaries"]).is_some() {
-            return summaries(input, base, document, raw);
+            return summaries(input, (base, line), document, raw);
         }
-        let list =
-            document.starts_with(b"[") || json_scan::find_array(document, &["Traces"]).is_some();
-        if !list {
+        let traces = json_scan::find_array(document, &["Traces"]).is_some();
+        if !traces && !document.starts_with(b"[") {
             return one(input, base, document, &mut file, raw);
         }
         input.elements((base, document), &["Traces"], "a trace", raw, |at, element, raw| {
             one(input, at, element, &mut file, raw);
         });
-        let left = json_scan::find_array(document, &["UnprocessedTraceIds"])
-            .map_or(0, |open| json_scan::Elements::new(document, open).count());
-        if left > 0 {
-            let what =
-                format!("X-Ray left {left} traces out (UnprocessedTraceIds): ask for them again");
-            raw.gap(GapKind::Missing, input.file, Some(input.line(base)), what);
+        if let Some(open) = json_scan::find_array(document, &["UnprocessedTraceIds"]) {
+            let count = json_scan::Elements::new(document, open).count();
+            let before = left.map_or((line, 0), |l| l);
+            left = Some((before.0, before.1 + count)).filter(|l| l.1 > 0);
         }
     });
+    if let Some((line, count)) = left {
+        let what =
+            format!("X-Ray left {count} traces out (UnprocessedTraceIds): ask for them again");
+        raw.gap(GapKind::Missing, input.file, Some(line), what);
+    }
     file.finish(input, raw);
 }
 
 /// Says how to get what summaries only name.
-fn summaries(input: &Input, base: usize, document: &[u8], raw: &mut Raw) {
+fn summaries(input: &Input, (base, line): (usize, u64), document: &[u8], raw: &mut Raw) {
     let mut count = 0;
     let keys = ["TraceSummaries"];
     input.elements((base, document), &keys, "a summary", raw, |_, _, _| count += 1);
@@ -109,7 +114,7 @@ fn summaries(input: &Input, base: usize, document: &[u8], raw: &mut Raw) {
         "{count} trace summaries: ids and durations only, get the segments with `aws xray \
          batch-get-traces --trace-ids …`, five ids a call"
     );
-    raw.gap(GapKind::Missing, input.file, Some(input.line(base)), what);
+    raw.gap(GapKind::Missing, input.file, Some(line), what);
 }
 
 /// Reads a trace with its documents, or a bare segment.
@@ -126,7 +131,7 @@ fn one(input: &Input, at: usize, text: &[u8], file: &mut File, raw: &mut Raw) {
     };
     if trace.limit_exceeded == Scalar::Bool(true) {
         let why = "trace is larger than X-Ray keeps: segments are missing";
-        raw.gap(GapKind::Missing, input.file, Some(input.line(at)), why);
+        raw.skip_like(input.file, why, 1, || (Some(input.line(at)), why.to_owned()));
     }
     for part in &trace.segments {
         match lenient::from_slice::<Segment>(part.document.as_bytes()) {
@@ -229,10 +234,12 @@ impl File {
     /// Gives what was sent apart its service, and callees that only an inferred segment names.
     fn finish(mut self, input: &Input, raw: &mut Raw) {
         for span in raw.spans.iter_mut().skip(self.first) {
-            let callee = self.inferred.get(&(span.trace, span.span));
-            if let Some(name) =
-                callee.filter(|_| span.kind == SpanKind::Client && span.peer == Sym::default())
-            {
+            let Some(name) = self.inferred.get(&(span.trace, span.span)) else { continue };
+            // Only a call has a far side.
+            if span.kind == SpanKind::Internal {
+                span.kind = SpanKind::Client;
+            }
+            if span.peer == Sym::default() {
                 span.peer = *name;
             }
         }
