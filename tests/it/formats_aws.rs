@@ -171,8 +171,19 @@ fn without_queries_the_label_says_the_metric() {
     assert_eq!(find(&raw, "TargetResponseTime", "p99").samples[0], (START, 0.31));
     assert_eq!(find(&raw, "RequestCount", "rate").samples[0], (START, 21.0));
     says(&raw, GapKind::Inferred, Some(69), "RequestCount: no query file");
+    assert!(find(&raw, "RequestCount", "rate").labels.is_empty());
     // A house label stays what it is.
     assert_eq!(find(&raw, "5xx of checkout", "").samples.len(), 5);
+}
+
+#[test]
+fn a_label_may_name_the_metric_and_whom_it_is_about() {
+    let text = "{\"MetricDataResults\":[{\"Id\":\"a\",\"Label\":\"shop-db CPUUtilization Maximum\",\
+                \"Timestamps\":[\"2026-11-20 20:00:00+00:00\"],\"Values\":[12.5]}]}";
+    let raw = read_bytes(&[("a.json", text.as_bytes())]);
+    let cpu = find(&raw, "CPUUtilization", "maximum");
+    let want = [("entity", "shop-db"), ("label", "shop-db CPUUtilization Maximum")];
+    assert_eq!((&cpu.labels, cpu.samples[0]), (&labels(&want), (START, 12.5)));
 }
 
 #[test]
@@ -248,7 +259,7 @@ fn performance_events_of_container_insights_are_series_of_pods_and_nodes() {
         ("shop", Some("bytes"))
     );
     let unit = |name| find(&raw, name, "").unit.as_deref();
-    assert_eq!(unit("pod_cpu_usage_total"), Some("millicores"));
+    assert_eq!(unit("pod_cpu_usage"), Some("millicores"));
     assert_eq!(unit("pod_memory_utilization_over_pod_limit"), Some("percent"));
     assert_eq!(unit("pod_network_rx_bytes"), Some("by/s"));
     assert_eq!(find(&raw, "pod_number_of_container_restarts", "").samples[1].1, 1.0);

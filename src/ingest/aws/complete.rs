@@ -181,6 +181,10 @@ fn understood(mut measured: Measured, query: Option<&MetricQuery>, raw: &mut Raw
     if name.is_empty() && !expression {
         name = in_label.unwrap_or_default().to_owned();
         measured.statistic = measured.statistic.or(statistic);
+        if let Some(subject) = known::subject(&measured.label).filter(|_| !name.is_empty()) {
+            let (_, short) = dimension("LoadBalancer", subject);
+            measured.labels.insert("entity".to_owned(), short);
+        }
     }
     if name.is_empty() {
         name = [&measured.label, &measured.id]
@@ -281,7 +285,7 @@ fn push(one: Named, raw: &mut Raw) {
     }
     let (mut unit, mut factor) = known::unit(&measured.unit);
     let amount = [None, Some("count"), Some("bytes")].contains(&unit.as_deref());
-    let mut statistic = measured.statistic.clone();
+    let (mut statistic, mut query) = (measured.statistic.clone(), None);
     match statistic.as_deref() {
         Some("Sum") if kind != Some(Kind::Gauge) && amount => {
             let Some(period) = period_s else {
@@ -292,6 +296,8 @@ fn push(one: Named, raw: &mut Raw) {
             factor /= period;
             unit = Some(if unit.as_deref() == Some("bytes") { "by/s" } else { "1/s" }.to_owned());
             statistic = Some("rate".to_owned());
+            // Otherwise a name that ends in `_Count` would be taken for a counter.
+            query = Some(format!("rate({name})"));
         }
         // Not values of the metric: they must not be taken for it.
         Some("Sum") => name.push_str("Sum"),
@@ -305,10 +311,10 @@ fn push(one: Named, raw: &mut Raw) {
     raw.series.push(RawSeries {
         file: measured.file,
         name,
+        query,
         unit,
         statistic: statistic.map(|s| if s == "Minimum" { "min".into() } else { s.to_lowercase() }),
         labels: measured.labels,
         samples: measured.samples.into_iter().map(|(t, v)| (t, v * factor)).collect(),
-        ..RawSeries::default()
     });
 }

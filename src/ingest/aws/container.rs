@@ -91,7 +91,9 @@ fn event(
     for (name, value) in fields.iter().filter(|(name, _)| measured(name)) {
         // Whole numbers and floats only: `pod_status` and the like are words.
         if let (Scalar::Int(_) | Scalar::Float(_), Some(v)) = (value, value.number()) {
-            series.add((name, unit(name)), &labels, (t, v));
+            // `pod_cpu_usage_total` is a level: its ending would make it a counter.
+            let shown = name.strip_suffix("_usage_total").map(|n| format!("{n}_usage"));
+            series.add((shown.as_ref().unwrap_or(name), unit(name)), &labels, (t, v));
         }
     }
     if own_type.is_empty() {

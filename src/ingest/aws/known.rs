@@ -165,6 +165,15 @@ pub fn in_label(label: &str) -> (Option<&'static str>, Option<String>) {
     (words.iter().find_map(name_of), statistic)
 }
 
+/// Whom a label such as `shop-db CPUUtilization p99` is about: the one word beside metric and
+/// statistic; `None` where there is not exactly one.
+pub fn subject(label: &str) -> Option<&str> {
+    let told = |w: &&str| KNOWN.iter().any(|k| k.1 == *w) || is_statistic(w);
+    let spoken = |w: &&str| w.contains(char::is_alphanumeric);
+    let mut rest = label.split_whitespace().filter(|w| spoken(w) && !told(w));
+    rest.next().filter(|_| rest.next().is_none())
+}
+
 /// Says whether a word is one of CloudWatch's statistics.
 pub fn is_statistic(word: &str) -> bool {
     let quantile =
@@ -213,6 +222,10 @@ mod tests {
         );
         assert_eq!(found("Errors"), ("Errors", String::new()));
         assert_eq!(found("Errors of the Count"), ("", String::new()));
+        assert_eq!(subject("shop-db CPUUtilization p99"), Some("shop-db"));
+        assert_eq!(subject("app/shop/50dc • TargetResponseTime"), Some("app/shop/50dc"));
+        assert_eq!(subject("TargetResponseTime p99"), None);
+        assert_eq!(subject("CPUUtilization of shop-db"), None);
     }
 
     #[test]

@@ -61,8 +61,8 @@ const MEMORY: [Measure; 5] = [
 const SWAP: [Measure; 4] = [
     ("total", "node_memory_SwapTotal_bytes", "bytes", 1024.0),
     ("free", "node_memory_SwapFree_bytes", "bytes", 1024.0),
-    ("in", "rds_swap_in_rate", "by/s", 1024.0),
-    ("out", "rds_swap_out_rate", "by/s", 1024.0),
+    ("in", "rds_swap_in_bytes", "by/s", 1024.0),
+    ("out", "rds_swap_out_bytes", "by/s", 1024.0),
 ];
 const TASKS: [Measure; 3] = [
     ("running", "node_procs_running", "count", 1.0),
@@ -90,7 +90,7 @@ const FILE_SYSTEM: [Measure; 3] = [
 /// Of the process list: what is summed.
 const PROCESSES: [Measure; 2] = [
     ("rss", "rds_processes_resident_bytes", "bytes", 1024.0),
-    ("cpuUsedPc", "rds_processes_cpu_ratio", "ratio", 0.01),
+    ("cpuUsedPc", "rds_processes_busy_ratio", "ratio", 0.01),
 ];
 
 /// Reads every document.
@@ -118,6 +118,8 @@ fn one(document: &Document, t: Micros, series: &mut Growing) {
         let Some(v) = value.number() else { continue };
         let of = (t, v * 0.01);
         match mode.as_str() {
+            // What is left of the total.
+            "idle" => {}
             "total" => series.add(("cpu_utilization", Some("ratio")), &labels, of),
             _ => {
                 let mut labels = labels.clone();
@@ -127,7 +129,7 @@ fn one(document: &Document, t: Micros, series: &mut Growing) {
         }
     }
     if let Some(cpus) = document.cpus.number() {
-        series.add(("machine_cpu_cores", Some("count")), &labels, (t, cpus));
+        series.add(("rds_vcpus", Some("count")), &labels, (t, cpus));
     }
     let groups: [(&Option<Group>, &[Measure]); 4] = [
         (&document.load_average_minute, &LOAD),
