@@ -1,14 +1,14 @@
 //! Amazon Web Services: CloudWatch, RDS, X-Ray.
 //!
 //! The JSON, text and table fixtures were printed by AWS CLI 1.46.2 (botocore 1.43.62), asked
-//! against a local server that answers in the services' own protocols with the documented shapes:
-//! `metric-data*`, `statistics*`, `history`, `alarms`, `metrics*`, `keys`, `log-events`, `filtered`,
-//! `insights.json`, `traces`, `graph`, `summaries`. Times are epoch numbers by default and ISO 8601
-//! with `cli_timestamp_format = iso8601` (New York and Kolkata with `TZ`). By hand, from the
-//! documented rules: the YAML, the console CSV (its describing rows are not verified against the
-//! console), the daemon's segments, the performance log events, the operating system documents
-//! (completed from a true PostgreSQL 16 one). The `official-*` files are the samples in the AWS CLI's
-//! own documentation (what it leaves out of `official-metrics` is left out).
+//! against a local server that answers in the services' own protocols with the documented shapes.
+//! Times are epoch numbers by default and ISO 8601 with `cli_timestamp_format = iso8601` (New York
+//! and Kolkata with `TZ`). The `official-*` files are the samples in the AWS CLI's own documentation
+//! (what it leaves out of `official-metrics` is left out).
+//!
+//! By hand, from the documented rules: the YAML, the console CSV (its describing rows are not
+//! verified against the console), the CSV of Logs Insights, the daemon's segments, the performance
+//! log events, and the operating system documents (completed from a true PostgreSQL 16 one).
 
 use super::support::{Scratch, bytes};
 use rootline::ingest::raw::{Raw, RawSeries};
@@ -187,6 +187,54 @@ fn a_label_may_name_the_metric_and_whom_it_is_about() {
 }
 
 #[test]
+fn queries_are_joined_within_a_folder_and_only_if_they_are_told_apart() {
+    let data = bytes("formats/cloudwatch/metric-data-epoch.json");
+    let queries = bytes("formats/cloudwatch-queries/wrapped.json");
+    let apart = read_bytes(&[("a/data.json", &data), ("b/queries.json", &queries)]);
+    says(&apart, GapKind::Inferred, Some(69), "no query file");
+    // The same queries twice are one; another metric under the same Id is told by the label.
+    let twice = [("data.json", data.as_slice()), ("q1.json", &queries), ("q2.json", &queries)];
+    let joined = read_bytes(&[("data.json", &data), ("q1.json", &queries)]);
+    assert_eq!(measured(&read_bytes(&twice)), measured(&joined));
+    let text = String::from_utf8(queries.clone()).expect("fixtures are UTF-8");
+    let (other, third) =
+        (text.replace("ResponseTime", "Other"), text.replace("ResponseTime", "Third"));
+    let told =
+        read_bytes(&[("data.json", &data), ("q1.json", &queries), ("q2.json", other.as_bytes())]);
+    assert_eq!(measured(&told), measured(&joined));
+    let data = ("data.json", data.as_slice());
+    let files = [data, ("q1.json", other.as_bytes()), ("q2.json", third.as_bytes())];
+    says(
+        &read_bytes(&files),
+        GapKind::Doubtful,
+        Some(3),
+        "several queries of this folder are called \"rt\"",
+    );
+}
+
+#[test]
+fn absurd_values_and_depths_are_gaps() {
+    let deep = format!("{}1{}", "{\\\"a\\\":".repeat(5_000), "}".repeat(5_000));
+    let trace =
+        format!("{{\"Traces\":[{{\"Segments\":[{{\"Id\":\"a\",\"Document\":\"{deep}\"}}]}}]}}");
+    let segments = "{\"subsegments\":[".repeat(3_000);
+    let start = "{\"trace_id\":\"1-6b00a6c0-a006649127e371903a2de979\",\"id\":\"0a\",";
+    let open = format!(
+        "{start}\"start_time\":1.7952048E9,\"subsegments\":[{segments}{}]}}",
+        "]}".repeat(3_000)
+    );
+    let far = format!("{start}\"start_time\":1e308,\"end_time\":-1e308}}");
+    let load = "{\"instanceID\":\"a\",\"cpuUtilization\":{},\"timestamp\":1795204800,\
+                \"memory\":{\"total\":1e308}}";
+    let data = "{\"MetricDataResults\":[{\"Id\":\"a\",\"Timestamps\":[1e300,\"x\",{}],\
+                \"Values\":[1,2,3]}]}";
+    for text in [trace.as_str(), &open, &far, load, data] {
+        let raw = read_bytes(&[("a.json", text.as_bytes())]);
+        assert!(raw.gaps.iter().any(|g| g.kind == GapKind::Skipped), "{:?}", raw.gaps);
+    }
+}
+
+#[test]
 fn every_statistic_is_a_series_of_its_own() {
     let raw = read(&[
         "formats/cloudwatch/statistics-connections.json",
@@ -264,8 +312,11 @@ fn performance_events_of_container_insights_are_series_of_pods_and_nodes() {
     assert_eq!(unit("pod_network_rx_bytes"), Some("by/s"));
     assert_eq!(find(&raw, "pod_number_of_container_restarts", "").samples[1].1, 1.0);
     assert_eq!(find(&raw, "node_filesystem_utilization", "").labels["device"], "/dev/nvme0n1p1");
-    let wrapped = read(&["formats/container-insights/log-events.json"]);
-    assert_eq!(measured(&wrapped), measured(&raw));
+    for name in ["log-events.json", "insights.json"] {
+        let wrapped = read(&[&format!("formats/container-insights/{name}")]);
+        assert_eq!(wrapped.files[0].reader, "container-insights", "{name}");
+        assert_eq!(measured(&wrapped), measured(&raw), "{name}");
+    }
 }
 
 #[test]

@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn a_cut_answer_keeps_what_stands_before_the_cut() {
         let text = "{\"MetricDataResults\":[{\"Id\":\"a\",\"Label\":\"CPUUtilization\",\
-             \"Timestamps\":[1795204800,null,1795204860],\"Values\":[1,2,3]},{\"Id\":\"b\",\"Timestamps\":[17952";
+             \"Timestamps\":[1795204800,null,1795204860],\"Values\":[1,2,3]},\
+             {\"Id\":\"b\",\"Timestamps\":[17952";
         let raw = read_text("a.json", text.as_bytes());
         assert_eq!((raw.files[0].rows, raw.files[0].skipped), (2, 1), "{:?}", raw.gaps);
         assert!(raw.gaps.iter().any(|g| g.kind == GapKind::Truncated), "{:?}", raw.gaps);

@@ -308,7 +308,7 @@ fn push(one: Named, raw: &mut Raw) {
         }
         _ => {}
     }
-    raw.series.push(RawSeries {
+    let mut series = RawSeries {
         file: measured.file,
         name,
         query,
@@ -316,5 +316,7 @@ fn push(one: Named, raw: &mut Raw) {
         statistic: statistic.map(|s| if s == "Minimum" { "min".into() } else { s.to_lowercase() }),
         labels: measured.labels,
         samples: measured.samples.into_iter().map(|(t, v)| (t, v * factor)).collect(),
-    });
+    };
+    super::drop_infinite(&mut series, measured.file, raw);
+    raw.series.push(series);
 }

@@ -128,7 +128,7 @@ fn describe(row: &[String], columns: &mut [Measured], full: &mut [String]) {
             "statistic" => column.statistic = Some(cell.to_owned()),
             "period" => {
                 column.period_s =
-                    cell::quantity(&cell.to_lowercase()).map(|(v, _)| v).filter(|v| *v > 0.0);
+                    cell::quantity(&cell.to_lowercase()).map(|(v, _)| v).filter(|v| *v >= 1.0);
             }
             other => {
                 column.labels.insert(other.to_owned(), cell.to_owned());

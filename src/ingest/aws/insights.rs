@@ -191,8 +191,9 @@ mod tests {
 
     #[test]
     fn keys_may_stand_inside_a_list_of_metrics() {
-        let text = "{\"AlignedStartTime\":1.5270264E9,\"Identifier\":\"db-a\",\"MetricList\":[{\"Keys\":\
-             [{\"Dimensions\":{\"db.sql.statement\":\"SELECT 1 FROM t WHERE a = 'x'\"},\"Total\":1.5E0}]}]}";
+        let text = "{\"AlignedStartTime\":1.5270264E9,\"Identifier\":\"db-a\",\
+             \"MetricList\":[{\"Keys\":[{\"Dimensions\":{\"db.sql.statement\":\
+             \"SELECT 1 FROM t WHERE a = 'x'\"},\"Total\":1.5E0}]}]}";
         let raw = read_text("a.json", text.as_bytes());
         assert_eq!(raw.series[0].labels["db.sql.statement"], "SELECT ? FROM t WHERE a = ?");
         assert_eq!(raw.series[0].samples, [(1_527_026_400_000_000, 1.5)]);

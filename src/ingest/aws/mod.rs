@@ -30,7 +30,7 @@ pub use xray_graph::{accepts as accepts_graph, read as read_graph};
 
 use super::Input;
 use super::lenient::Scalar;
-use super::raw::{Raw, RawSeries};
+use super::raw::{FileId, Raw, RawSeries};
 use crate::model::Micros;
 use crate::time::{self, EpochUnit};
 use std::collections::BTreeMap;
@@ -59,6 +59,16 @@ fn skip_time(input: &Input, at: usize, value: &Scalar, raw: &mut Raw) {
     raw.skip_like(input.file, "timestamp", 1, first);
 }
 
+/// Leaves out what a conversion made infinite, and counts it.
+fn drop_infinite(series: &mut RawSeries, file: FileId, raw: &mut Raw) {
+    let before = series.samples.len();
+    series.samples.retain(|s| s.1.is_finite());
+    let lost = before - series.samples.len();
+    if lost > 0 {
+        raw.skip(file, None, "value is too large for its unit", lost as u64);
+    }
+}
+
 /// Series of one file that grow sample by sample, in the order of their names and labels.
 #[derive(Default)]
 struct Growing {
@@ -85,7 +95,8 @@ impl Growing {
 
     /// Hands all series over and counts their samples.
     fn finish(self, input: &Input, raw: &mut Raw) {
-        for series in self.series.into_values() {
+        for mut series in self.series.into_values() {
+            drop_infinite(&mut series, input.file, raw);
             raw.rows(input.file, series.samples.len() as u64);
             raw.series.push(RawSeries { file: input.file, ..series });
         }

@@ -91,7 +91,7 @@ fn made(input: &Input, query: Query) -> MetricQuery {
         labels: dimensions.map(|d| super::complete::dimension(&d.name, &d.value)).collect(),
         statistic: stat.stat,
         unit: stat.unit,
-        period_s: period.filter(|p| *p > 0.0),
+        period_s: period.filter(|p| *p >= 1.0),
     }
 }
 

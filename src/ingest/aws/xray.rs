@@ -289,7 +289,8 @@ mod tests {
     #[test]
     fn a_subsegment_whose_segment_is_missing_is_a_gap() {
         let text = "{\"trace_id\":\"1-6b00a6c0-a006649127e371903a2de979\",\"id\":\"0a\",\
-             \"name\":\"x\",\"type\":\"subsegment\",\"parent_id\":\"0b\",\"start_time\":1.7952048E9,\
+             \"name\":\"x\",\"type\":\"subsegment\",\"parent_id\":\"0b\",\
+             \"start_time\":1.7952048E9,\
              \"end_time\":1.7952049E9,\"namespace\":\"remote\"}";
         let raw = read_text("a.json", text.as_bytes());
         assert_eq!((raw.spans.len(), raw.spans[0].kind), (1, SpanKind::Client));
