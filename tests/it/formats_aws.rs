@@ -3,7 +3,7 @@
 //! The JSON, text and table fixtures were printed by AWS CLI 1.46.2 (botocore 1.43.62), asked
 //! against a local server that answers in the services' own protocols with the documented shapes.
 //! Times are epoch numbers by default and ISO 8601 with `cli_timestamp_format = iso8601` (New York
-//! and Kolkata with `TZ`). The `official-*` files are the samples in the AWS CLI's own documentation
+//! and Kolkata with `TZ`). The `official-*` files are the samples in the CLI's own documentation
 //! (what it leaves out of `official-metrics` is left out).
 //!
 //! By hand, from the documented rules: the YAML, the console CSV (its describing rows are not
@@ -146,6 +146,11 @@ fn the_same_data_through_every_form_of_cloudwatch_is_the_same() {
     for form in forms {
         assert_eq!(measured(&read(form)), want, "{form:?}");
     }
+    // The console's rows hold Ids as well: the same queries give them labels.
+    let console =
+        read(&["formats/cloudwatch-csv/console.csv", "formats/cloudwatch-queries/wrapped.json"]);
+    assert_eq!(measured(&console), want);
+    assert_eq!(find(&console, "RequestCount", "rate").labels["TargetGroup"], "checkout");
     // All pages but the last are partial, and that is no gap.
     let pages = read(&[
         "formats/cloudwatch/metric-data-pages.json",
