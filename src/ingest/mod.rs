@@ -2,6 +2,7 @@
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
 mod arrow_ipc;
+mod aws;
 mod cell;
 mod companions;
 mod csv_text;

@@ -257,6 +257,8 @@ pub struct Raw {
     /// Queries by file path, from an export manifest.
     pub queries: BTreeMap<String, String>,
     pub gaps: Vec<Gap>,
+    /// Results of CloudWatch that wait for the queries of their folder; empty after `finish`.
+    pub(super) cloudwatch: super::aws::CloudWatch,
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.
@@ -316,6 +318,7 @@ impl Raw {
 
     /// Sorts samples, drops repeated times (a differing value is a gap) and orders events.
     pub fn finish(&mut self) {
+        super::aws::complete(self);
         let mut clashes: Vec<(FileId, u64)> = Vec::new();
         for series in &mut self.series {
             series.samples.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));

@@ -1,7 +1,7 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, companions, jaeger, otlp, prometheus, sessions, table};
+use super::{Reader, arrow_ipc, aws, companions, jaeger, otlp, prometheus, sessions, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -62,6 +62,76 @@ pub const READERS: &[Reader] = &[
     // --- other metrics
     // --- Grafana
     // --- Amazon Web Services
+    Reader {
+        name: "cloudwatch-alarms",
+        what: "CloudWatch alarms and their history",
+        accepts: aws::accepts_alarms,
+        read: aws::read_alarms,
+        lines: false,
+    },
+    Reader {
+        name: "rds-insights",
+        what: "RDS Performance Insights",
+        accepts: aws::accepts_insights,
+        read: aws::read_insights,
+        lines: false,
+    },
+    Reader {
+        name: "rds-os",
+        what: "RDS Enhanced Monitoring, bare or from CloudWatch Logs",
+        accepts: aws::accepts_os,
+        read: aws::read_os,
+        lines: false,
+    },
+    Reader {
+        name: "container-insights",
+        what: "Container Insights performance log events",
+        accepts: aws::accepts_container,
+        read: aws::read_container,
+        lines: false,
+    },
+    Reader {
+        name: "xray-graph",
+        what: "X-Ray service graph",
+        accepts: aws::accepts_graph,
+        read: aws::read_graph,
+        lines: false,
+    },
+    Reader {
+        name: "xray",
+        what: "X-Ray traces and segment documents",
+        accepts: aws::accepts_xray,
+        read: aws::read_xray,
+        lines: false,
+    },
+    Reader {
+        name: "cloudwatch",
+        what: "CloudWatch get-metric-data and get-metric-statistics JSON",
+        accepts: aws::accepts_cloudwatch,
+        read: aws::read_cloudwatch,
+        lines: false,
+    },
+    Reader {
+        name: "cloudwatch-queries",
+        what: "queries of get-metric-data: what its Ids mean",
+        accepts: aws::accepts_queries,
+        read: aws::read_queries,
+        lines: false,
+    },
+    Reader {
+        name: "cloudwatch-csv",
+        what: "CloudWatch console CSV; Logs Insights CSV and JSON",
+        accepts: aws::accepts_console,
+        read: aws::read_console,
+        lines: false,
+    },
+    Reader {
+        name: "aws-cli-text",
+        what: "AWS CLI text, table and YAML: says how to export again",
+        accepts: aws::accepts_cli_text,
+        read: aws::read_cli_text,
+        lines: false,
+    },
     // --- PostgreSQL and PgBouncer
     Reader {
         name: "pg-locks",

@@ -189,11 +189,15 @@ impl Run<'_> {
         let written = series.unit.as_deref().or(u.meaning.unit);
         let largest =
             self.largest.get(&scale_key(&series, u.meaning.signal)).copied().unwrap_or(0.0);
-        // "errors" that exceed one, without a word of share or per cent, are counts.
+        // "errors" that exceed one, without a word of share or per cent, are counts; so are those
+        // whose unit says so.
         let counted = signal.role == "errors" && signal.unit() == Unit::Ratio;
         let shared = RATE_WORDS.iter().any(|w| series.name.to_lowercase().contains(w));
         let mut signal_id = u.meaning.signal;
-        if counted && written.is_none() && largest > 1.0 && !(shared && largest <= 100.0) {
+        let said = written.and_then(units::factor).map(|(unit, _)| unit);
+        let told = matches!(said, Some(Unit::Count | Unit::PerSecond));
+        let many = written.is_none() && largest > 1.0 && !(shared && largest <= 100.0);
+        if counted && (told || many) {
             signal_id = self.table.named("guess.errors").unwrap_or(signal_id);
         }
         let counted = counted && !shared;
