@@ -31,9 +31,13 @@ fn builder(delimiter: u8) -> csv::ReaderBuilder {
 
 /// The header cells of the first record, trimmed; empty when the text is not delimited.
 pub fn header(bytes: &[u8]) -> Vec<String> {
-    let Some(d) = delimiter(bytes) else { return Vec::new() };
+    delimiter(bytes).map_or(Vec::new(), |d| header_with(bytes, d))
+}
+
+/// The header cells of the first record with a delimiter that is known.
+pub fn header_with(bytes: &[u8], delimiter: u8) -> Vec<String> {
     let mut record = csv::ByteRecord::new();
-    match builder(d).from_reader(bytes).read_byte_record(&mut record) {
+    match builder(delimiter).from_reader(bytes).read_byte_record(&mut record) {
         Ok(true) => record.iter().map(clean).collect(),
         _ => Vec::new(),
     }
@@ -53,12 +57,19 @@ fn clean(cell: &[u8]) -> String {
 
 /// Reads the whole file; rows of another width than the header are counted and left out.
 pub fn table(input: &Input, raw: &mut Raw) -> Table {
+    match delimiter(input.bytes) {
+        Some(d) => delimited(input, d, raw),
+        None => Table::default(),
+    }
+}
+
+/// Reads the whole file with a delimiter that is known.
+pub fn delimited(input: &Input, delimiter: u8, raw: &mut Raw) -> Table {
     let mut table = Table::default();
-    let Some(d) = delimiter(input.bytes) else { return table };
-    let mut reader = builder(d).from_reader(input.bytes);
+    let mut reader = builder(delimiter).from_reader(input.bytes);
     let mut record = csv::ByteRecord::new();
     loop {
-        let line = reader.position().line();
+        let line = line_of(reader.position(), input);
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) if table.header.is_empty() => {
@@ -81,6 +92,13 @@ pub fn table(input: &Input, raw: &mut Raw) -> Table {
         }
     }
     table
+}
+
+/// The line on which the next record starts. The reader stops between CR and LF.
+fn line_of(at: &csv::Position, input: &Input) -> u64 {
+    let byte = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let between = byte > 0 && input.bytes.get(byte.wrapping_sub(1)..=byte) == Some(b"\r\n");
+    at.line() + u64::from(between) + input.first_line - 1
 }
 
 #[cfg(test)]

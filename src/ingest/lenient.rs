@@ -71,7 +71,6 @@ impl Scalar {
     }
 
     /// The value as a whole number, without a detour over floats.
-    #[allow(dead_code)]
     pub fn whole(&self) -> Option<i64> {
         match self {
             Scalar::Int(v) => Some(*v),
@@ -93,7 +92,6 @@ impl Scalar {
     }
 
     /// The value as a time: a number by its magnitude, or text.
-    #[allow(dead_code)]
     pub fn moment(&self, zone: &Zone) -> Option<Micros> {
         cell::moment(&self.text(), zone)
     }

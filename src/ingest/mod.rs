@@ -6,6 +6,7 @@ mod cell;
 mod companions;
 mod csv_text;
 mod decode;
+mod grafana;
 mod head;
 mod jaeger;
 mod json_scan;
@@ -20,6 +21,7 @@ mod spans;
 pub mod sql;
 mod table;
 mod taken;
+mod units;
 
 pub use companions::EVENT_KINDS;
 pub use head::{Head, Input, Reader};

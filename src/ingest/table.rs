@@ -27,7 +27,7 @@ const NAME: [&str; 8] =
 const VALUE: [&str; 8] =
     ["value", "val", "_value", "v", "average", "sum", "maximum", "metric_value"];
 /// Columns that are labels even when every cell is a number.
-const LABELS: [&str; 27] = [
+pub const LABELS: [&str; 27] = [
     "service",
     "instance",
     "pod",
