@@ -465,6 +465,17 @@ fn event(e: &RawEvent) -> (i64, &str, &str, &str, &str) {
 }
 
 #[test]
+fn newer_dashboards_and_failed_queries_are_known_for_what_they_are() {
+    let resource = r#"{"apiVersion":"dashboard.grafana.app/v2","kind":"Dashboard","spec":{}}"#;
+    let raw = read_as("a.json", resource.as_bytes());
+    assert_eq!(file(&raw).0, "grafana-frames");
+    assert_eq!(gap(&raw, "no data; export Inspect").kind, GapKind::Missing);
+    let failed = r#"{"results":{"A":{"error":"timeout","errorSource":"downstream","status":504}}}"#;
+    let raw = read_as("a.json", failed.as_bytes());
+    assert_eq!(gap(&raw, "query A failed: timeout").line, Some(1));
+}
+
+#[test]
 fn annotations_are_changes_alerts_and_notes() {
     let raw = read("formats/grafana-annotations/annotations.json");
     assert_eq!(file(&raw), ("grafana-annotations", 4, 1));
@@ -532,6 +543,32 @@ fn alerts_of_prometheus_are_events_with_the_expressions_of_their_rules() {
         "cart||HighErrorRate (critical, firing): job:http_errors:rate5m > 0.05",
     ];
     assert_eq!(told("rules.json"), rules);
+}
+
+#[test]
+fn alerts_in_groups_are_read() {
+    let alerts = String::from_utf8(bytes("formats/alertmanager/alerts.json")).expect("UTF-8");
+    let groups = format!(r#"[{{"alerts":{alerts},"labels":{{}},"receiver":{{"name":"hook"}}}}]"#);
+    let grouped = read_as("groups.json", groups.as_bytes());
+    assert_eq!(grouped.events, read("formats/alertmanager/alerts.json").events);
+}
+
+#[test]
+fn large_exports_are_read_to_their_last_line() {
+    let header = "\"Time\",\"up{job=\"\"a\"\"}\",\"up{job=\"\"b\"\"}\"\r\n";
+    let row = |i: i64| format!("{},{i},{}\r\n", START / 1000 + i * 1000, i % 7);
+    let rows: String = (0..50_000).map(row).collect();
+    let raw = read_as("a.csv", format!("{header}{rows}soon,1,2").as_bytes());
+    assert_eq!(file(&raw), ("grafana-csv", 100_000, 1));
+    assert_eq!(gap(&raw, "timestamp \"soon\"").line, Some(50_002));
+    let alert = |i: i64| {
+        let time = rfc3339(START + i * SECOND);
+        format!(r#"{{"labels":{{"alertname":"A{i}"}},"fingerprint":"{i}","startsAt":"{time}"}}"#)
+    };
+    let alerts: Vec<String> = (0..20_000).map(alert).collect();
+    let raw = read_as("a.json", format!("[{}]", alerts.join(",\n")).as_bytes());
+    assert_eq!(file(&raw), ("alertmanager", 20_000, 0));
+    assert_eq!(raw.events.last().map(|e| e.line), Some(20_000));
 }
 
 #[test]

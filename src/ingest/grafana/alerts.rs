@@ -59,9 +59,15 @@ pub fn read(input: &Input, raw: &mut Raw) {
     input.documents(raw, |base, document, raw| {
         let keys = ["alerts", "data"];
         input.elements((base, document), &keys, "an alert", raw, |at, element, raw| {
-            match lenient::from_slice::<Alert>(element) {
-                Ok(alert) => event(input, lines.of(at), &alert, (&ended(&alert, input), ""), raw),
-                Err(e) => input.skip_unreadable(at, "an alert", e, raw),
+            // `/api/v2/alerts/groups` has the alerts of each group one level deeper.
+            match json_scan::find_value(element, 0, &["alerts"], b'[') {
+                Some(open) => {
+                    let part = (at + open, &element[open..]);
+                    input.elements(part, &[], "an alert", raw, |at, element, raw| {
+                        one(input, (at, lines.of(at)), element, raw);
+                    });
+                }
+                None => one(input, (at, lines.of(at)), element, raw),
             }
         });
         let webhook = json_scan::find_array(document, &["alerts"]).is_some();
@@ -70,6 +76,13 @@ pub fn read(input: &Input, raw: &mut Raw) {
             raw.gap(GapKind::Missing, input.file, Some(lines.of(base)), what);
         }
     });
+}
+
+fn one(input: &Input, (at, line): (usize, u64), text: &[u8], raw: &mut Raw) {
+    match lenient::from_slice::<Alert>(text) {
+        Ok(alert) => event(input, line, &alert, (&ended(&alert, input), ""), raw),
+        Err(e) => input.skip_unreadable(at, "an alert", e, raw),
+    }
 }
 
 /// When an alert ended, as far as it says. A firing one ends in the future (it would resolve by

@@ -15,18 +15,19 @@ use std::collections::BTreeMap;
 /// Accepts frames in any wrapping, and dashboards and panels, which hold none.
 pub fn accepts(head: &Head) -> bool {
     let schema = head.has_key("schema") && head.has_key("fields") && head.has_key("data");
-    let answer = head.has_key("results") && head.has_key("frames");
+    let results = json_scan::find_value(head.bytes, 0, &["results"], b'{').is_some();
+    let answer = results && (head.has_key("frames") || head.has_key("error"));
     let inline = (head.has_key("series") || head.has_key("snapshotData"))
         && head.has_key("fields")
         && head.has_key("values");
-    let failed = head.has_key("results") && head.has_key("error") && head.has_key("status");
-    schema || answer || inline || failed || is_definition(head)
+    head.is_json() && (schema || answer || inline || is_definition(head))
 }
 
 fn is_definition(head: &Head) -> bool {
     let panel = head.has_key("gridPos") || head.has_key("fieldConfig");
     let dashboard = head.has_key("panels") && head.has_key("schemaVersion");
-    dashboard || (panel && head.has_key("targets"))
+    let resource = memchr::memmem::find(head.bytes, b"\"dashboard.grafana.app/").is_some();
+    dashboard || (panel && head.has_key("targets")) || (resource && head.has_key("apiVersion"))
 }
 
 /// Keys of arrays that hold frames.
@@ -184,6 +185,9 @@ fn errors(input: &Input, line: u64, document: &[u8], raw: &mut Raw) {
     struct Part {
         #[serde(default, deserialize_with = "or_default")]
         error: String,
+    }
+    if memchr::memmem::find(document, b"\"error\"").is_none() {
+        return;
     }
     let Ok(answer) = serde_json::from_slice::<Answer>(document) else { return };
     for (id, part) in answer.results.into_iter().filter(|(_, p)| !p.error.is_empty()) {

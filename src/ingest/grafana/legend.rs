@@ -106,6 +106,12 @@ pub fn is_nameless(header: &str) -> bool {
     default && header.trim().len() <= "Value #AA".len() || header.trim().is_empty()
 }
 
+/// The query that a nameless header stands for: `A` in `Value #A` and in `A-series`.
+fn query_of(header: &str) -> Option<&str> {
+    let header = header.trim();
+    header.split_once('#').map(|(_, id)| id).or_else(|| header.strip_suffix("-series"))
+}
+
 /// Says whether a text has the form of a metric's name of several words (`queue_depth`).
 fn is_metric(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_:.".contains(c);
@@ -120,7 +126,10 @@ pub fn of_header(header: &str, title: Option<&str>) -> (Named, bool) {
     let named = selector(header);
     let (own, labels) = match named {
         Some(n) => (n.name, n.labels),
-        None if is_nameless(header) => (String::new(), BTreeMap::new()),
+        None if is_nameless(header) => {
+            let id = query_of(header).map(|id| ("refId".to_owned(), id.to_owned()));
+            (String::new(), id.into_iter().collect())
+        }
         None => (header.trim().to_owned(), BTreeMap::new()),
     };
     let recovered = !labels.is_empty() && !own.is_empty();
@@ -192,6 +201,8 @@ mod tests {
         let name = |h: &str, t| of_header(h, t).0.name;
         assert_eq!(name("Value", Some("CPU usage")), "CPU usage");
         assert_eq!(name("Value #A", Some("CPU usage")), "CPU usage");
+        let two = of_header("Value #B", Some("CPU usage")).0.labels;
+        assert_eq!(two.get("refId").map(String::as_str), Some("B"));
         assert_eq!(name("checkout", Some("Latency p99")), "checkout: Latency p99");
         assert_eq!(name("queue_depth", Some("Queues")), "queue_depth");
         assert_eq!(name("up{a=\"b\"}", Some("Health")), "up");
