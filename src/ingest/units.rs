@@ -1,5 +1,5 @@
-//! Units as exports write them. In: what stands behind a number, or a Grafana unit id. Out: the base
-//! unit (`s`, `bytes`, `by/s`, `ratio`, `1/s`, or none) and the factor to it.
+//! Units as exports write them. In: what stands behind a number, or a Grafana unit id. Out: the
+//! base unit (`s`, `bytes`, `by/s`, `ratio`, `1/s`, or none) and the factor to it.
 
 /// A base unit and what to multiply by to come to it.
 pub type Scale = (&'static str, f64);

@@ -2,12 +2,12 @@
 //!
 //! `grafana-csv`: every cell was written by `@grafana/data` 13.2.3 (npm): fields with the processor
 //! of `applyRawFieldOverrides` (raw) or `getDisplayProcessor` (formatted), joined by
-//! `outerJoinDataFrames`, printed by `toCSV`; the Excel files as `download.ts` encodes them. By hand,
-//! after Grafana's own tests and sources: `old-*` (`file_export.test.ts` of version 6) and
+//! `outerJoinDataFrames`, printed by `toCSV`; the Excel files as `download.ts` encodes them. By
+//! hand, after Grafana's own tests and sources: `old-*` (`file_export.test.ts` of version 6) and
 //! `browser-locale-*`. `grafana-frames`: `dataFrameToJSON` and `JSON.stringify` of the same frames;
 //! `entities`, `dashboard`, `panel` and `snapshot` by hand after `DataFrameJSON.ts`.
-//! `grafana-annotations`: by hand after the API's documentation. `alertmanager`: Alertmanager 0.25.0
-//! (API, amtool, webhook). `prometheus-alerts`: Prometheus 2.42.0.
+//! `grafana-annotations`: by hand after the API's documentation. `alertmanager`: Alertmanager
+//! 0.25.0 (API, amtool, webhook). `prometheus-alerts`: Prometheus 2.42.0.
 
 use super::support::{Scratch, bytes, files, fixture};
 use rootline::ingest::raw::{Raw, RawEvent, RawSeries};
@@ -411,7 +411,10 @@ fn an_export_without_rows_says_so() {
         ("b.json", r#"{"status":"success","data":{"alerts":[]}}"#),
         (
             "c.json",
-            r#"{"schema":{"fields":[{"name":"Time","type":"time"},{"name":"Value","type":"number"}]},"data":{"values":[[],[]]}}"#,
+            concat!(
+                r#"{"schema":{"fields":[{"name":"Time","type":"time"},"#,
+                r#"{"name":"Value","type":"number"}]},"data":{"values":[[],[]]}}"#
+            ),
         ),
     ] {
         let raw = read_as(name, text.as_bytes());
@@ -608,6 +611,37 @@ fn a_file_that_is_cut_anywhere_is_an_error_or_a_gap() {
             // A table cut between two rows is a shorter table; JSON always says that it ends early.
             let said = read.is_ok_and(|raw| raw.gaps.is_empty() && name.ends_with(".json"));
             assert!(!said, "{name} cut at {tenth}0 % is silent");
+        }
+    }
+}
+
+#[test]
+fn damaged_exports_are_read_or_refused_without_a_panic() {
+    let mut state = 7_u64;
+    let mut next = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let all = ["grafana-csv", "grafana-frames", "grafana-annotations", "alertmanager"];
+    for folder in all.into_iter().chain(["prometheus-alerts"]) {
+        for path in files(&fixture(&format!("formats/{folder}"))) {
+            let whole = std::fs::read(&path).expect("the fixture can be read");
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            for _ in 0..25 {
+                let mut damaged = whole.clone();
+                for _ in 0..=next(6) {
+                    let at = next(damaged.len());
+                    let end = (at + next(9)).min(damaged.len());
+                    let new: Vec<u8> =
+                        (0..next(4)).map(|_| b"\"{}[],:;\t\n0e9-\\\xff\xe2"[next(17)]).collect();
+                    damaged.splice(at..end, new);
+                }
+                let scratch = Scratch::with(&[(&name, &damaged)]);
+                let zone = Zone::named("Europe/Berlin");
+                let settings = Settings { zone, ..Settings::default() };
+                let _ = read_folder(&scratch.path().join(&name), &settings);
+            }
         }
     }
 }

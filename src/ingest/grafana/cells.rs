@@ -46,10 +46,14 @@ pub fn read(text: &str) -> Cell<'_> {
 fn measured(t: &str) -> Option<Cell<'_>> {
     let (amount, suffix) = cell::parts(t)?;
     let value = cell::number(amount)?;
-    if let Some((unit, factor)) = units::formatted(suffix) {
+    // Grafana sets a blank before scales and units of its users: `15E` is a hexadecimal number.
+    let apart = t.len() > amount.len() + suffix.len();
+    let known = units::formatted(suffix).filter(|(unit, _)| apart || !unit.is_empty());
+    if let Some((unit, factor)) = known {
         return Some(Cell::Number { value: value * factor, unit });
     }
-    let plain = suffix != "m" && !suffix.contains('"') && suffix.chars().count() <= UNIT_CHARS;
+    let plain =
+        apart && suffix != "m" && !suffix.contains('"') && suffix.chars().count() <= UNIT_CHARS;
     plain.then_some(Cell::Number { value, unit: suffix })
 }
 
@@ -148,6 +152,8 @@ mod tests {
             ("98.8Kkr", 98_800.0, "kr"),
             ("12 dB", 12.0, "dB"),
             ("1.23 kHz", 1230.0, "1/s"),
+            ("98.8 K", 98_800.0, ""),
+            ("350 µ", 0.000_35, ""),
         ];
         for (text, want, base) in cases {
             match read(text) {
@@ -169,8 +175,22 @@ mod tests {
         for text in ["", " ", "undefined", "null"] {
             assert_eq!(read(text), Cell::Missing, "{text}");
         }
-        let words =
-            ["Up", "OK", "5 m", "350 m", "12:61:00", "1:2", "05m", "ago", ":", "$", "none left"];
+        let words = [
+            "Up",
+            "OK",
+            "5 m",
+            "350 m",
+            "12:61:00",
+            "1:2",
+            "05m",
+            "15E",
+            "181CD",
+            "0x15E",
+            "ago",
+            ":",
+            "$",
+            "none left",
+        ];
         for text in words {
             assert_eq!(read(text), Cell::Word, "{text}");
         }

@@ -1,4 +1,4 @@
-//! Grafana's panel CSV: raw or formatted, joined by time or one series, for Excel or not, and tables.
+//! Grafana's panel CSV: raw or formatted, joined by time or one series, for Excel or not, tables.
 //! In: delimited text. Out: series in base units; what formatting took away is a gap.
 
 use super::cells::{self, Cell};
