@@ -1,7 +1,8 @@
 //! Times as exports write them: text or number in, [`Micros`] out. No clock is ever read.
 
 use crate::model::{Micros, SECOND};
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, civil};
 
 /// The earliest and latest times that are believed: the years 1971 to 2199.
 const BELIEVABLE: std::ops::Range<Micros> = 31_536_000 * SECOND..7_258_118_400 * SECOND;
@@ -91,15 +92,89 @@ pub fn parse(text: &str, zone: &Zone) -> Option<Parsed> {
         let at = believable(t.as_microsecond())?;
         return Some(Parsed { at, zone_assumed: false });
     }
-    let local = text.strip_suffix(" UTC").map(|t| (t, TimeZone::UTC, false)).unwrap_or((
-        text,
-        zone.zone.clone(),
-        !zone.named,
-    ));
-    let naive: civil::DateTime = local.0.parse().ok()?;
-    let at = local.1.to_ambiguous_zoned(naive).compatible().ok()?;
+    let (naive, zone, zone_assumed) = local(text, zone)?;
+    let at = zone.to_ambiguous_zoned(naive).compatible().ok()?;
     let at = believable(at.timestamp().as_microsecond())?;
-    Some(Parsed { at, zone_assumed: local.2 })
+    Some(Parsed { at, zone_assumed })
+}
+
+/// A time without an offset and the zone it is in.
+fn local(text: &str, zone: &Zone) -> Option<(civil::DateTime, TimeZone, bool)> {
+    let utc = text.strip_suffix(" UTC").map(|t| (t, TimeZone::UTC, false));
+    let (text, zone, assumed) = utc.unwrap_or((text, zone.zone.clone(), !zone.named));
+    Some((text.parse().ok()?, zone, assumed))
+}
+
+/// A column of times that rise or fall from row to row.
+#[derive(Debug, Default)]
+pub struct Column {
+    pub times: Vec<Option<Parsed>>,
+    /// Rows of an hour that a clock set back shows twice: which of the two is meant was concluded
+    /// from the order of the rows.
+    pub twice: Vec<usize>,
+    /// Rows of an hour that a clock set forward leaves out: they cannot be of this zone.
+    pub never: Vec<usize>,
+    /// The first of the rows that go back in time although no clock is known to be set back.
+    pub back: Option<usize>,
+}
+
+/// Parses a whole column of times; what one of them leaves open is told by the order of the rows.
+pub fn column(cells: &[&str], zone: &Zone) -> Column {
+    let mut out = Column::default();
+    let mut later: Vec<Option<Micros>> = Vec::with_capacity(cells.len());
+    for (row, cell) in cells.iter().enumerate() {
+        let parsed = parse(cell, zone);
+        out.times.push(parsed);
+        later.push(None);
+        if parsed.is_none() || cell.trim().parse::<Timestamp>().is_ok() {
+            continue;
+        }
+        let Some((naive, zone, _)) = local(cell.trim(), zone) else { continue };
+        match zone.to_ambiguous_zoned(naive).offset() {
+            AmbiguousOffset::Unambiguous { .. } => {}
+            AmbiguousOffset::Gap { .. } => out.never.push(row),
+            AmbiguousOffset::Fold { .. } => {
+                let second = zone.to_ambiguous_zoned(naive).later().ok();
+                later[row] = second.map(|t| t.timestamp().as_microsecond());
+                out.twice.push(row);
+            }
+        }
+    }
+    let read: Vec<usize> = (0..cells.len()).filter(|r| out.times[*r].is_some()).collect();
+    let at = |r: Option<&usize>| r.and_then(|r| out.times[*r]).map(|p| p.at);
+    let mut order = read.clone();
+    if at(read.first()) > at(read.last()) {
+        order.reverse();
+    }
+    in_order(&mut out, &later, &order);
+    out
+}
+
+/// Goes through the rows from the oldest to the newest and takes the second of two readings where
+/// the first does not lie behind the row before.
+fn in_order(out: &mut Column, later: &[Option<Micros>], order: &[usize]) {
+    let at = |out: &Column, row: usize| out.times[row].map_or(0, |p| p.at);
+    // Rows of equal times stand together in tables: then an equal time is no second hour.
+    let pairs = || order.windows(2).map(|w| (w[0], w[1]));
+    let even = pairs().any(|(a, b)| later[a].is_none() && at(out, a) == at(out, b));
+    // Where the column begins in the hour and never goes back, it begins in its second half: what
+    // comes next follows on without a hole.
+    let opening = order.iter().take_while(|r| later[**r].is_some()).count();
+    let falls = order[..opening].windows(2).any(|w| at(out, w[0]) > at(out, w[1]));
+    let second_only = opening < order.len() && !falls;
+    let mut before: Option<Micros> = None;
+    for (i, row) in order.iter().copied().enumerate() {
+        let first = at(out, row);
+        let passed = before.is_some_and(|b| first < b || (first == b && !even));
+        let second = later[row].filter(|_| passed || (second_only && i < opening));
+        if let (Some(second), Some(parsed)) = (second, &mut out.times[row]) {
+            parsed.at = second;
+        }
+        before = before.max(Some(at(out, row)));
+    }
+    let mut back = pairs().filter(|(a, b)| at(out, *a) > at(out, *b));
+    let once = back.next();
+    out.back = once.filter(|_| back.next().is_none()).map(|(_, row)| row);
 }
 
 /// `2026-11-20T20:10:01Z`, with a fraction only where there is one.
@@ -151,6 +226,43 @@ mod tests {
         for bad in ["", "12:61", "2026-13-01T00:00:00Z", "9999-01-01T00:00:00Z", "yesterday"] {
             assert_eq!(at(bad), None, "{bad}");
         }
+    }
+
+    /// UTC hours and minutes of a column in Berlin on the night of 2026-10-25.
+    fn berlin(cells: &[&str]) -> Vec<String> {
+        let zone = Zone::named("Europe/Berlin").expect("a zone of the table");
+        let full: Vec<String> = cells.iter().map(|c| format!("2026-10-25 {c}:00")).collect();
+        let full: Vec<&str> = full.iter().map(String::as_str).collect();
+        let shown = |p: Option<Parsed>| p.map_or(String::new(), |p| clock(p.at)[..5].to_owned());
+        column(&full, &zone).times.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_told_by_the_order_of_rows() {
+        let whole = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"];
+        let utc = ["23:30", "00:00", "00:30", "01:00", "01:30", "02:00"];
+        assert_eq!(berlin(&whole), utc);
+        let (mut newest_first, mut expected) = (whole, utc);
+        newest_first.reverse();
+        expected.reverse();
+        assert_eq!(berlin(&newest_first), expected);
+        assert_eq!(berlin(&["02:00", "02:30", "03:00"]), ["01:00", "01:30", "02:00"]);
+        assert_eq!(berlin(&["01:30", "02:00", "02:30"]), ["23:30", "00:00", "00:30"]);
+        // Hourly rows, and a table with two rows of each time.
+        assert_eq!(berlin(&["01:00", "02:00", "02:00", "03:00"])[1..3], ["00:00", "01:00"]);
+        let table = ["01:00", "01:00", "02:00", "02:00", "03:00", "03:00"];
+        assert_eq!(berlin(&table)[2..4], ["00:00", "00:00"]);
+    }
+
+    #[test]
+    fn times_that_a_zone_does_not_have_are_said() {
+        let zone = Zone::named("Europe/Berlin").expect("a zone of the table");
+        let forward = ["2026-03-29 01:45:00", "2026-03-29 02:15:00", "2026-03-29 03:00:00"];
+        assert_eq!(column(&forward, &zone).never, [1]);
+        let back = ["2026-10-25 02:45:00", "2026-10-25 02:00:00", "2026-10-25 02:15:00"];
+        assert_eq!(column(&back, &Zone::default()).back, Some(1));
+        assert_eq!(column(&back, &zone).back, None);
+        assert_eq!(column(&[], &zone).times.len(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What one cell says: nothing, a number, a number with its unit, or a time.
 
+use super::units;
 use crate::model::Micros;
 use crate::time::{self, Zone};
 
@@ -32,72 +33,15 @@ pub fn number(cell: &str) -> Option<f64> {
     parsed.filter(|v| v.is_finite())
 }
 
-/// Units behind a number, as Grafana and people write them: spelling, base unit, factor.
-/// Upper and lower case differ: `mB` is no megabyte and `kb/s` counts bits.
-const UNITS: [(&str, &str, f64); 62] = [
-    ("ns", "s", 1e-9),
-    ("µs", "s", 1e-6),
-    ("μs", "s", 1e-6),
-    ("us", "s", 1e-6),
-    ("ms", "s", 1e-3),
-    ("s", "s", 1.0),
-    ("sec", "s", 1.0),
-    ("secs", "s", 1.0),
-    ("second", "s", 1.0),
-    ("seconds", "s", 1.0),
-    ("min", "s", 60.0),
-    ("mins", "s", 60.0),
-    ("minute", "s", 60.0),
-    ("minutes", "s", 60.0),
-    ("hour", "s", 3600.0),
-    ("hours", "s", 3600.0),
-    ("day", "s", 86_400.0),
-    ("days", "s", 86_400.0),
-    ("week", "s", 604_800.0),
-    ("weeks", "s", 604_800.0),
-    ("B", "bytes", 1.0),
-    ("bytes", "bytes", 1.0),
-    ("kB", "bytes", 1e3),
-    ("KB", "bytes", 1e3),
-    ("MB", "bytes", 1e6),
-    ("GB", "bytes", 1e9),
-    ("TB", "bytes", 1e12),
-    ("KiB", "bytes", 1024.0),
-    ("MiB", "bytes", 1_048_576.0),
-    ("GiB", "bytes", 1_073_741_824.0),
-    ("TiB", "bytes", 1_099_511_627_776.0),
-    ("B/s", "by/s", 1.0),
-    ("kB/s", "by/s", 1e3),
-    ("KB/s", "by/s", 1e3),
-    ("MB/s", "by/s", 1e6),
-    ("GB/s", "by/s", 1e9),
-    ("KiB/s", "by/s", 1024.0),
-    ("MiB/s", "by/s", 1_048_576.0),
-    ("GiB/s", "by/s", 1_073_741_824.0),
-    ("%", "ratio", 0.01),
-    ("/s", "1/s", 1.0),
-    ("1/s", "1/s", 1.0),
-    ("rps", "1/s", 1.0),
-    ("req/s", "1/s", 1.0),
-    ("reqs/s", "1/s", 1.0),
-    ("reqps", "1/s", 1.0),
-    ("ops/s", "1/s", 1.0),
-    ("ops", "1/s", 1.0),
-    ("c/s", "1/s", 1.0),
-    ("rd/s", "1/s", 1.0),
-    ("wr/s", "1/s", 1.0),
-    ("K req/s", "1/s", 1e3),
-    ("K ops/s", "1/s", 1e3),
-    ("K reqps", "1/s", 1e3),
-    ("Mil req/s", "1/s", 1e6),
-    ("Mil ops/s", "1/s", 1e6),
-    ("M req/s", "1/s", 1e6),
-    ("M ops/s", "1/s", 1e6),
-    ("K", "", 1e3),
-    ("Mil", "", 1e6),
-    ("Bil", "", 1e9),
-    ("Tri", "", 1e12),
-];
+/// A cell's number and what stands behind it; `None` where no digit is.
+pub fn parts(cell: &str) -> Option<(&str, &str)> {
+    let c = cell.trim();
+    let behind = c.rfind(|x: char| x.is_ascii_digit()).map(|at| at + 1)?;
+    // `1/s` begins with a digit of its own.
+    let behind = c.strip_suffix(" 1/s").map_or(behind, str::len);
+    let (amount, unit) = c.split_at(behind);
+    Some((amount, unit.trim()))
+}
 
 /// Reads a number and the base unit that its cell names (`12 ms` is 0.012 of `s`).
 ///
@@ -106,14 +50,9 @@ pub fn quantity(cell: &str) -> Option<(f64, &'static str)> {
     if let Some(v) = number(cell) {
         return Some((v, ""));
     }
-    let c = cell.trim();
-    let behind = c.rfind(|x: char| x.is_ascii_digit()).map(|at| at + 1)?;
-    // `1/s` begins with a digit of its own.
-    let behind = c.strip_suffix(" 1/s").map_or(behind, str::len);
-    let (amount, unit) = c.split_at(behind);
-    let unit = unit.trim();
-    let (_, base, factor) = UNITS.iter().find(|(u, _, _)| *u == unit)?;
-    number(amount).map(|v| (v * factor, *base)).filter(|(v, _)| v.is_finite())
+    let (amount, unit) = parts(cell)?;
+    let (base, factor) = units::clear(unit)?;
+    number(amount).map(|v| (v * factor, base)).filter(|(v, _)| v.is_finite())
 }
 
 #[cfg(test)]

@@ -31,9 +31,13 @@ fn builder(delimiter: u8) -> csv::ReaderBuilder {
 
 /// The header cells of the first record, trimmed; empty when the text is not delimited.
 pub fn header(bytes: &[u8]) -> Vec<String> {
-    let Some(d) = delimiter(bytes) else { return Vec::new() };
+    delimiter(bytes).map_or(Vec::new(), |d| header_with(bytes, d))
+}
+
+/// The header cells of the first record with a delimiter that is known.
+pub fn header_with(bytes: &[u8], delimiter: u8) -> Vec<String> {
     let mut record = csv::ByteRecord::new();
-    match builder(d).from_reader(bytes).read_byte_record(&mut record) {
+    match builder(delimiter).from_reader(bytes).read_byte_record(&mut record) {
         Ok(true) => record.iter().map(clean).collect(),
         _ => Vec::new(),
     }
@@ -53,11 +57,20 @@ fn clean(cell: &[u8]) -> String {
 
 /// Reads the whole file; rows of another width than the header are counted and left out.
 pub fn table(input: &Input, raw: &mut Raw) -> Table {
+    match delimiter(input.bytes) {
+        Some(d) => delimited(input, d, raw),
+        None => Table::default(),
+    }
+}
+
+/// Reads the whole file with a delimiter that is known.
+pub fn delimited(input: &Input, delimiter: u8, raw: &mut Raw) -> Table {
     let mut table = Table::default();
     let header = &mut table.header;
     let (rows, lines) = (&mut table.rows, &mut table.lines);
     each_row(
         input,
+        delimiter,
         raw,
         |h| *header = h,
         |line, record, _| {
@@ -68,9 +81,9 @@ pub fn table(input: &Input, raw: &mut Raw) -> Table {
     table
 }
 
-/// The header and the first `most` rows of the header's width; `None` when the text is not delimited.
-pub fn sample(input: &Input, most: usize) -> Option<Table> {
-    let mut reader = builder(delimiter(input.bytes)?).from_reader(input.bytes);
+/// The header and the first `most` rows of the header's width; `None` for an empty text.
+pub fn sample(input: &Input, delimiter: u8, most: usize) -> Option<Table> {
+    let mut reader = builder(delimiter).from_reader(input.bytes);
     let mut records = reader.byte_records().map_while(Result::ok);
     let header: Vec<String> = records.next()?.iter().map(clean).collect();
     let full = records.filter(|r| r.len() == header.len()).take(most);
@@ -83,16 +96,16 @@ pub fn sample(input: &Input, most: usize) -> Option<Table> {
 /// counted and left out.
 pub fn each_row(
     input: &Input,
+    delimiter: u8,
     raw: &mut Raw,
     header: impl FnOnce(Vec<String>),
     mut row: impl FnMut(u64, &csv::ByteRecord, &mut Raw),
 ) {
-    let Some(d) = delimiter(input.bytes) else { return };
-    let mut reader = builder(d).from_reader(input.bytes);
+    let mut reader = builder(delimiter).from_reader(input.bytes);
     let mut record = csv::ByteRecord::new();
     let (mut header, mut width) = (Some(header), 0);
     loop {
-        let line = reader.position().line() + input.first_line - 1;
+        let line = line_of(reader.position(), input);
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) => match header.take() {
@@ -112,6 +125,13 @@ pub fn each_row(
             }
         }
     }
+}
+
+/// The line on which the next record starts. The reader stops between CR and LF.
+fn line_of(at: &csv::Position, input: &Input) -> u64 {
+    let byte = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let between = byte > 0 && input.bytes.get(byte.wrapping_sub(1)..=byte) == Some(b"\r\n");
+    at.line() + u64::from(between) + input.first_line - 1
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl<'a> Input<'a> {
         json_scan::line_of(self.bytes, at) + self.first_line - 1
     }
 
+    /// Lines of the file for offsets of `bytes` that are asked for in rising order.
+    pub fn lines(&self) -> json_scan::Lines<'a> {
+        json_scan::Lines::starting(self.bytes, self.first_line)
+    }
+
     /// The file's name without its folders.
     pub fn name(&self) -> &'a str {
         self.path.rsplit('/').next().unwrap_or(self.path)

@@ -147,6 +147,7 @@ pub fn documents(text: &[u8], mut defect: impl FnMut(usize)) -> Vec<(usize, &[u8
 /// Line numbers of offsets that are asked for in rising order: the text is gone through once.
 pub struct Lines<'a> {
     text: &'a [u8],
+    first: u64,
     at: usize,
     line: u64,
 }
@@ -154,13 +155,18 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Starts at line 1 of `text`.
     pub fn new(text: &'a [u8]) -> Self {
-        Lines { text, at: 0, line: 1 }
+        Lines::starting(text, 1)
+    }
+
+    /// Starts at line `first` of a text that is part of a longer one.
+    pub fn starting(text: &'a [u8], first: u64) -> Self {
+        Lines { text, first, at: 0, line: first }
     }
 
     /// Line number (from 1) of an offset.
     pub fn of(&mut self, at: usize) -> u64 {
         if at < self.at {
-            *self = Lines::new(self.text);
+            *self = Lines::starting(self.text, self.first);
         }
         self.line += line_of(&self.text[self.at..], at - self.at) - 1;
         self.at = at.min(self.text.len());

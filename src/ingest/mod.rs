@@ -8,6 +8,7 @@ mod companions;
 mod csv_text;
 mod decode;
 mod file;
+mod grafana;
 mod head;
 mod jaeger;
 mod json_scan;
@@ -25,6 +26,7 @@ pub mod sql;
 mod stream;
 mod table;
 mod taken;
+mod units;
 
 pub use companions::EVENT_KINDS;
 use file::Source;

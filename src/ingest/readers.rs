@@ -1,7 +1,9 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, aws, companions, jaeger, otlp, prometheus, sessions, table};
+use super::{
+    Reader, arrow_ipc, aws, companions, grafana, jaeger, otlp, prometheus, sessions, table,
+};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -44,6 +46,14 @@ pub const READERS: &[Reader] = &[
         read: jaeger::read,
         lines: false,
     },
+    // --- Grafana frames: their meta has the words of Prometheus answers, so they stand before them
+    Reader {
+        name: "grafana-frames",
+        what: "Grafana data frames: query answers, Inspect > JSON, snapshots",
+        accepts: grafana::frames::accepts,
+        read: grafana::frames::read,
+        lines: false,
+    },
     // --- Prometheus and what speaks like it
     Reader {
         name: "manifest",
@@ -61,6 +71,34 @@ pub const READERS: &[Reader] = &[
     },
     // --- other metrics
     // --- Grafana
+    Reader {
+        name: "grafana-csv",
+        what: "Grafana panel CSV: raw, formatted, joined, for Excel",
+        accepts: grafana::csv::accepts,
+        read: grafana::csv::read,
+        lines: false,
+    },
+    Reader {
+        name: "grafana-annotations",
+        what: "annotations of Grafana or Graphite",
+        accepts: grafana::annotations::accepts,
+        read: grafana::annotations::read,
+        lines: false,
+    },
+    Reader {
+        name: "alertmanager",
+        what: "Alertmanager: alerts of its API, amtool or a webhook",
+        accepts: grafana::alerts::accepts,
+        read: grafana::alerts::read,
+        lines: false,
+    },
+    Reader {
+        name: "prometheus-alerts",
+        what: "Prometheus alerts and rules",
+        accepts: grafana::alerts::accepts_prometheus,
+        read: grafana::alerts::read_prometheus,
+        lines: false,
+    },
     // --- Amazon Web Services
     Reader {
         name: "cloudwatch-alarms",

@@ -26,7 +26,7 @@ const NAME: [&str; 8] =
 const VALUE: [&str; 8] =
     ["value", "val", "_value", "v", "average", "sum", "maximum", "metric_value"];
 /// Columns that are labels even when every cell is a number.
-const LABELS: [&str; 27] = [
+pub const LABELS: [&str; 27] = [
     "service",
     "instance",
     "pod",
@@ -168,13 +168,15 @@ pub fn read_table(input: &Input, table: &Table, raw: &mut Raw) {
 
 /// Reads delimited text row by row: memory holds the samples, not the cells.
 fn read_rows(input: &Input, raw: &mut Raw) {
-    let Some(look) = csv_text::sample(input, LOOK) else { return };
+    let Some(delimiter) = csv_text::delimiter(input.bytes) else { return };
+    let Some(look) = csv_text::sample(input, delimiter, LOOK) else { return };
     let Some(c) = columns(&look).filter(|c| c.value.is_some() || !c.metrics.is_empty()) else {
         return read_table(input, &csv_text::table(input, raw), raw);
     };
     let mut rows = Rows::new(c, &look.header);
     csv_text::each_row(
         input,
+        delimiter,
         raw,
         |_| {},
         |line, record, raw| {

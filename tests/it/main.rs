@@ -4,6 +4,7 @@ mod cli;
 mod determinism;
 mod fixtures;
 mod formats_aws;
+mod formats_grafana;
 mod hostile;
 mod invariants;
 mod pool_exhaustion;

@@ -1,0 +1,115 @@
+//! The time column of a panel's CSV. In: text cells. Out: times; clocks that were set back or
+//! forward, and zones that had to be assumed, are gaps.
+
+use crate::ingest::Input;
+use crate::ingest::raw::Raw;
+use crate::ingest::table::{self, Table};
+use crate::model::{GapKind, Micros};
+use crate::time::{self, Zone};
+
+/// The times of the rows, and whether they were written for people.
+pub fn read(
+    input: &Input,
+    table: &Table,
+    time: usize,
+    raw: &mut Raw,
+) -> (Vec<Option<Micros>>, bool) {
+    let cells: Vec<String> = table.rows.iter().map(|r| iso(&r[time])).collect();
+    let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let numeric = cells.iter().filter(|c| c.trim().parse::<f64>().is_ok()).count();
+    // Formatted times have no offset; those of Grafana up to 6 have one and stand by full values.
+    let bare = |c: &&str| time::parse(c, &Zone::default()).is_some_and(|p| p.zone_assumed);
+    let formatted = cells.iter().any(bare);
+    let parsed = match numeric * 2 > cells.len() {
+        true => table::times(&cells, input.zone),
+        false => {
+            let column = time::column(&cells, input.zone);
+            clocks(input, table, &column, &cells, raw);
+            column.times
+        }
+    };
+    if parsed.iter().flatten().any(|p| p.zone_assumed) {
+        raw.zone_assumed(input.file);
+    }
+    for (row, _) in parsed.iter().enumerate().filter(|(_, p)| p.is_none()) {
+        let cell: String = table.rows[row][time].chars().take(40).collect();
+        let first = || (table.lines.get(row).copied(), format!("timestamp \"{cell}\" is not read"));
+        raw.skip_like(input.file, "timestamp", 1, first);
+    }
+    (parsed.into_iter().map(|p| p.map(|p| p.at)).collect(), formatted)
+}
+
+/// Says where a clock that was set back or forward stands between the rows and their times.
+fn clocks(input: &Input, table: &Table, column: &time::Column, cells: &[&str], raw: &mut Raw) {
+    let line = |row: usize| table.lines.get(row).copied();
+    if let Some(row) = column.twice.first() {
+        let what = format!(
+            "{} rows from \"{}\" lie in an hour that comes twice, for clocks were set back: the \
+             order of the rows decides",
+            column.twice.len(),
+            cells[*row]
+        );
+        raw.gap(GapKind::Inferred, input.file, line(*row), what);
+    }
+    if let Some(row) = column.never.first() {
+        let what = format!(
+            "{} rows from \"{}\" lie in an hour that the zone leaves out, for clocks were set \
+             forward: is --timezone right?",
+            column.never.len(),
+            cells[*row]
+        );
+        raw.gap(GapKind::Doubtful, input.file, line(*row), what);
+    }
+    let assumed = column.times.iter().flatten().any(|p| p.zone_assumed);
+    if let Some(row) = column.back.filter(|_| assumed) {
+        let what = format!(
+            "times go back to \"{}\": clocks were set back there (give --timezone), or two exports \
+             were put together",
+            cells[row]
+        );
+        raw.gap(GapKind::Doubtful, input.file, line(row), what);
+    }
+}
+
+/// A time in the forms of browser locales (`11/20/2026, 09:54:50 PM`, `20.11.2026, 21:54:50`) as
+/// ISO text; anything else as it is.
+fn iso(cell: &str) -> String {
+    let read = || -> Option<String> {
+        let (date, clock) = cell.trim().split_once(' ')?;
+        let date = date.trim_end_matches(',');
+        let (numbers, american) = match date.contains('/') {
+            true => (date.split('/').collect::<Vec<_>>(), true),
+            false => (date.split('.').collect::<Vec<_>>(), false),
+        };
+        let [a, b, year] = numbers[..] else { return None };
+        let (month, day) = if american { (a, b) } else { (b, a) };
+        let mut parts = clock.split(' ');
+        let (time, half) = (parts.next()?, parts.next().map(str::to_lowercase));
+        // A date with slashes and no half of the day may have the day first: it is not guessed.
+        let (hour, rest) = time.split_once(':')?;
+        let hour: u32 = hour.parse().ok()?;
+        let hour = match half.as_deref() {
+            Some("am") => hour % 12,
+            Some("pm") => hour % 12 + 12,
+            None if !american => hour,
+            _ => return None,
+        };
+        Some(format!("{year}-{month:0>2}-{day:0>2} {hour:02}:{rest}"))
+    };
+    read().unwrap_or_else(|| cell.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browser_locales_are_read_where_they_are_clear() {
+        assert_eq!(iso("11/20/2026, 09:54:50 PM"), "2026-11-20 21:54:50");
+        assert_eq!(iso("1/2/2026 12:05:00 am"), "2026-01-02 00:05:00");
+        assert_eq!(iso("20.11.2026, 21:54:50"), "2026-11-20 21:54:50");
+        for other in ["20/11/2026 21:54:50", "2026-11-20 21:54:50", "1795205400000", "", "a b"] {
+            assert_eq!(iso(other), other);
+        }
+    }
+}
