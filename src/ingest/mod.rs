@@ -1,8 +1,8 @@
 //! Files to raw tables. In: a folder, or one file. Out: [`Raw`] with every file accounted for.
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
-mod arrow_ipc;
 mod cell;
+mod columnar;
 mod companions;
 mod csv_text;
 mod decode;
@@ -20,6 +20,7 @@ mod spans;
 pub mod sql;
 mod table;
 mod taken;
+mod traces;
 
 pub use companions::EVENT_KINDS;
 pub use head::{Head, Input, Reader};

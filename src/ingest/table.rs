@@ -105,17 +105,18 @@ pub fn times(cells: &[&str], zone: &Zone) -> Vec<Option<time::Parsed>> {
 }
 
 /// What each column of a table is.
-struct Columns {
-    time: usize,
-    name: Option<usize>,
-    value: Option<usize>,
-    unit: Option<usize>,
-    statistic: Option<usize>,
-    labels: Vec<usize>,
-    metrics: Vec<usize>,
+pub struct Columns {
+    pub time: usize,
+    pub name: Option<usize>,
+    pub value: Option<usize>,
+    pub unit: Option<usize>,
+    pub statistic: Option<usize>,
+    pub labels: Vec<usize>,
+    pub metrics: Vec<usize>,
 }
 
-fn columns(table: &Table) -> Option<Columns> {
+/// Decides what each column is, by its name and its first cells; `None` without a time column.
+pub fn columns(table: &Table) -> Option<Columns> {
     let time = table.column(&TIME)?;
     let value = table.column(&VALUE).filter(|v| *v != time);
     let name = value.and_then(|v| table.column(&NAME).filter(|n| *n != v && *n != time));
