@@ -177,6 +177,17 @@ fn in_order(out: &mut Column, later: &[Option<Micros>], order: &[usize]) {
     out.back = once.filter(|_| back.next().is_none()).map(|(_, row)| row);
 }
 
+/// Reads a wall clock in `zone`, given as microseconds since the epoch as if it were in UTC.
+pub fn of_wall_clock(clock: i64, zone: &Zone) -> Option<Parsed> {
+    let clock = believable(clock)?;
+    if !zone.named {
+        return Some(Parsed { at: clock, zone_assumed: true });
+    }
+    let naive = Timestamp::from_microsecond(clock).ok()?.to_zoned(TimeZone::UTC).datetime();
+    let at = zone.zone.to_ambiguous_zoned(naive).compatible().ok()?;
+    believable(at.timestamp().as_microsecond()).map(|at| Parsed { at, zone_assumed: false })
+}
+
 /// `2026-11-20T20:10:01Z`, with a fraction only where there is one.
 pub fn rfc3339(t: Micros) -> String {
     Timestamp::from_microsecond(t).map_or_else(|_| t.to_string(), |t| t.to_string())

@@ -163,13 +163,12 @@ impl<'a> Input<'a> {
 }
 
 /// Magic bytes of things that people put beside their exports.
-const OTHER: [(&[u8], &str); 9] = [
+const OTHER: [(&[u8], &str); 8] = [
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"\x89PNG", "a PNG picture"),
     (b"GIF8", "a GIF picture"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive (unpack it first)"),
-    (b"PAR1", "a Parquet file (not read yet)"),
     (b"<!DOCTYPE", "an HTML page: a login or error page, not an export"),
     (b"<html", "an HTML page: a login or error page, not an export"),
     (b"SQLite format 3", "an SQLite database"),

@@ -1,9 +1,9 @@
 //! Files to raw tables. In: a folder, or one file. Out: [`Raw`] with every file accounted for.
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
-mod arrow_ipc;
 mod aws;
 mod cell;
+mod columnar;
 mod companions;
 mod csv_text;
 mod decode;
@@ -26,6 +26,7 @@ pub mod sql;
 mod stream;
 mod table;
 mod taken;
+mod traces;
 mod units;
 
 pub use companions::EVENT_KINDS;

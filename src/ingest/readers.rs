@@ -1,9 +1,9 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{
-    Reader, arrow_ipc, aws, companions, grafana, jaeger, otlp, prometheus, sessions, table,
-};
+use super::columnar::{arrow_ipc, parquet};
+use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
+use super::{Reader, aws, companions, grafana, jaeger, otlp, prometheus, sessions, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -24,8 +24,15 @@ pub const READERS: &[Reader] = &[
     },
     // --- columnar files
     Reader {
+        name: "parquet",
+        what: "Parquet: wide or long tables, tables of spans",
+        accepts: parquet::accepts,
+        read: parquet::read,
+        lines: false,
+    },
+    Reader {
         name: "arrow-ipc",
-        what: "Arrow IPC file or stream, wide or long",
+        what: "Arrow IPC file or stream: the same tables",
         accepts: arrow_ipc::accepts,
         read: arrow_ipc::read,
         lines: false,
@@ -40,10 +47,45 @@ pub const READERS: &[Reader] = &[
     },
     // --- other traces
     Reader {
+        name: "tempo-search",
+        what: "Tempo search result: named, for it holds no spans",
+        accepts: tempo::accepts,
+        read: tempo::read,
+        lines: false,
+    },
+    Reader {
         name: "jaeger",
         what: "Jaeger JSON traces",
         accepts: jaeger::accepts,
         read: jaeger::read,
+        lines: false,
+    },
+    Reader {
+        name: "jaeger-dependencies",
+        what: "Jaeger dependencies: who calls whom",
+        accepts: jaeger::accepts_dependencies,
+        read: jaeger::read_dependencies,
+        lines: false,
+    },
+    Reader {
+        name: "zipkin",
+        what: "Zipkin v2 JSON spans",
+        accepts: zipkin::accepts,
+        read: zipkin::read,
+        lines: false,
+    },
+    Reader {
+        name: "clickhouse-traces",
+        what: "ClickHouse otel_traces, SigNoz: JSON, CSV, TSV",
+        accepts: clickhouse::accepts,
+        read: clickhouse::read,
+        lines: true,
+    },
+    Reader {
+        name: "datadog-spans",
+        what: "Datadog spans: API answers and agent form",
+        accepts: datadog::accepts,
+        read: datadog::read,
         lines: false,
     },
     // --- Grafana frames: their meta has the words of Prometheus answers, so they stand before them
@@ -188,6 +230,13 @@ pub const READERS: &[Reader] = &[
     // --- platforms, stores and queues
     // --- browsers and heaps
     // --- tables by their columns
+    Reader {
+        name: "spans-table",
+        what: "table of spans: CSV or JSON rows (Honeycomb and others)",
+        accepts: tabular::accepts,
+        read: tabular::read,
+        lines: false,
+    },
     Reader {
         name: "topology",
         what: "topology.toml, or caller,callee[,kind] CSV",

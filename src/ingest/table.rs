@@ -112,7 +112,8 @@ pub struct Columns {
     pub metrics: Vec<usize>,
 }
 
-fn columns(table: &Table) -> Option<Columns> {
+/// Decides what each column is, by its name and its first cells; `None` without a time column.
+pub fn columns(table: &Table) -> Option<Columns> {
     let time = table.column(&TIME)?;
     let value = table.column(&VALUE).filter(|v| *v != time);
     let name = value.and_then(|v| table.column(&NAME).filter(|n| *n != v && *n != time));
