@@ -93,7 +93,6 @@ impl Scalar {
     }
 
     /// The value as a time: a number by its magnitude, or text.
-    #[allow(dead_code)]
     pub fn moment(&self, zone: &Zone) -> Option<Micros> {
         cell::moment(&self.text(), zone)
     }

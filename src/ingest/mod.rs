@@ -12,10 +12,10 @@ mod json_scan;
 mod lenient;
 mod merge;
 mod otlp;
+mod postgres;
 mod prometheus;
 pub mod raw;
 mod readers;
-mod sessions;
 mod spans;
 pub mod sql;
 mod table;
@@ -79,6 +79,7 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
         return Err(Error::usage(place, format!("{what} (first: {file}: {why})"))
             .hint("`rootline inspect --formats` lists the formats that are read"));
     }
+    postgres::join_locks(&mut raw);
     raw.finish();
     Ok(raw)
 }
