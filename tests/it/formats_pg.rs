@@ -421,7 +421,7 @@ fn the_console_of_pgbouncer_is_the_same_in_csv_and_text() {
 #[test]
 fn pools_have_the_exporters_names_and_units() {
     let raw = read("formats/pgbouncer/pools-2026-11-21T04-42-22.csv");
-    let shop = [("database", "shop"), ("user", "app")];
+    let shop = [("database", "shop"), ("user", "app"), ("server", "pgbouncer")];
     let value = |name: &str| values(series(&raw, name, &shop));
     assert_eq!(value("pgbouncer_pools_client_waiting_connections"), [3.0]);
     assert_eq!(value("pgbouncer_pools_server_active_connections"), [2.0]);

@@ -3,7 +3,7 @@
 //! Addresses of clients are never kept: clients and servers are counted by state.
 
 use super::psql::Block;
-use super::row::{Row, SNAPSHOT};
+use super::row::{Row, SNAPSHOT, server_of};
 use super::series::{self, Column, Growing, Labels, Measured, Value, no_more, timed};
 use crate::ingest::Input;
 use crate::ingest::raw::Raw;
@@ -39,6 +39,7 @@ impl Show {
 const US: f64 = 1e6;
 
 const POOLS: Measured = Measured {
+    server: pooler_of,
     view: "SHOW POOLS",
     labels: &[("database", "database"), ("user", "user")],
     columns: &[
@@ -63,6 +64,7 @@ fn longest_wait(row: &Row, _: &mut Labels) -> Vec<Value> {
 }
 
 const STATS: Measured = Measured {
+    server: pooler_of,
     view: "SHOW STATS",
     labels: &[("database", "database")],
     columns: &[
@@ -79,6 +81,7 @@ const STATS: Measured = Measured {
 };
 
 const DATABASES: Measured = Measured {
+    server: pooler_of,
     view: "SHOW DATABASES",
     labels: &[("name", "name"), ("database", "database")],
     columns: &[
@@ -93,6 +96,20 @@ const DATABASES: Measured = Measured {
     counters: false,
     more: no_more,
 };
+
+/// Words of file names that say which of the console's tables an export is.
+const ASIDE: [&str; 8] =
+    ["show", "pools", "stats", "databases", "clients", "servers", "lists", "config"];
+
+/// The pooler's name from the file's name; `pgbouncer` where that names the table only.
+pub fn pooler_of(path: &str) -> String {
+    let name = server_of(path);
+    let words = name.split(|c: char| !c.is_alphanumeric());
+    let shape = ["", "watch", "expanded", "postgres"];
+    let own = |w: &&str| !ASIDE.contains(w) && !shape.contains(w) && w.parse::<u64>().is_err();
+    let kept: Vec<&str> = words.filter(own).collect();
+    if kept.is_empty() { "pgbouncer".to_owned() } else { kept.join("-") }
+}
 
 /// Reads the blocks of one of the console's tables.
 pub fn read(input: &Input, show: Show, blocks: &[Block], raw: &mut Raw) {
@@ -109,6 +126,7 @@ pub fn read(input: &Input, show: Show, blocks: &[Block], raw: &mut Raw) {
 /// Counts clients or servers by database, user and state.
 fn connections(input: &Input, blocks: &[Block], raw: &mut Raw) {
     let mut growing = Growing::default();
+    let server = pooler_of(input.path);
     for (block, at) in timed(input, blocks, raw) {
         for (row, line) in Row::all(&block.table) {
             let Some(at) = row.time(&SNAPSHOT, input, raw).or(at) else {
@@ -120,7 +138,8 @@ fn connections(input: &Input, blocks: &[Block], raw: &mut Raw) {
                 _ => "pgbouncer_clients_connections",
             };
             let columns = ["database", "user", "state"];
-            let labels = columns.map(|c| (c.to_owned(), row.owned(c))).into();
+            let mut labels: Labels = columns.map(|c| (c.to_owned(), row.owned(c))).into();
+            labels.insert("server".to_owned(), server.clone());
             growing.sum((name, ""), &labels, (at, 1.0));
             raw.rows(input.file, 1);
         }
@@ -160,13 +179,26 @@ fn configured(row: &Row) -> Option<Value> {
 /// Reads a table of names and numbers; what is not known by name is left out.
 fn named(input: &Input, blocks: &[Block], raw: &mut Raw, value: &dyn Fn(&Row) -> Option<Value>) {
     let mut growing = Growing::default();
+    let labels = Labels::from([("server".to_owned(), pooler_of(input.path))]);
     for (block, at) in timed(input, blocks, raw) {
         for (row, _) in Row::all(&block.table) {
             let at = row.time(&SNAPSHOT, input, raw).or(at);
             let (Some(at), Some((name, unit, v))) = (at, value(&row)) else { continue };
-            growing.add((name, unit), &Labels::new(), (at, v));
+            growing.add((name, unit), &labels, (at, v));
             raw.rows(input.file, 1);
         }
     }
     growing.finish(input, raw);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pooler_is_named_after_the_file_without_the_tables_name() {
+        assert_eq!(pooler_of("pools-2026-11-20T20-10-00.csv"), "pgbouncer");
+        assert_eq!(pooler_of("pgbouncer/show_pools.watch.txt"), "pgbouncer");
+        assert_eq!(pooler_of("orders_pgbouncer_stats.csv"), "orders");
+    }
 }

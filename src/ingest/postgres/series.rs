@@ -2,7 +2,7 @@
 //! exporters. Out: a series per row and column, with a sample per snapshot.
 
 use super::psql::Block;
-use super::row::{Row, SNAPSHOT, server_of};
+use super::row::{Row, SNAPSHOT};
 use crate::ingest::Input;
 use crate::ingest::raw::{Raw, RawSeries};
 use crate::model::{GapKind, Micros};
@@ -19,6 +19,8 @@ pub type Value = (&'static str, &'static str, f64);
 
 /// How the rows of a view become series.
 pub struct Measured {
+    /// The server's name from the file's.
+    pub server: fn(&str) -> String,
     /// Name of the view, for messages.
     pub view: &'static str,
     /// Columns that become labels, and the labels' names.
@@ -124,7 +126,7 @@ pub fn timed<'a>(
 /// Reads the rows of one view.
 pub fn read(input: &Input, measured: &Measured, blocks: &[Block], raw: &mut Raw) {
     let mut growing = Growing::default();
-    let server = server_of(input.path);
+    let server = (measured.server)(input.path);
     let mut first: Option<Micros> = None;
     let mut snapshots = false;
     for (block, at) in timed(input, blocks, raw) {

@@ -1,7 +1,7 @@
 //! Which columns of PostgreSQL's statistics views are read, under the names and in the units that
 //! postgres_exporter gives them. Milliseconds become seconds.
 
-use super::row::Row;
+use super::row::{Row, server_of};
 use super::series::{Column, Labels, Measured, Value, no_more};
 use crate::ingest::sql;
 
@@ -10,6 +10,7 @@ const MS: f64 = 1e3;
 
 /// pg_stat_database: one row per database.
 pub const DATABASE: Measured = Measured {
+    server: server_of,
     view: "pg_stat_database",
     labels: &[("datname", "datname")],
     columns: &[
@@ -44,6 +45,7 @@ pub const DATABASE: Measured = Measured {
 
 /// pg_stat_statements: one row per statement, user and database.
 pub const STATEMENTS: Measured = Measured {
+    server: server_of,
     view: "pg_stat_statements",
     labels: &[
         ("queryid", "queryid"),
@@ -85,6 +87,7 @@ fn statement(row: &Row, labels: &mut Labels) -> Vec<Value> {
 
 /// pg_stat_replication: one row per standby or subscriber, seen from the primary.
 pub const REPLICATION: Measured = Measured {
+    server: server_of,
     view: "pg_stat_replication",
     labels: &[
         ("application_name", "application_name"),
@@ -118,6 +121,7 @@ fn replication(row: &Row, _: &mut Labels) -> Vec<Value> {
 
 /// pg_stat_user_tables: one row per table.
 pub const TABLES: Measured = Measured {
+    server: server_of,
     view: "pg_stat_user_tables",
     labels: &[("datname", "datname"), ("schemaname", "schemaname"), ("relname", "relname")],
     columns: &[
