@@ -540,6 +540,33 @@ fn a_cut_anywhere_costs_no_more_than_what_stands_behind_it() {
 }
 
 #[test]
+fn drawn_tables_that_are_cut_inside_a_line_say_where() {
+    for shape in ["aligned.txt", "expanded.txt", "watch.txt"] {
+        let whole = bytes(&format!("formats/pg-sessions/v15/main_pg_stat_activity.{shape}"));
+        assert!(!has_gap(&activity("v15", shape), GapKind::Truncated, "inside a table"));
+        let behind = memchr::memmem::rfind(&whole, b"secret-8").expect("a statement");
+        let raw = content("main_pg_stat_activity.txt", &whole[..behind + 3]);
+        let line = whole[..behind].iter().filter(|b| **b == b'\n').count() as u64 + 1;
+        let gap = raw.gaps.iter().find(|g| g.kind == GapKind::Truncated).expect("it is said");
+        assert_eq!(gap.line, Some(line), "{shape}");
+        assert!(!format!("{:?}", raw.sessions).contains("sec"), "{shape}");
+    }
+}
+
+#[test]
+fn text_in_another_encoding_keeps_its_columns() {
+    for shape in ["aligned.txt", "csv", "expanded.txt"] {
+        let text = bytes(&format!("formats/pg-sessions/v15/main_pg_stat_activity.{shape}"));
+        let text = String::from_utf8(text).expect("UTF-8");
+        // ISO 8859-1 as far as this text goes: one byte a character.
+        let latin: Vec<u8> =
+            text.chars().map(|c| u8::try_from(c).expect("a Latin letter")).collect();
+        let raw = content(&format!("main_pg_stat_activity.{shape}"), &latin);
+        assert_eq!(sessions(&raw), sessions(&activity("v15", "csv")), "{shape}: {:?}", raw.gaps);
+    }
+}
+
+#[test]
 fn windows_line_ends_and_utf_16_change_nothing() {
     for (name, whole) in exports() {
         let text = String::from_utf8(whole).expect("the fixtures are UTF-8");

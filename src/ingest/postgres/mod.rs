@@ -200,6 +200,9 @@ fn blocks(input: &Input, raw: &mut Raw) -> Vec<Block> {
     if input.is_json() {
         return documents::blocks(input, raw);
     }
+    // Text in another encoding keeps its columns: what is not UTF-8 becomes one character a byte.
+    let text = String::from_utf8_lossy(input.bytes);
+    let input = &Input { bytes: text.as_bytes(), ..*input };
     if delimited::is_copy_text(input.bytes) {
         return delimited::copy_text(input, raw);
     }

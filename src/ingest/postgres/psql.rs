@@ -6,7 +6,7 @@ use super::{aligned, expanded};
 use crate::ingest::Input;
 use crate::ingest::raw::Raw;
 use crate::ingest::table::Table;
-use crate::model::Micros;
+use crate::model::{GapKind, Micros};
 use crate::time;
 
 /// One table of a file: one snapshot, as a rule.
@@ -26,7 +26,7 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// Starts with line `first`; what is not UTF-8 in a line is cut off there.
+    /// Starts with line `first`; a line that is not UTF-8 ends where it stops being it.
     pub fn new(text: &'a [u8], first: u64) -> Self {
         Lines { rest: text, number: first, ahead: None }
     }
@@ -120,7 +120,18 @@ pub fn blocks(input: &Input, raw: &mut Raw) -> Vec<Block> {
             raw.skip(input.file, Some(number), what, 1);
         }
     }
+    about_end(input, raw);
     blocks
+}
+
+/// Says that a text ends inside a line of a table: psql ends every line, and a table by a footer.
+fn about_end(input: &Input, raw: &mut Raw) {
+    let last = input.bytes.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let last = String::from_utf8_lossy(last);
+    if !is_noise(&last) {
+        let what = "the file ends inside a table: its last row may lack columns";
+        raw.gap(GapKind::Truncated, input.file, Some(input.line(input.bytes.len())), what);
+    }
 }
 
 /// Lines that psql prints around tables and that say nothing.
