@@ -189,6 +189,18 @@ fn json_inside_an_aligned_table_is_read() {
 }
 
 #[test]
+fn json_in_the_only_column_of_csv_and_unaligned_text_is_read() {
+    let text = bytes("formats/pg-sessions/v15/main_pg_stat_activity.json");
+    let text = String::from_utf8(text).expect("UTF-8");
+    let quoted = format!("json_agg\n\"{}\"\n", text.trim().replace('"', "\"\""));
+    let bare = format!("json_agg\n{}\n(1 row)\n", text.trim());
+    for text in [quoted, bare] {
+        let raw = content("main_pg_stat_activity.csv", text.as_bytes());
+        assert_eq!(sessions(&raw), sessions(&activity("v15", "csv")), "{:?}", raw.gaps);
+    }
+}
+
+#[test]
 fn statements_that_are_hidden_are_a_gap() {
     let raw = activity("v15", "hidden.csv");
     assert!(has_gap(&raw, GapKind::Missing, "rows hide their statement"), "{:?}", raw.gaps);

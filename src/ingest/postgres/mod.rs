@@ -105,7 +105,8 @@ impl View {
         }
         let drawn = psql::header(head.bytes)
             .or_else(|| delimited::unaligned_header(head.bytes))
-            .or_else(|| delimited::first_header(head.bytes).map(|(_, header)| header))?;
+            .or_else(|| delimited::first_header(head.bytes).map(|(_, header)| header))
+            .or_else(|| json_header(head.bytes))?;
         if is_json_column(&drawn) {
             return View::of(&|name| holds_key(head.bytes, name));
         }
@@ -120,7 +121,27 @@ fn is_json_column(header: &[String]) -> bool {
 }
 
 fn holds_key(bytes: &[u8], name: &str) -> bool {
+    // In CSV the quotes of the JSON are doubled: one of them stands on either side still.
     memchr::memmem::find(bytes, format!("\"{name}\"").as_bytes()).is_some()
+}
+
+/// The first line as a header, where it is the name of a column made of JSON and nothing else.
+fn json_header(bytes: &[u8]) -> Option<Vec<String>> {
+    let (_, line) = psql::Lines::new(bytes, 1).next()?;
+    let header = vec![line.trim().to_owned()];
+    is_json_column(&header).then_some(header)
+}
+
+/// A table of one column of JSON, as CSV or without quotes.
+fn json_column(header: Vec<String>, input: &Input) -> Block {
+    let start = memchr::memchr(b'\n', input.bytes).map_or(input.bytes.len(), |at| at + 1);
+    let rest = String::from_utf8_lossy(input.bytes.get(start..).unwrap_or_default());
+    let text = match rest.trim_start().starts_with('"') {
+        true => rest.replace("\"\"", "\u{0}").replace('"', "").replace('\u{0}', "\""),
+        false => rest.lines().filter(|l| !psql::is_footer(l)).collect::<Vec<_>>().join("\n"),
+    };
+    let lines = vec![input.first_line + 1];
+    Block { table: Table { header, rows: vec![vec![text]], lines }, at: None }
 }
 
 /// Accepts pg_stat_activity in any shape.
@@ -209,6 +230,9 @@ fn blocks(input: &Input, raw: &mut Raw) -> Vec<Block> {
     // Before drawn text: a statement in quotes may have lines that look like a rule.
     if delimited::first_header(input.bytes).is_some() {
         return delimited::csv(input, raw);
+    }
+    if let Some(header) = json_header(input.bytes).filter(|_| psql::header(input.bytes).is_none()) {
+        return out_of_json(json_column(header, input), input, raw);
     }
     if psql::header(input.bytes).is_some() {
         let blocks = psql::blocks(input, raw);
