@@ -74,6 +74,11 @@ impl Zone {
     pub fn named(name: &str) -> Option<Zone> {
         TimeZone::get(name).ok().map(|zone| Zone { zone, named: true })
     }
+
+    /// Says whether the user named it.
+    pub fn is_named(&self) -> bool {
+        self.named
+    }
 }
 
 /// A parsed time and whether its zone had to be assumed.

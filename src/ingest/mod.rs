@@ -15,12 +15,12 @@ mod json_scan;
 mod lenient;
 mod merge;
 mod otlp;
+mod postgres;
 mod prometheus;
 pub mod raw;
 mod readers;
 mod rows;
 mod scan;
-mod sessions;
 mod spans;
 pub mod sql;
 mod stream;
@@ -87,6 +87,7 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
         return Err(Error::usage(place, format!("{what} (first: {file}: {why})"))
             .hint("`rootline inspect --formats` lists the formats that are read"));
     }
+    postgres::join_locks(&mut raw);
     raw.finish();
     Ok(raw)
 }

@@ -194,6 +194,8 @@ pub struct RawLock {
     pub relation: String,
     pub mode: String,
     pub granted: bool,
+    /// Pids that hold, or waited earlier for, a lock on the same thing in a conflicting mode.
+    pub blocked_by: Vec<i64>,
 }
 
 /// A change or an alert.

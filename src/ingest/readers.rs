@@ -3,7 +3,7 @@
 
 use super::columnar::{arrow_ipc, parquet};
 use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
-use super::{Reader, aws, companions, grafana, jaeger, otlp, prometheus, sessions, table};
+use super::{Reader, aws, companions, grafana, jaeger, otlp, postgres, prometheus, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -215,16 +215,65 @@ pub const READERS: &[Reader] = &[
     // --- PostgreSQL and PgBouncer
     Reader {
         name: "pg-locks",
-        what: "pg_locks CSV",
-        accepts: sessions::accepts_locks,
-        read: sessions::read_locks,
+        what: "pg_locks: CSV, JSON, psql text",
+        accepts: postgres::accepts_locks,
+        read: postgres::read,
         lines: false,
     },
     Reader {
         name: "pg-sessions",
-        what: "pg_stat_activity CSV, one snapshot or many",
-        accepts: sessions::accepts,
-        read: sessions::read,
+        what: "pg_stat_activity: CSV, JSON, psql text, one snapshot or many",
+        accepts: postgres::accepts_sessions,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pg-stat-database",
+        what: "pg_stat_database: CSV, JSON, psql text",
+        accepts: postgres::accepts_database,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pg-stat-statements",
+        what: "pg_stat_statements: CSV, JSON, psql text",
+        accepts: postgres::accepts_statements,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pg-settings",
+        what: "pg_settings, SHOW ALL: CSV, JSON, psql text",
+        accepts: postgres::accepts_settings,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pg-stat-replication",
+        what: "pg_stat_replication: CSV, JSON, psql text",
+        accepts: postgres::accepts_replication,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pg-stat-user-tables",
+        what: "pg_stat_user_tables: CSV, JSON, psql text",
+        accepts: postgres::accepts_tables,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "pgbouncer",
+        what: "PgBouncer: SHOW POOLS, STATS, DATABASES, CLIENTS, LISTS, CONFIG",
+        accepts: postgres::accepts_pgbouncer,
+        read: postgres::read,
+        lines: false,
+    },
+    Reader {
+        name: "patroni",
+        what: "Patroni: /patroni, /cluster, /history",
+        accepts: postgres::patroni::accepts,
+        read: postgres::patroni::read,
         lines: false,
     },
     // --- platforms, stores and queues

@@ -1,114 +1,68 @@
-//! pg_stat_activity and pg_locks as CSV: one snapshot or many, with or without a snapshot time,
-//! `pg_blocking_pids` and `waitstart`. Statements are normalised here; literals go no further.
+//! pg_stat_activity: one snapshot or many, with or without a snapshot time, `pg_blocking_pids` and
+//! `waitstart`, of PostgreSQL 9 to 18 and its forks. In: tables. Out: sessions. Statements are
+//! normalised here; literals go no further.
 
-use super::cell::{is_missing, moment};
-use super::raw::{Raw, RawLock, RawSession};
-use super::table::Table;
-use super::{Head, Input, csv_text, sql};
+use super::locks::NO_BLOCKERS;
+use super::psql::Block;
+use super::row::{Row, SNAPSHOT, server_of};
+use crate::ingest::raw::{Raw, RawSession};
+use crate::ingest::{Input, sql};
 use crate::model::{GapKind, Micros, SECOND};
 use std::collections::{BTreeMap, BTreeSet};
 
-const SNAPSHOT: [&str; 10] = [
-    "snapshot_at",
-    "now",
-    "clock_timestamp",
-    "captured_at",
-    "sampled_at",
-    "sample_time",
-    "collected_at",
-    "snapshot_time",
-    "ts",
-    "timestamp",
-];
 const BLOCKED_BY: [&str; 5] =
     ["blocked_by", "pg_blocking_pids", "blocking_pids", "blockers", "blocking"];
 const SERVER: [&str; 4] = ["server", "server_name", "db_instance", "instance"];
 
-/// Accepts a header with `pid` and two more columns of the view.
-pub fn accepts(head: &Head) -> bool {
-    let known = [
-        "state",
-        "wait_event_type",
-        "wait_event",
-        "query",
-        "backend_start",
-        "usename",
-        "datname",
-        "xact_start",
-        "query_start",
-        "backend_type",
-    ];
-    let has = |n: &str| head.header.iter().any(|h| h == n);
-    has("pid") && known.iter().filter(|n| has(n)).count() >= 2 && !has("granted")
-}
-
-/// Accepts a header of pg_locks.
-pub fn accepts_locks(head: &Head) -> bool {
-    ["locktype", "mode", "granted"].iter().all(|n| head.header.iter().any(|h| h == n))
-}
-
-/// The server's name from the file's name: what is left without the view's name.
-fn server_of(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.split('.').next().unwrap_or(name).to_lowercase();
-    let rest = ["pg_stat_activity", "stat_activity", "pg_locks", "activity", "sessions", "locks"]
-        .iter()
-        .fold(stem, |s, w| s.replace(w, ""));
-    let rest = rest.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
-    let worthless = rest.is_empty() || rest.chars().all(|c| !c.is_alphabetic());
-    if worthless || rest == "snapshot" || rest == "snapshots" {
-        "postgres".to_owned()
-    } else {
-        rest
-    }
-}
-
-struct Row<'a> {
-    table: &'a Table,
-    cells: &'a [String],
-}
-
-impl<'a> Row<'a> {
-    fn text(&self, names: &[&str]) -> &'a str {
-        let cell = self.table.column(names).and_then(|i| self.cells.get(i));
-        cell.map(|c| c.trim()).filter(|c| !is_missing(c)).unwrap_or_default()
-    }
-
-    fn owned(&self, name: &str) -> String {
-        self.text(&[name]).to_owned()
-    }
-
-    fn time(&self, names: &[&str], input: &Input) -> Option<Micros> {
-        moment(self.text(names), input.zone)
-    }
-}
-
 /// Reads pg_stat_activity rows and groups them into snapshots.
-pub fn read(input: &Input, raw: &mut Raw) {
-    let table = csv_text::table(input, raw);
-    let timed = table.column(&SNAPSHOT).is_some();
-    let mut rows = Vec::new();
-    let mut snapshot = 0;
-    for (cells, line) in table.rows.iter().zip(&table.lines) {
-        if cells.iter().map(|c| c.trim()).eq(table.header.iter().map(String::as_str)) {
-            snapshot += 1;
-            continue;
-        }
-        let row = Row { table: &table, cells };
-        match session(input, &row, *line) {
-            Some(session) if timed && session.at == 0 => untimed(input, &row, *line, raw),
-            Some(session) => rows.push(RawSession { snapshot, ..session }),
-            None => raw.skip(input.file, Some(*line), "session row without a readable pid", 1),
+pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
+    let (mut dated, mut undated) = (Vec::new(), Vec::new());
+    let mut told = Told::default();
+    for (number, block) in blocks.iter().enumerate() {
+        let timed = is_timed(block);
+        told.add(block);
+        for (row, line) in Row::all(&block.table) {
+            match session(input, &row, (block.at, line), raw) {
+                Some(session) if timed && session.at == 0 => untimed(input, &row, line, raw),
+                Some(session) => {
+                    let rows = if timed { &mut dated } else { &mut undated };
+                    rows.push(RawSession { snapshot: number as u32, ..session });
+                }
+                None => raw.skip(input.file, Some(line), "session row without a readable pid", 1),
+            }
         }
     }
-    match timed {
-        true => number_timed(&mut rows),
-        false => number_untimed(&mut rows),
+    number_timed(&mut dated);
+    number_untimed(&mut undated);
+    let first = dated.last().map_or(0, |r| r.snapshot + 1);
+    for row in &mut undated {
+        row.snapshot += if dated.is_empty() { 0 } else { first };
     }
-    about_rows(input, &table, &rows, raw);
+    let mut rows = dated;
+    rows.append(&mut undated);
+    about_rows(input, &told, &rows, raw);
     raw.rows(input.file, rows.len() as u64);
     rows.retain(|r| !r.query.contains("pg_stat_activity"));
     raw.sessions.append(&mut rows);
+}
+
+fn is_timed(block: &Block) -> bool {
+    block.at.is_some() || block.table.column(&SNAPSHOT).is_some()
+}
+
+/// What the tables of a file leave open.
+#[derive(Default)]
+struct Told {
+    untimed: bool,
+    unblocked: bool,
+}
+
+impl Told {
+    fn add(&mut self, block: &Block) {
+        let rows = !block.table.rows.is_empty();
+        self.untimed |= rows && !is_timed(block);
+        self.unblocked |= rows && block.table.column(&BLOCKED_BY).is_none();
+    }
 }
 
 /// Counts a row whose snapshot time is missing or not readable.
@@ -123,16 +77,14 @@ fn untimed(input: &Input, row: &Row, line: u64, raw: &mut Raw) {
 }
 
 /// Says what the export leaves open: snapshot times, blockers, hidden statements.
-fn about_rows(input: &Input, table: &Table, rows: &[RawSession], raw: &mut Raw) {
-    let timed = table.column(&SNAPSHOT).is_some();
-    if !timed && !rows.is_empty() {
+fn about_rows(input: &Input, told: &Told, rows: &[RawSession], raw: &mut Raw) {
+    if told.untimed && !rows.is_empty() {
         let what = "no snapshot time column: each snapshot's time is a lower bound, the latest \
                     state_change or query_start in it (add `now()` to the query)";
         raw.gap(GapKind::Inferred, input.file, None, what);
     }
-    if !rows.is_empty() && table.column(&BLOCKED_BY).is_none() {
-        let what = "no pg_blocking_pids column: who blocks whom is not known";
-        raw.gap(GapKind::Missing, input.file, None, what);
+    if told.unblocked && !rows.is_empty() {
+        raw.gap(GapKind::Missing, input.file, None, NO_BLOCKERS);
     }
     let hidden = rows.iter().filter(|r| r.query.contains("insufficient privilege")).count();
     if hidden > 0 {
@@ -142,16 +94,37 @@ fn about_rows(input: &Input, table: &Table, rows: &[RawSession], raw: &mut Raw) 
     }
 }
 
-fn session(input: &Input, row: &Row, line: u64) -> Option<RawSession> {
+/// Names of the statement's column, `left(query, n)` and forks included.
+const QUERY: [&str; 7] =
+    ["query", "current_query", "left", "substr", "substring", "query_text", "q"];
+/// Ages that stand for a start, as people name them.
+const XACT_AGE: [&str; 5] =
+    ["xact_age", "xact_duration", "transaction_age", "tx_age", "xact_runtime"];
+const QUERY_AGE: [&str; 5] =
+    ["query_age", "query_duration", "duration", "runtime", "query_runtime"];
+const STATE_AGE: [&str; 3] = ["state_age", "idle_age", "state_duration"];
+
+fn session(
+    input: &Input,
+    row: &Row,
+    (title, line): (Option<Micros>, u64),
+    raw: &mut Raw,
+) -> Option<RawSession> {
     let pid = row.text(&["pid", "procpid"]).parse().ok()?;
-    let statement = sql::normalize(row.text(&["query", "current_query"]));
+    let shown = row.text(&QUERY);
+    let statement = sql::normalize(shown);
     let named = row.text(&SERVER);
     let blocked_by = row.table.column(&BLOCKED_BY).map(|_| pids(row.text(&BLOCKED_BY)));
+    let at = row.time(&SNAPSHOT, input, raw).or(title).unwrap_or(0);
+    let mut start = |column: &str, ages: &[&str]| {
+        let before = || row.interval(ages).filter(|_| at > 0).map(|age| at.saturating_sub(age));
+        row.time(&[column], input, raw).or_else(before)
+    };
     Some(RawSession {
         file: input.file,
         line,
         server: if named.is_empty() { server_of(input.path) } else { named.to_owned() },
-        at: row.time(&SNAPSHOT, input).unwrap_or(0),
+        at,
         snapshot: 0,
         pid,
         leader_pid: row.text(&["leader_pid"]).parse().ok(),
@@ -159,19 +132,41 @@ fn session(input: &Input, row: &Row, line: u64) -> Option<RawSession> {
         user: row.owned("usename"),
         application: row.owned("application_name"),
         client_addr: row.owned("client_addr"),
-        backend_start: row.time(&["backend_start"], input),
-        xact_start: row.time(&["xact_start"], input),
-        query_start: row.time(&["query_start"], input),
-        state_change: row.time(&["state_change"], input),
-        wait_start: row.time(&["waitstart", "wait_start"], input),
-        wait_event_type: row.owned("wait_event_type"),
+        backend_start: start("backend_start", &[]),
+        xact_start: start("xact_start", &XACT_AGE),
+        query_start: start("query_start", &QUERY_AGE),
+        state_change: start("state_change", &STATE_AGE),
+        wait_start: start("waitstart", &[]).or_else(|| start("wait_start", &[])),
+        wait_event_type: wait_event_type(row),
         wait_event: row.owned("wait_event"),
-        state: row.owned("state"),
+        state: state(row, shown),
         backend_type: row.owned("backend_type"),
         query: statement.text,
         query_tag: statement.tag,
         blocked_by,
     })
+}
+
+/// What is waited for; up to 9.5 there is only `waiting`, which is about heavyweight locks.
+fn wait_event_type(row: &Row) -> String {
+    let waiting = ["t", "true", "1"].contains(&row.text(&["waiting"]));
+    let known = row.table.column(&["wait_event_type"]).is_some();
+    if waiting && !known { "Lock".to_owned() } else { row.owned("wait_event_type") }
+}
+
+/// The state; servers without that column say it in place of the statement (`<IDLE>`).
+fn state(row: &Row, shown: &str) -> String {
+    if row.table.column(&["state"]).is_some() || row.table.column(&["current_query"]).is_none() {
+        return row.owned("state");
+    }
+    let state = match shown {
+        "" | "<insufficient privilege>" => "",
+        "<IDLE>" => "idle",
+        "<IDLE> in transaction" => "idle in transaction",
+        "<IDLE> in transaction (aborted)" => "idle in transaction (aborted)",
+        _ => "active",
+    };
+    state.to_owned()
 }
 
 fn pids(cell: &str) -> Vec<i64> {
@@ -243,37 +238,9 @@ fn number_untimed(rows: &mut [RawSession]) {
     }
 }
 
-/// Reads pg_locks rows.
-pub fn read_locks(input: &Input, raw: &mut Raw) {
-    let table = csv_text::table(input, raw);
-    for (cells, line) in table.rows.iter().zip(&table.lines) {
-        let row = Row { table: &table, cells };
-        let Ok(pid) = row.text(&["pid"]).parse() else {
-            raw.skip(input.file, Some(*line), "lock row without a readable pid", 1);
-            continue;
-        };
-        raw.locks.push(RawLock {
-            server: server_of(input.path),
-            at: row.time(&SNAPSHOT, input),
-            pid,
-            relation: row.owned("relation"),
-            mode: row.owned("mode"),
-            granted: ["t", "true", "1"].contains(&row.text(&["granted"])),
-        });
-        raw.rows(input.file, 1);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_server_is_named_after_the_file() {
-        assert_eq!(server_of("pg/replica_pg_stat_activity.csv.gz"), "replica");
-        assert_eq!(server_of("pg_stat_activity.csv"), "postgres");
-        assert_eq!(server_of("orders-db-activity-2.csv"), "orders-db--2");
-    }
 
     #[test]
     fn snapshots_without_a_time_are_split_where_a_pid_comes_again() {
