@@ -31,10 +31,17 @@ pub const READERS: &[Reader] = &[
     // --- OpenTelemetry
     Reader {
         name: "otlp",
-        what: "OTLP JSON: collector, Tempo, Grafana, Jaeger v3",
+        what: "OTLP JSON, traces and metrics: collector, Tempo, Jaeger v3",
         accepts: otlp::accepts,
         read: otlp::read,
         lines: true,
+    },
+    Reader {
+        name: "otlp-proto",
+        what: "OTLP protobuf, and messages behind a length: collector",
+        accepts: otlp::accepts_proto,
+        read: otlp::read_proto,
+        lines: false,
     },
     // --- other traces
     Reader {

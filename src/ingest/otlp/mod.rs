@@ -1,5 +1,65 @@
-//! OTLP JSON in the dialects that collectors, Tempo, Grafana and Jaeger write: documents or lines.
+//! OTLP in the dialects that collectors, Tempo, Grafana and Jaeger write: JSON documents or lines,
+//! and protobuf. In: traces and metrics, mixed as they come. Out: spans and series; logs are a gap.
 
+mod framed;
+mod from_proto;
+mod metrics;
+mod points;
+mod proto;
+mod series;
 mod traces;
 
-pub use traces::{accepts, read};
+pub use framed::{accepts as accepts_proto, read as read_proto};
+
+use super::json_scan::Lines;
+use super::raw::Raw;
+use super::{Head, Input};
+use series::Growing;
+
+/// Keys of log records, which are recognised and left out.
+const LOG_KEYS: [&str; 2] = ["resourceLogs", "resource_logs"];
+
+/// Accepts any document with resource spans, resource metrics or resource logs.
+pub fn accepts(head: &Head) -> bool {
+    traces::accepts(head) || metrics::accepts(head) || is_logs(head)
+}
+
+fn is_logs(head: &Head) -> bool {
+    LOG_KEYS.iter().any(|k| head.has_key(k))
+}
+
+/// Reads spans and series; a file of nothing but spans goes to their reader as a whole.
+pub fn read(input: &Input, raw: &mut Raw) {
+    let other = metrics::KEYS.iter().chain(&LOG_KEYS);
+    let holds = |k: &&str| memchr::memmem::find(input.bytes, k.as_bytes()).is_some();
+    if !other.clone().any(holds) {
+        return traces::read(input, raw);
+    }
+    let mut series = Growing::default();
+    mixed(input, &mut series, raw);
+    series.finish(input.file, raw);
+}
+
+/// Reads each document of a file by the signal that it holds.
+fn mixed(input: &Input, series: &mut Growing, raw: &mut Raw) {
+    let mut lines = Lines::new(input.bytes);
+    input.documents(raw, |at, document, raw| {
+        let head = Head::new(input.name(), document);
+        if traces::accepts(&head) {
+            let first_line = lines.of(at) + input.first_line - 1;
+            traces::read(&Input { bytes: document, first_line, ..*input }, raw);
+        }
+        if metrics::accepts(&head) {
+            metrics::read(input, (at, document), series, raw);
+        }
+        if is_logs(&head) {
+            skip_logs(input.file, || input.line(at), raw);
+        }
+    });
+}
+
+/// Counts one message of logs; the first says where.
+fn skip_logs(file: u32, line: impl FnOnce() -> u64, raw: &mut Raw) {
+    let what = "OTLP logs are not read: only traces and metrics are";
+    raw.skip_like(file, "logs", 1, || (Some(line()), what.to_owned()));
+}
