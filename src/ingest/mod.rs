@@ -6,6 +6,7 @@ mod cell;
 mod companions;
 mod csv_text;
 mod decode;
+mod har;
 mod head;
 mod jaeger;
 mod json_scan;

@@ -1,7 +1,7 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, companions, jaeger, otlp, prometheus, sessions, table};
+use super::{Reader, arrow_ipc, companions, har, jaeger, otlp, prometheus, sessions, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -86,6 +86,13 @@ pub const READERS: &[Reader] = &[
     },
     // --- platforms, stores and queues
     // --- browsers and heaps
+    Reader {
+        name: "har",
+        what: "HAR 1.2: requests as a browser recorded them",
+        accepts: har::accepts,
+        read: har::read,
+        lines: false,
+    },
     // --- tables by their columns
     Reader {
         name: "topology",

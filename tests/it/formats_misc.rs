@@ -7,6 +7,12 @@
 //!   lengths of four bytes as the Collector's file exporter documents it, plain and as zstd.
 //! - `otlp/variant-*.json`: one trace in each dialect of FORMATS 5.1, by a script.
 //! - `otlp/mixed.jsonl`, `otlp/snake-metrics.json`: by hand, after the samples of FORMATS 4.11.
+//! - `har/*.har`: by hand, in the fields that Chrome's and Firefox's developer tools write; no browser
+//!   was at hand to record one.
+//! - `heap-snapshot/*`: `v8.writeHeapSnapshot()` of Node 20.20.2 running a class `Session` that is kept
+//!   in an array and a list, 50 and 450 times; cut down by the script beside them.
+//! - `pprof/*`: `runtime/pprof` of Go 1.19.8 with every allocation sampled, the program `checkout`
+//!   keeping 100 and 1100 slices of 4096 bytes; `cpu.pb.gz` is a CPU profile of the same.
 
 use super::support::{Scratch, bytes, fixture};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -327,4 +333,85 @@ fn empty_messages_and_line_ends_do_no_harm() {
     assert_eq!(all_series(&raw), all_series(&read("formats/otlp/mixed.jsonl")));
     let cut = read_bytes("mixed.jsonl", &text.as_bytes()[..text.len() - 60]).expect("recognised");
     assert!(!cut.gaps.is_empty());
+}
+
+/// Whether any string of what was read has these words.
+fn keeps(raw: &Raw, words: &str) -> bool {
+    let symbols = (0..).map_while(|i| raw.symbols.get(i)).any(|s| s.contains(words));
+    let labels = raw.series.iter().flat_map(|s| s.labels.values());
+    let gaps = raw.gaps.iter().any(|g| g.what.contains(words));
+    symbols || gaps || labels.into_iter().any(|v| v.contains(words))
+}
+
+#[test]
+fn requests_of_a_browser_are_client_spans_without_their_secrets() {
+    let raw = read("formats/har/chrome.har");
+    assert_eq!(raw.files[0].reader, "har");
+    assert_eq!((raw.spans.len(), raw.files[0].rows, raw.files[0].skipped), (7, 7, 2));
+    let text = |s| raw.symbols.text(s);
+    let all: Vec<_> = raw
+        .spans
+        .iter()
+        .map(|s| (text(s.operation), text(s.peer), (s.end - s.start) / 1000, text(s.error_type)))
+        .collect();
+    let api = "api.shop.example";
+    let want = [
+        ("GET /cart", "shop.example", 181, ""),
+        ("GET /v1/items", api, 41, ""),
+        ("GET /v1/prices", api, 52, "503"),
+        ("POST /v1/orders", api, 45_200, ""),
+        ("GET /a.js", "cdn.example", 8, "net::ERR_NAME_NOT_RESOLVED"),
+        ("GET /v1/stream", api, 2, "no response"),
+        ("GET /v1/missing", api, 30, "404"),
+    ];
+    assert_eq!(all, want);
+    let services = raw.spans.iter().all(|s| text(s.service) == "browser");
+    assert!(services && raw.spans.iter().all(|s| s.kind == SpanKind::Client));
+    assert!(raw.spans.iter().all(|s| s.trace == raw.spans[0].trace), "one page, one trace");
+    assert_eq!(raw.spans.iter().map(|s| s.error).filter(|e| *e).count(), 4);
+    // An offset in the time is read.
+    assert_eq!(raw.spans[6].start, 1_795_205_405_000_000);
+    assert!(has_gap(&raw, GapKind::Skipped, None, "data:"), "{:?}", raw.gaps);
+    for secret in ["s3cr3t", "4111", "sid", "203.0.113.9", "?"] {
+        assert!(!keeps(&raw, secret), "{secret}");
+    }
+}
+
+#[test]
+fn phases_of_connections_are_series_of_their_host_and_hung_requests_are_told() {
+    let raw = read("formats/har/chrome.har");
+    let phase = |host, phase| {
+        let labels = [("server.address", host), ("phase", phase), ("service.name", "browser")];
+        series(&raw, "http.client.phase.duration", &labels)
+    };
+    let dns = phase("api.shop.example", "dns");
+    assert_eq!(
+        (dns.unit.as_deref(), &dns.samples[..]),
+        (Some("s"), &[(1_795_205_401_000_000, 5.0)][..])
+    );
+    // Two requests of the same millisecond are two samples; -1 is none.
+    let wait: Vec<f64> = phase("api.shop.example", "wait").samples.iter().map(|s| s.1).collect();
+    assert_eq!(wait, [0.039, 0.05, 40.198, 0.028]);
+    assert_eq!(phase("shop.example", "ssl").samples[0].1, 0.04);
+    let hung = raw.gaps.iter().find(|g| g.what.contains("hung")).expect("hung requests are said");
+    assert!(hung.what.starts_with("2 of 7 requests hung"), "{}", hung.what);
+    assert!(hung.what.contains("POST /v1/orders of api.shop.example"), "{}", hung.what);
+    assert!(hung.kind == GapKind::Inferred && hung.line.is_some());
+}
+
+#[test]
+fn an_empty_or_cut_recording_is_a_gap() {
+    let empty = read("formats/har/empty.har");
+    assert!(has_gap(&empty, GapKind::Missing, None, "not one row"), "{:?}", empty.gaps);
+    let whole = bytes("formats/har/chrome.har");
+    for tenth in 2..10 {
+        let raw = read_bytes("a.har", &whole[..whole.len() * tenth / 10]).expect("recognised");
+        let said = raw.gaps.iter().any(|g| g.kind == GapKind::Truncated && g.line.is_some());
+        assert!(said, "cut at {tenth}: {:?}", raw.gaps);
+    }
+    let dos = String::from_utf8(whole).expect("UTF-8").replace('\n', "\r\n");
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain(dos.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let raw = read_bytes("a.har", &utf16).expect("recognised");
+    assert_eq!((raw.spans.len(), raw.files[0].reader.as_str()), (7, "har"));
 }
