@@ -8,6 +8,7 @@ mod csv_text;
 mod decode;
 mod har;
 mod head;
+mod heap;
 mod jaeger;
 mod json_scan;
 mod lenient;
@@ -81,6 +82,7 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
             .hint("`rootline inspect --formats` lists the formats that are read"));
     }
     raw.finish();
+    heap::say_growth(&mut raw);
     Ok(raw)
 }
 

@@ -1,7 +1,7 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, companions, har, jaeger, otlp, prometheus, sessions, table};
+use super::{Reader, arrow_ipc, companions, har, heap, jaeger, otlp, prometheus, sessions, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -91,6 +91,20 @@ pub const READERS: &[Reader] = &[
         what: "HAR 1.2: requests as a browser recorded them",
         accepts: har::accepts,
         read: har::read,
+        lines: false,
+    },
+    Reader {
+        name: "heap-snapshot",
+        what: "V8 heap snapshot of Node or Chrome",
+        accepts: heap::accepts_snapshot,
+        read: heap::read_snapshot,
+        lines: false,
+    },
+    Reader {
+        name: "pprof",
+        what: "pprof heap profile of Go or Node",
+        accepts: heap::accepts_pprof,
+        read: heap::read_pprof,
         lines: false,
     },
     // --- tables by their columns

@@ -415,3 +415,60 @@ fn an_empty_or_cut_recording_is_a_gap() {
     let raw = read_bytes("a.har", &utf16).expect("recognised");
     assert_eq!((raw.spans.len(), raw.files[0].reader.as_str()), (7, "har"));
 }
+
+#[test]
+fn two_heap_snapshots_of_a_process_tell_what_grew() {
+    let raw = read("formats/heap-snapshot");
+    let own: Vec<_> = raw.files.iter().filter(|f| f.reader == "heap-snapshot").collect();
+    assert_eq!(own.len(), 2);
+    // The program had kept 50 objects of class Session, then 450.
+    let sizes = |name, kind| -> Vec<(i64, f64)> {
+        let of = |s: &&RawSeries| s.name == name && s.labels["type"] == kind;
+        raw.series.iter().filter(of).map(|s| s.samples[0]).collect()
+    };
+    let sessions = sizes("heap.objects.size", "Session");
+    let (first, second) = (1_795_205_400_000_000, 1_795_207_200_000_000);
+    assert_eq!(sessions.iter().map(|s| s.0).collect::<Vec<_>>(), [first, second]);
+    assert_eq!(sessions[1].1 / sessions[0].1, 9.0);
+    let retained = sizes("heap.retained.size", "Session");
+    assert!(retained.iter().zip(&sessions).all(|(r, s)| r.1 >= s.1));
+    assert!(raw.series.iter().all(|s| s.labels["service.name"] == "cart"));
+    let said = raw.gaps.iter().find(|g| g.what.contains("heap of cart grew by"));
+    let said = said.unwrap_or_else(|| panic!("{:?}", raw.gaps));
+    assert!(said.kind == GapKind::Inferred && said.what.contains("% in Session"), "{}", said.what);
+    assert!(said.what.contains("between 2026-11-20T20:10:00Z and 2026-11-20T20:40:00Z"));
+}
+
+#[test]
+fn heap_profiles_of_go_are_read_as_pprof_shows_them() {
+    let raw = read("formats/pprof/checkout-b.pb.gz");
+    assert_eq!(raw.files[0].reader, "pprof");
+    // What `go tool pprof -top` says of the same file.
+    let size = |name, kind| {
+        let labels = [("type", kind), ("service.name", "checkout")];
+        series(&raw, name, &labels).samples[0].1
+    };
+    assert_eq!(size("heap.objects.size", "main.parseOrder"), 4_532_000.0);
+    assert_eq!(size("heap.objects.size", "main.cacheOrders"), 10_240.0);
+    assert_eq!(size("heap.retained.size", "main.cacheOrders"), 4_542_240.0);
+    assert_eq!(size("heap.retained.size", "main.main"), 4_550_688.0);
+    assert_eq!(size("heap.package.size", "main"), 4_542_240.0);
+    assert!(size("heap.allocated.size_total", "main.cacheOrders") > 10_240.0);
+    let at = raw.series[0].samples[0].0;
+    assert_eq!(at, 1_795_237_246_177_538);
+    let both = read("formats/pprof");
+    let grew = both.gaps.iter().find(|g| g.what.contains("heap of checkout grew by 4.1 MB"));
+    let grew = grew.unwrap_or_else(|| panic!("{:?}", both.gaps));
+    assert!(grew.what.contains("% in main.parseOrder"), "{}", grew.what);
+    let cpu = both.gaps.iter().find(|g| g.what.contains("only heap profiles are read"));
+    assert_eq!(cpu.and_then(|g| g.file.as_deref()), Some("cpu.pb.gz"), "{:?}", both.gaps);
+}
+
+#[test]
+fn cut_profiles_are_gaps() {
+    let whole = super::support::gunzip(&bytes("formats/pprof/checkout-a.pb.gz"));
+    for tenth in 1..10 {
+        let raw = read_bytes("a.pb", &whole[..whole.len() * tenth / 10]).expect("recognised");
+        assert!(!raw.gaps.is_empty(), "cut at {tenth}");
+    }
+}
