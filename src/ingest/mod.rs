@@ -1,6 +1,7 @@
 //! Files to raw tables. In: a folder, or one file. Out: [`Raw`] with every file accounted for.
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
+mod archive;
 mod arrow_ipc;
 mod cell;
 mod companions;
@@ -66,11 +67,11 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
         ));
     }
     let zone = settings.zone.clone().unwrap_or_else(|| zone_of(&paths));
-    let read = |p: &PathBuf| read_file(root, p, &zone, settings.at);
-    let mut parts: Vec<Raw> = paths.par_iter().map(read).collect();
+    let read = |p: &PathBuf| read_file(root, p, &zone, settings);
+    let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
-    for part in &mut parts {
-        raw.absorb(std::mem::take(part));
+    for part in parts.into_iter().flatten() {
+        raw.absorb(part);
     }
     if raw.files.iter().all(|f| f.reader == "none") {
         let place = root.display().to_string();
@@ -147,7 +148,8 @@ fn relative(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-fn read_file(root: &Path, path: &Path, zone: &Zone, said: Option<Micros>) -> Raw {
+/// Reads a file, or each member of an archive.
+fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<Raw> {
     let shown = relative(root, path);
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
@@ -156,7 +158,13 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, said: Option<Micros>) -> Raw
         Ok(_) => fs::read(path).map_err(|e| format!("cannot be read: {e}")),
         Err(e) => Err(format!("cannot be read: {e}")),
     };
-    read_stored(&shown, stored, zone, Taken { said, modified: changed.and_then(time::of_system) })
+    let taken = Taken { said: settings.at, modified: changed.and_then(time::of_system) };
+    match &stored {
+        Ok(bytes) if archive::is_zip(bytes) => {
+            archive::read(&shown, bytes, &settings.exclude, zone, taken)
+        }
+        _ => vec![read_stored(&shown, stored, zone, taken)],
+    }
 }
 
 /// Reads what a file holds, or notes why it could not be had.

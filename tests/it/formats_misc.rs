@@ -472,3 +472,104 @@ fn cut_profiles_are_gaps() {
         assert!(!raw.gaps.is_empty(), "cut at {tenth}");
     }
 }
+
+/// A zip archive of these members.
+fn zipped(members: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in members {
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file(*name, options).expect("memory can be written");
+        writer.write_all(content).expect("memory can be written");
+    }
+    writer.finish().expect("memory can be written").into_inner()
+}
+
+#[test]
+fn members_of_a_zip_archive_are_inputs_of_their_own() {
+    let wide = bytes("formats/table/wide.csv");
+    let trace = bytes("formats/otlp/variant-01-plain.json");
+    let nested = zipped(&[("x.csv", &wide)]);
+    let gz = super::support::gzip(&trace);
+    let members: [(&str, &[u8]); 7] = [
+        ("metrics/wide.csv", &wide),
+        ("../../traces.json.gz", &gz),
+        ("inner.zip", &nested),
+        ("photo.png", b"\x89PNG\r\n"),
+        ("__MACOSX/._wide.csv", &wide),
+        ("truth.toml", b"x = 1"),
+        ("empty/", b""),
+    ];
+    let raw = read_bytes("export.zip", &zipped(&members)).expect("read");
+    let files: Vec<_> = raw.files.iter().map(|f| (f.path.as_str(), f.reader.as_str())).collect();
+    let want = [
+        ("export.zip/metrics/wide.csv", "table"),
+        ("export.zip/traces.json.gz", "otlp"),
+        ("export.zip/inner.zip", "none"),
+        ("export.zip/photo.png", "none"),
+    ];
+    assert_eq!(files, want);
+    assert_eq!(spans(&raw), spans(&read("formats/otlp/variant-01-plain.json")));
+    assert!(has_gap(&raw, GapKind::Unreadable, None, "archive inside an archive"));
+    assert!(has_gap(&raw, GapKind::Unreadable, None, "a PNG picture"), "{:?}", raw.gaps);
+    let direct = read("formats/table/wide.csv");
+    let from_zip: Vec<_> = raw.series.iter().map(|s| (&s.name, &s.samples)).collect();
+    assert_eq!(from_zip, direct.series.iter().map(|s| (&s.name, &s.samples)).collect::<Vec<_>>());
+}
+
+/// An archive whose directory lists one and the same content under nine names.
+fn overlapping(content: &[u8]) -> Vec<u8> {
+    let one = zipped(&[("1.csv", content)]);
+    let find = |magic: &[u8]| one.windows(4).rposition(|w| w == magic).expect("it is there");
+    let (directory, end) = (find(b"PK\x01\x02"), find(b"PK\x05\x06"));
+    let mut out = one[..directory].to_vec();
+    for digit in b'1'..=b'9' {
+        let mut entry = one[directory..end].to_vec();
+        entry[46] = digit;
+        out.extend(entry);
+    }
+    let mut last = one[end..].to_vec();
+    let size = 9 * (end - directory) as u32;
+    last[8..12].copy_from_slice(&[9, 0, 9, 0]);
+    last[12..16].copy_from_slice(&size.to_le_bytes());
+    out.extend(last);
+    out
+}
+
+#[test]
+fn a_bomb_of_overlapping_members_is_stopped() {
+    let bomb = overlapping(&vec![b' '; 4 << 20]);
+    let wide = bytes("formats/table/wide.csv");
+    let folder = Scratch::with(&[("export.zip", &bomb), ("good.csv", &wide)]);
+    let raw = read_folder(folder.path(), &Settings::default()).expect("one file is good");
+    assert!(raw.gaps.iter().any(|g| g.what.contains("limit of an archive")), "{:?}", raw.gaps);
+}
+
+#[test]
+fn a_cut_broken_or_encrypted_archive_is_a_gap() {
+    let wide = bytes("formats/table/wide.csv");
+    let whole = zipped(&[("wide.csv", &wide), ("again.csv", &wide)]);
+    let beside = |archive: &[u8]| {
+        let folder = Scratch::with(&[("export.zip", archive), ("good.csv", &wide)]);
+        read_folder(folder.path(), &Settings::default()).expect("one file is good")
+    };
+    for tenth in 1..10 {
+        let raw = beside(&whole[..whole.len() * tenth / 10]);
+        assert!(has_gap(&raw, GapKind::Unreadable, None, "directory is not readable"));
+    }
+    // Bit 0 of the flags says that a member is encrypted: in its own header and in the directory.
+    let mut encrypted = whole.clone();
+    let entry = encrypted.windows(4).position(|w| w == b"PK\x01\x02").expect("a directory");
+    encrypted[6] |= 1;
+    encrypted[entry + 8] |= 1;
+    let raw = beside(&encrypted);
+    assert!(has_gap(&raw, GapKind::Unreadable, None, "encrypted"), "{:?}", raw.gaps);
+    assert_eq!(raw.files.iter().filter(|f| f.reader == "table").count(), 2);
+    let mut damaged = whole.clone();
+    damaged[60] ^= 0x55;
+    assert!(!beside(&damaged).gaps.is_empty());
+    let raw = beside(&zipped(&[]));
+    assert!(has_gap(&raw, GapKind::Unreadable, None, "empty zip archive"), "{:?}", raw.gaps);
+    let office = beside(&zipped(&[("[Content_Types].xml", b"<x/>"), ("xl/a.xml", b"<x/>")]));
+    assert!(has_gap(&office, GapKind::Unreadable, None, "Office document"), "{:?}", office.gaps);
+}
