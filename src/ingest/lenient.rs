@@ -71,7 +71,6 @@ impl Scalar {
     }
 
     /// The value as a whole number, without a detour over floats.
-    #[allow(dead_code)]
     pub fn whole(&self) -> Option<i64> {
         match self {
             Scalar::Int(v) => Some(*v),

@@ -13,11 +13,13 @@
 //!   in an array and a list, 50 and 450 times; cut down by the script beside them.
 //! - `pprof/*`: `runtime/pprof` of Go 1.19.8 with every allocation sampled, the program `checkout`
 //!   keeping 100 and 1100 slices of 4096 bytes; `cpu.pb.gz` is a CPU profile of the same.
+//!   `orders.pb.gz`: `@datadog/pprof` 5.20.0 in Node 20.20.2, keeping 2000 lists of 512 numbers.
 
 use super::support::{Scratch, bytes, fixture};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, metric, number_data_point};
 use rootline::ingest::raw::{Raw, RawSeries, SpanKind};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::GapKind;
@@ -141,12 +143,32 @@ fn opentelemetry_proto_reads_the_same_spans() {
     assert!(compared >= 5, "only {compared} files were compared");
 }
 
+/// Asserts that one point's buckets are samples of ours; gives their number.
+fn same_buckets(raw: &Raw, name: &str, point: &HistogramDataPoint) -> usize {
+    let status = point.attributes.iter().find(|a| a.key == "http.response.status_code");
+    let status = match status.and_then(|a| a.value.as_ref()?.value.as_ref()) {
+        Some(any_value::Value::IntValue(v)) => v.to_string(),
+        other => panic!("not recorded: {other:?}"),
+    };
+    let bounds = point.explicit_bounds.iter().map(f64::to_string);
+    let mut sum = 0;
+    for (le, count) in bounds.chain(["+Inf".to_owned()]).zip(&point.bucket_counts) {
+        sum += count;
+        let labels = [("http.response.status_code", status.as_str()), ("le", &le)];
+        let own = series(raw, &format!("{name}_bucket"), &labels);
+        let sample = (point.time_unix_nano as i64 / 1000, sum as f64);
+        assert!(own.samples.contains(&sample), "{labels:?}: {sample:?} in {:?}", own.samples);
+    }
+    point.bucket_counts.len()
+}
+
 #[test]
 fn opentelemetry_proto_reads_the_same_points() {
     let text = String::from_utf8(bytes("formats/otlp/sdk-cumulative.jsonl")).expect("UTF-8");
     let raw = read("formats/otlp/sdk-cumulative.jsonl");
     let mut numbers: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let mut counts: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut buckets = 0;
     for line in text.lines().filter(|l| l.contains("resourceMetrics")) {
         let request: ExportMetricsServiceRequest = serde_json::from_str(line).expect("readable");
         let scopes = request.resource_metrics.into_iter().flat_map(|r| r.scope_metrics);
@@ -167,8 +189,8 @@ fn opentelemetry_proto_reads_the_same_points() {
                     numbers.entry(name).or_default().extend(all);
                 }
                 Some(metric::Data::Histogram(h)) => {
-                    let all = h.data_points.into_iter().filter(|p| p.bucket_counts[4] == 0);
-                    counts.entry(m.name).or_default().extend(all.map(|p| p.count as f64));
+                    buckets +=
+                        h.data_points.iter().map(|p| same_buckets(&raw, &m.name, p)).sum::<usize>();
                 }
                 Some(metric::Data::ExponentialHistogram(h)) => {
                     let all = h.data_points.into_iter().map(|p| p.count as f64);
@@ -178,7 +200,7 @@ fn opentelemetry_proto_reads_the_same_points() {
             }
         }
     }
-    assert_eq!(numbers.len(), 3, "{numbers:?}");
+    assert_eq!((numbers.len(), buckets), (3, 6 * 5), "{numbers:?}");
     for (name, theirs) in numbers {
         assert_eq!(values(&raw, &name, &[]), theirs, "{name}");
     }
@@ -465,6 +487,21 @@ fn heap_profiles_of_go_are_read_as_pprof_shows_them() {
 }
 
 #[test]
+fn heap_profiles_of_node_are_read() {
+    let raw = read("formats/pprof/orders.pb.gz");
+    assert_eq!((raw.files[0].reader.as_str(), raw.files[0].skipped), ("pprof", 0));
+    let size = |name, kind| {
+        let labels = [("type", kind), ("service.name", "orders")];
+        series(&raw, name, &labels).samples[0].1
+    };
+    // 2000 lists of 512 numbers, of which V8 tells a sample of one in 1024 bytes.
+    let own = size("heap.objects.size", "parseOrder");
+    assert!((4e6..16e6).contains(&own), "{own}");
+    assert!(size("heap.retained.size", "cacheOrders") >= own);
+    assert!(size("heap.package.size", "orders.js") >= own);
+}
+
+#[test]
 fn cut_profiles_are_gaps() {
     let whole = super::support::gunzip(&bytes("formats/pprof/checkout-a.pb.gz"));
     for tenth in 1..10 {
@@ -572,4 +609,37 @@ fn a_cut_broken_or_encrypted_archive_is_a_gap() {
     assert!(has_gap(&raw, GapKind::Unreadable, None, "empty zip archive"), "{:?}", raw.gaps);
     let office = beside(&zipped(&[("[Content_Types].xml", b"<x/>"), ("xl/a.xml", b"<x/>")]));
     assert!(has_gap(&office, GapKind::Unreadable, None, "Office document"), "{:?}", office.gaps);
+}
+
+#[test]
+fn bytes_changed_at_random_never_panic() {
+    let snapshot = "formats/heap-snapshot/cart-2026-11-20T20-10-00.heapsnapshot.gz";
+    let unpacked = |name: &str| super::support::gunzip(&bytes(name));
+    let inputs = [
+        ("a.binpb", bytes("formats/otlp-proto/frames.binpb")),
+        ("b.binpb", bytes("formats/otlp-proto/request.binpb")),
+        ("a.pb", unpacked("formats/pprof/checkout-a.pb.gz")),
+        ("a.heapsnapshot", unpacked(snapshot)),
+        ("a.har", bytes("formats/har/chrome.har")),
+        ("a.jsonl", bytes("formats/otlp/mixed.jsonl")),
+        ("a.zip", zipped(&[("wide.csv", &bytes("formats/table/wide.csv"))])),
+    ];
+    let mut state = 11u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+        (state >> 33) as usize % below
+    };
+    for (name, whole) in &inputs {
+        let folder = Scratch::new();
+        for _ in 0..100 {
+            let mut changed = whole.clone();
+            for _ in 0..=random(4) {
+                let at = random(changed.len());
+                changed[at] = random(256) as u8;
+            }
+            folder.file(name, &changed);
+            // What comes of it is an answer or an error: both will do.
+            let _ = read_folder(folder.path(), &Settings::default());
+        }
+    }
 }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 const NAMED: usize = 3;
 /// Growth below this share of the first size is no growth.
 const GROWTH_MIN: f64 = 0.02;
+/// Share of the growth that is worth a word.
+const SHARE_MIN: f64 = 0.01;
 
 /// Bytes by type at each time.
 type Times<'a> = BTreeMap<Micros, BTreeMap<&'a str, f64>>;
@@ -71,7 +73,9 @@ fn sentence(who: &str, sizes: &Times, retained: &Times) -> Option<String> {
     }
     let risen = after - before;
     let top = |rows: Vec<(String, f64)>, show: &dyn Fn(f64) -> String| {
-        let rows = rows.into_iter().filter(|r| r.1 > 0.0).take(NAMED);
+        // Roots keep everything alive.
+        let told = |r: &(String, f64)| r.1 >= SHARE_MIN * risen && r.0 != "(synthetic)";
+        let rows = rows.into_iter().filter(told).take(NAMED);
         rows.map(|(kind, v)| format!("{} in {kind}", show(v))).collect::<Vec<_>>().join(", ")
     };
     let share = |v: f64| format!("{:.0} %", 100.0 * v / risen);
@@ -96,5 +100,28 @@ fn amount(bytes: f64) -> String {
         Some((size, unit)) if bytes < 10.0 * size => format!("{:.1} {unit}", bytes / size),
         Some((size, unit)) => format!("{:.0} {unit}", bytes / size),
         None => format!("{bytes:.0} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_told_by_type_from_the_first_to_the_last_time() {
+        let at = |rows: &[(&'static str, f64)]| rows.iter().copied().collect::<BTreeMap<_, _>>();
+        let first = at(&[("(closure)", 1e6), ("Array", 5e6), ("Map", 1e6)]);
+        let last = at(&[("(closure)", 39e6), ("Array", 8e6), ("(synthetic)", 50e6)]);
+        let sizes =
+            Times::from([(0, first.clone()), (60_000_000, first.clone()), (90_000_000, last)]);
+        let risen = growth(&sizes);
+        assert_eq!(risen.last(), Some(&("Map".to_owned(), -1e6)));
+        let said = sentence("cart", &sizes, &Times::new()).expect("it grew");
+        let want = "heap of cart grew by 90 MB between 1970-01-01T00:00:00Z and \
+                    1970-01-01T00:01:30Z: 42 % in (closure), 3 % in Array";
+        assert_eq!(said, want);
+        let same = Times::from([(0, first.clone()), (60_000_000, first.clone())]);
+        assert_eq!(sentence("cart", &same, &Times::new()), None);
+        assert_eq!(sentence("cart", &Times::from([(0, first)]), &Times::new()), None);
     }
 }

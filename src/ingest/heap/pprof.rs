@@ -10,6 +10,8 @@ use prost::Message;
 use prost::encoding::decode_varint;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// The name of what has none.
+const UNKNOWN: &str = "(unknown)";
 /// Bytes in use by package.
 const PACKAGE: &str = "heap.package.size";
 /// Bytes allocated since the start, in use or not.
@@ -76,6 +78,8 @@ struct Function {
     id: u64,
     #[prost(int64, tag = "2")]
     name: i64,
+    #[prost(int64, tag = "4")]
+    filename: i64,
 }
 
 /// Tags of the fields of a profile, as they are written.
@@ -131,13 +135,17 @@ impl Profile {
         !self.function.iter().all(named) || !self.sample.iter().all(placed)
     }
 
-    /// The names of each location's functions; where calls were inlined, the innermost first.
-    fn places(&self) -> HashMap<u64, Vec<&str>> {
-        let functions: HashMap<u64, &str> =
-            self.function.iter().map(|f| (f.id, self.text(f.name))).collect();
-        let known = |l: &Line| functions.get(&l.function_id).copied().filter(|n| !n.is_empty());
-        let name = |l: &Line| known(l).unwrap_or("(unknown)");
-        self.location.iter().map(|l| (l.id, l.line.iter().map(name).collect())).collect()
+    /// Name and package of each location's functions; where calls were inlined, the innermost first.
+    fn places(&self) -> HashMap<u64, Vec<(&str, &str)>> {
+        let place = |f: &Function| {
+            let (name, file) = (self.text(f.name), self.text(f.filename));
+            let name = if name.is_empty() { UNKNOWN } else { name };
+            (name, package_of(name, file))
+        };
+        let functions: HashMap<u64, (&str, &str)> =
+            self.function.iter().map(|f| (f.id, place(f))).collect();
+        let known = |l: &Line| functions.get(&l.function_id).copied().unwrap_or((UNKNOWN, UNKNOWN));
+        self.location.iter().map(|l| (l.id, l.line.iter().map(known).collect())).collect()
     }
 }
 
@@ -176,14 +184,14 @@ fn sizes(input: &Input, profile: &Profile, in_use: usize, at: Micros, raw: &mut 
     for sample in &profile.sample {
         let value = |column: usize| sample.value.get(column).map_or(0.0, |v| *v as f64);
         let frames = || sample.location_id.iter().filter_map(|id| places.get(id)).flatten();
-        let leaf = frames().next().copied().unwrap_or("(unknown)");
+        let (leaf, home) = frames().next().copied().unwrap_or((UNKNOWN, UNKNOWN));
         *own.entry(leaf).or_default() += value(in_use);
-        *package.entry(package_of(leaf)).or_default() += value(in_use);
+        *package.entry(home).or_default() += value(in_use);
         if let Some(column) = allocated {
             *ever.entry(leaf).or_default() += value(column);
         }
         // A function that calls itself counts once.
-        for name in frames().copied().collect::<BTreeSet<&str>>() {
+        for name in frames().map(|f| f.0).collect::<BTreeSet<&str>>() {
             *total.entry(name).or_default() += value(in_use);
         }
     }
@@ -195,8 +203,20 @@ fn sizes(input: &Input, profile: &Profile, in_use: usize, at: Micros, raw: &mut 
     }
 }
 
-/// `github.com/a/b` of `github.com/a/b.(*C).d`.
-fn package_of(function: &str) -> &str {
+/// `github.com/a/b` of Go's `github.com/a/b.(*C).d`; in Node the package of the file, its built-in
+/// module, or the name of the program's own file.
+fn package_of<'a>(function: &'a str, file: &'a str) -> &'a str {
+    if file.starts_with("node:") {
+        return file;
+    }
+    if let Some((_, inner)) = file.rsplit_once("node_modules/") {
+        let ends = inner.match_indices('/').map(|(at, _)| at);
+        let end = ends.take(if inner.starts_with('@') { 2 } else { 1 }).last();
+        return &inner[..end.unwrap_or(inner.len())];
+    }
+    if [".js", ".mjs", ".cjs", ".ts"].iter().any(|e| file.ends_with(e)) {
+        return file.rsplit('/').next().unwrap_or(file);
+    }
     let behind = function.rfind('/').map_or(0, |i| i + 1);
     let dot = function[behind..].find('.').map_or(function.len(), |i| behind + i);
     &function[..dot]
@@ -218,8 +238,12 @@ mod tests {
 
     #[test]
     fn packages_are_cut_off_functions() {
-        assert_eq!(package_of("main.parseOrder"), "main");
-        assert_eq!(package_of("github.com/a/b.(*C).d"), "github.com/a/b");
-        assert_eq!(package_of("(unknown)"), "(unknown)");
+        assert_eq!(package_of("main.parseOrder", "main.go"), "main");
+        assert_eq!(package_of("github.com/a/b.(*C).d", "/go/b/c.go"), "github.com/a/b");
+        assert_eq!(package_of("(unknown)", ""), "(unknown)");
+        assert_eq!(package_of("Module.load", "node:internal/modules"), "node:internal/modules");
+        assert_eq!(package_of("f", "/srv/node_modules/@a/b/out/c.js"), "@a/b");
+        assert_eq!(package_of("f", "/srv/node_modules/pg/c.js"), "pg");
+        assert_eq!(package_of("cacheOrders", "/srv/shop/orders.js"), "orders.js");
     }
 }
