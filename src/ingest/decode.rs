@@ -1,6 +1,6 @@
 //! Stored bytes to the bytes that a reader looks at: inflated, and text as UTF-8 without its mark.
 
-use super::RATIO_MAX;
+use super::{BYTES_MAX, RATIO_MAX};
 use sha2::{Digest, Sha256};
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,6 +105,16 @@ impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.text.read(buffer)
     }
+}
+
+/// Inflates gzip (of several members) and zstd; what was read before a defect is kept.
+pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
+    let (mut text, len) = (Vec::new(), stored.len() as u64);
+    let defect = match Unpacked::new(Cursor::new(stored), len) {
+        Ok(mut unpacked) => unpacked.append(&mut text, BYTES_MAX),
+        Err(e) => Some(e.to_string()),
+    };
+    (text, defect)
 }
 
 /// Text in UTF-8 without a byte order mark; UTF-16 with one is transcoded, the rest stays.

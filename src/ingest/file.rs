@@ -10,6 +10,7 @@ use crate::time::Zone;
 use std::io::Read;
 
 /// A file's name and what is known from outside about its times.
+#[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub shown: &'a str,
     pub zone: &'a Zone,
@@ -31,6 +32,30 @@ impl<'a> Source<'a> {
     /// What a reader gets: bytes that begin on a line of the file.
     pub fn input(&self, bytes: &'a [u8], first_line: u64) -> Input<'a> {
         Input { file: 0, path: self.shown, bytes, zone: self.zone, first_line, taken: self.taken }
+    }
+}
+
+/// The bytes of a file, or why they cannot be had.
+pub type Stored = std::result::Result<Vec<u8>, String>;
+
+/// The bytes of a file that has to be read whole.
+pub fn bytes(mut file: std::fs::File, len: u64) -> Stored {
+    if len > BYTES_MAX {
+        return Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30));
+    }
+    let mut bytes = Vec::new();
+    let read = file.read_to_end(&mut bytes);
+    read.map(|_| bytes).map_err(|e| format!("cannot be read: {e}"))
+}
+
+/// Reads a file whose bytes are in memory.
+pub fn read_stored(source: &Source, stored: Stored) -> Raw {
+    match stored {
+        Ok(bytes) => {
+            let len = bytes.len() as u64;
+            read(source, std::io::Cursor::new(bytes), len)
+        }
+        Err(what) => source.unreadable(what),
     }
 }
 

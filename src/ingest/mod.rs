@@ -1,6 +1,7 @@
 //! Files to raw tables. In: a folder, or one file. Out: [`Raw`] with every file accounted for.
 //! Files are recognised by content through [`READERS`]; what is not recognised is a gap.
 
+mod archive;
 mod aws;
 mod cell;
 mod columnar;
@@ -9,7 +10,9 @@ mod csv_text;
 mod decode;
 mod file;
 mod grafana;
+mod har;
 mod head;
+mod heap;
 mod jaeger;
 mod json_scan;
 mod lenient;
@@ -72,11 +75,11 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
         ));
     }
     let zone = settings.zone.clone().unwrap_or_else(|| zone_of(&paths));
-    let read = |p: &PathBuf| read_file(root, p, &zone, settings.at);
-    let mut parts: Vec<Raw> = paths.par_iter().map(read).collect();
+    let read = |p: &PathBuf| read_file(root, p, &zone, settings);
+    let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
-    for part in &mut parts {
-        raw.absorb(std::mem::take(part));
+    for part in parts.into_iter().flatten() {
+        raw.absorb(part);
     }
     if raw.files.iter().all(|f| f.reader == "none") {
         let place = root.display().to_string();
@@ -89,6 +92,7 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     }
     postgres::join_locks(&mut raw);
     raw.finish();
+    heap::say_growth(&mut raw);
     Ok(raw)
 }
 
@@ -153,15 +157,20 @@ fn relative(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-fn read_file(root: &Path, path: &Path, zone: &Zone, said: Option<Micros>) -> Raw {
+/// Reads a file, or each member of an archive.
+fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<Raw> {
     let shown = relative(root, path);
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
-    let taken = Taken { said, modified: changed.and_then(time::of_system) };
+    let taken = Taken { said: settings.at, modified: changed.and_then(time::of_system) };
     let source = Source { shown: &shown, zone, taken };
-    match meta.and_then(|m| Ok((fs::File::open(path)?, m.len()))) {
-        Ok((file, len)) => file::read(&source, file, len),
-        Err(e) => source.unreadable(format!("cannot be read: {e}")),
+    let opened = meta.and_then(|m| Ok((fs::File::open(path)?, m.len())));
+    match opened {
+        Ok((file, len)) if archive::is_zip(&file) => {
+            archive::read(&source, file::bytes(file, len), &settings.exclude)
+        }
+        Ok((file, len)) => vec![file::read(&source, file, len)],
+        Err(e) => vec![source.unreadable(format!("cannot be read: {e}"))],
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::columnar::{arrow_ipc, parquet};
 use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
-use super::{Reader, aws, companions, grafana, jaeger, otlp, postgres, prometheus, table};
+use super::{
+    Reader, aws, companions, grafana, har, heap, jaeger, otlp, postgres, prometheus, table,
+};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -40,10 +42,17 @@ pub const READERS: &[Reader] = &[
     // --- OpenTelemetry
     Reader {
         name: "otlp",
-        what: "OTLP JSON: collector, Tempo, Grafana, Jaeger v3",
+        what: "OTLP JSON, traces and metrics: collector, Tempo, Jaeger v3",
         accepts: otlp::accepts,
         read: otlp::read,
         lines: true,
+    },
+    Reader {
+        name: "otlp-proto",
+        what: "OTLP protobuf, and messages behind a length: collector",
+        accepts: otlp::accepts_proto,
+        read: otlp::read_proto,
+        lines: false,
     },
     // --- other traces
     Reader {
@@ -278,6 +287,27 @@ pub const READERS: &[Reader] = &[
     },
     // --- platforms, stores and queues
     // --- browsers and heaps
+    Reader {
+        name: "har",
+        what: "HAR 1.2: requests as a browser recorded them",
+        accepts: har::accepts,
+        read: har::read,
+        lines: false,
+    },
+    Reader {
+        name: "heap-snapshot",
+        what: "V8 heap snapshot of Node or Chrome",
+        accepts: heap::accepts_snapshot,
+        read: heap::read_snapshot,
+        lines: false,
+    },
+    Reader {
+        name: "pprof",
+        what: "pprof heap profile of Go or Node",
+        accepts: heap::accepts_pprof,
+        read: heap::read_pprof,
+        lines: false,
+    },
     // --- tables by their columns
     Reader {
         name: "spans-table",

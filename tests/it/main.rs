@@ -5,6 +5,7 @@ mod determinism;
 mod fixtures;
 mod formats_aws;
 mod formats_grafana;
+mod formats_misc;
 mod formats_pg;
 mod formats_traces;
 mod hostile;

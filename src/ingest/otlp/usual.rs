@@ -10,8 +10,12 @@ use crate::model::Micros;
 use crate::time;
 use std::borrow::Cow;
 
+/// Reads what the pass over the bytes does not: a document at an offset of the input.
+type General<'g> = &'g mut dyn FnMut(&Input, usize, &[u8], &mut Raw);
+
 /// Reads a stream of documents: those of spans here, everything else by `general`.
-pub fn read(input: &Input, raw: &mut Raw, general: fn(&Input, usize, &[u8], &mut Raw)) {
+pub fn read(input: &Input, raw: &mut Raw, general: General) {
+    let before = raw.spans.len();
     let mut scan = Scan::new(input.bytes, 0);
     while scan.peek().is_some() {
         let (from, mark) = (scan.at, raw.spans.len());
@@ -33,7 +37,7 @@ pub fn read(input: &Input, raw: &mut Raw, general: fn(&Input, usize, &[u8], &mut
             }
         }
     }
-    raw.rows(input.file, raw.spans.len() as u64);
+    raw.rows(input.file, (raw.spans.len() - before) as u64);
 }
 
 /// `{"resourceSpans":[…]}` and nothing else.
