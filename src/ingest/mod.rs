@@ -12,6 +12,7 @@ mod json_scan;
 mod lenient;
 mod merge;
 mod otlp;
+mod platform;
 mod prometheus;
 pub mod raw;
 mod readers;
@@ -23,6 +24,7 @@ mod taken;
 
 pub use companions::EVENT_KINDS;
 pub use head::{Head, Input, Reader};
+pub use platform::workload;
 pub use readers::READERS;
 
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, companions, jaeger, otlp, prometheus, sessions, table};
+use super::{Reader, arrow_ipc, companions, jaeger, otlp, platform, prometheus, sessions, table};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -78,6 +78,41 @@ pub const READERS: &[Reader] = &[
         lines: false,
     },
     // --- platforms, stores and queues
+    Reader {
+        name: "kubernetes",
+        what: "kubectl get pods, events, deployments, nodes, … -o json, and event logs",
+        accepts: platform::kubernetes::accepts,
+        read: platform::kubernetes::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-hotkeys",
+        what: "redis-cli --hotkeys",
+        accepts: platform::redis_hotkeys::accepts,
+        read: platform::redis_hotkeys::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-cluster",
+        what: "redis-cli CLUSTER INFO and CLUSTER NODES",
+        accepts: platform::redis_cluster::accepts,
+        read: platform::redis_cluster::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-info",
+        what: "redis-cli INFO, one snapshot or many",
+        accepts: platform::redis_info::accepts,
+        read: platform::redis_info::read,
+        lines: false,
+    },
+    Reader {
+        name: "kafka-groups",
+        what: "kafka-consumer-groups --describe",
+        accepts: platform::kafka::accepts,
+        read: platform::kafka::read,
+        lines: false,
+    },
     // --- browsers and heaps
     // --- tables by their columns
     Reader {
