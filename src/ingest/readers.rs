@@ -113,6 +113,20 @@ pub const READERS: &[Reader] = &[
         read: platform::kafka::read,
         lines: false,
     },
+    Reader {
+        name: "rabbitmq",
+        what: "rabbitmqctl list_queues (JSON, CSV, text) and /api/queues",
+        accepts: platform::rabbitmq::accepts,
+        read: platform::rabbitmq::read,
+        lines: false,
+    },
+    Reader {
+        name: "haproxy",
+        what: "HAProxy show stat CSV, one snapshot or many",
+        accepts: platform::haproxy::accepts,
+        read: platform::haproxy::read,
+        lines: false,
+    },
     // --- browsers and heaps
     // --- tables by their columns
     Reader {

@@ -4,6 +4,9 @@
 //! kubectl prints it, from the samples of the format's reference; no cluster was at hand.
 //! Redis: 7.0.15 of Debian 12 on loopback under redis-benchmark (a server with 12 clients at most,
 //! its replica, a cluster of three of which one was ended); only the `os:` line was replaced.
+//! RabbitMQ: 3.10.8 of Debian 12 on loopback, three queues and one consumer that holds five
+//! messages. HAProxy: 2.6.12 of Debian 12, one server up and one down; `snapshots.csv` is two
+//! answers with `date -Is` before each.
 //! Kafka: the public transcripts of the format's reference and the tool's older headers.
 
 use super::support::{Scratch, bytes, fixture};
@@ -418,4 +421,104 @@ fn older_forms_of_consumer_groups_are_read() {
     assert_eq!(samples(&raw, "kafka_consumergroup_lag", &labels).len(), 2);
     survives("kafka-groups/all-groups-2026-11-21T04-00-00Z.txt");
     survives("kafka-groups/owner-2026-11-21T04-00-00Z.txt");
+}
+
+#[test]
+fn queues_are_the_same_in_every_form() {
+    let read = |form: &str| read(&format!("rabbitmq/{form}"));
+    let (json, text) =
+        (read("queues-2026-11-21T04-31-20Z.json"), read("queues-2026-11-21T04-31-20Z.txt"));
+    let (csv, api) =
+        (read("queues-2026-11-21T04-31-20Z.csv"), read("api-queues-2026-11-21T04-31-20Z.json"));
+    let at = "2026-11-21T04:31:20Z";
+    let of = |raw: &Raw, queue: &str, name: &str| {
+        let all = samples(raw, &format!("rabbitmq_queue_{name}"), &[("queue", queue)]);
+        assert_eq!(all[0].0, at);
+        all[0].1
+    };
+    for raw in [&json, &text, &api] {
+        assert_eq!(of(raw, "orders", "messages"), 40.0);
+        assert_eq!(of(raw, "orders", "messages_ready"), 35.0);
+        assert_eq!(of(raw, "orders", "messages_unacked"), 5.0);
+        assert_eq!(of(raw, "orders", "consumers"), 1.0);
+        assert_eq!(of(raw, "mail jobs", "messages_ready"), 7.0);
+        assert_eq!(raw.files[0].skipped, 0, "{:?}", raw.gaps);
+    }
+    assert_eq!((of(&csv, "orders", "messages"), of(&csv, "orders", "consumers")), (40.0, 1.0));
+    let default = read("default-2026-11-21T04-31-20Z.txt");
+    assert_eq!((of(&default, "orders", "messages"), default.series.len()), (40.0, 3));
+    // The preamble and the management API name the virtual host; the other forms do not.
+    let vhost = |raw: &Raw| raw.series[0].labels.get("vhost").cloned();
+    assert_eq!([&text, &api].map(vhost), [Some("/".to_owned()), Some("/".to_owned())]);
+    assert_eq!([&json, &csv].map(vhost), [None, None]);
+    assert_eq!(of(&api, "orders", "messages_published_total"), 40.0);
+    assert_eq!(of(&api, "orders", "messages_bytes"), 4000.0);
+    assert_eq!(of(&api, "idle", "state"), 1.0);
+    assert_eq!(json.series.len(), text.series.len());
+}
+
+#[test]
+fn empty_drawn_and_broken_queue_listings_say_so() {
+    for name in ["empty.txt", "empty.json"] {
+        let said = read_bytes(name, &bytes(&format!("formats/rabbitmq/{name}")));
+        let spoken = said.as_ref().map_or_else(|e| e.clone(), |r| format!("{:?}", r.gaps));
+        assert!(
+            spoken.contains("not one row") || spoken.contains("JSON of an unknown"),
+            "{spoken}"
+        );
+    }
+    let drawn = read_bytes("pretty.txt", &bytes("formats/rabbitmq/pretty.txt"));
+    assert!(drawn.as_ref().is_err_and(|e| e.contains("--formatter json")), "{drawn:?}");
+    let bad = b"Listing queues for vhost a ...\nname\tmessages\nq\tmany\nr\nListing queues for vhost b ...\nname\tmessages\nq\t3\n";
+    let raw = read_bytes("q-2026-11-21T04-31-20Z.txt", bad).expect("recognised");
+    assert!(has_gap(&raw, GapKind::Skipped, Some(3), "\"many\" is not a number"), "{:?}", raw.gaps);
+    assert!(has_gap(&raw, GapKind::Skipped, Some(4), "number of cells"), "{:?}", raw.gaps);
+    assert_eq!(value(&raw, "rabbitmq_queue_messages", &[("queue", "q"), ("vhost", "b")]), 3.0);
+    survives("rabbitmq/queues-2026-11-21T04-31-20Z.json");
+    survives("rabbitmq/queues-2026-11-21T04-31-20Z.txt");
+    survives("rabbitmq/queues-2026-11-21T04-31-20Z.csv");
+    survives("rabbitmq/api-queues-2026-11-21T04-31-20Z.json");
+}
+
+#[test]
+fn haproxy_rows_are_frontends_backends_and_servers_in_seconds() {
+    let raw = read("haproxy/stat-2026-11-21T04-29-00Z.csv");
+    let (web, shop) = (("frontend", "web"), ("backend", "shop"));
+    let a = [shop, ("server", "a")];
+    let sessions = samples(&raw, "haproxy_frontend_max_sessions", &[web]);
+    assert_eq!(sessions, [("2026-11-21T04:29:00Z".to_owned(), 15.0)]);
+    assert_eq!(value(&raw, "haproxy_frontend_limit_sessions", &[web]), 200.0);
+    assert_eq!(value(&raw, "haproxy_frontend_http_requests_total", &[web]), 19.0);
+    let bad = value(&raw, "haproxy_frontend_http_responses_total", &[web, ("code", "5xx")]);
+    assert_eq!(bad, 6.0);
+    assert_eq!(value(&raw, "haproxy_backend_max_queue", &[shop]), 14.0);
+    assert_eq!(value(&raw, "haproxy_backend_connection_errors_total", &[shop]), 4.0);
+    // 439 ms, 66 ms.
+    assert_eq!(value(&raw, "haproxy_backend_http_queue_time_average_seconds", &[shop]), 0.439);
+    assert_eq!(value(&raw, "haproxy_backend_http_response_time_average_seconds", &[shop]), 0.066);
+    assert_eq!(value(&raw, "haproxy_server_up", &a), 1.0);
+    assert_eq!(value(&raw, "haproxy_server_up", &[shop, ("server", "b")]), 0.0);
+    assert_eq!(value(&raw, "haproxy_frontend_ssl_failed_handshake_total", &[web]), 0.0);
+    let down = ["alert", "shop", "b", "2026-11-21T04:28:56Z"];
+    assert!(has_event(&raw, down, "server b of shop is DOWN"), "{:?}", events(&raw));
+    assert_eq!((raw.events.len(), raw.files[0].skipped), (1, 0), "{:?}", raw.gaps);
+}
+
+#[test]
+fn haproxy_snapshots_have_the_times_before_them() {
+    let raw = read("haproxy/snapshots.csv");
+    let queue = samples(&raw, "haproxy_backend_current_queue", &[("backend", "shop")]);
+    let at = |t: &str, v| (format!("2026-11-21T04:29:{t}Z"), v);
+    assert_eq!(queue, [at("00", 0.0), at("02", 4.0)]);
+    assert_eq!(raw.events.len(), 1, "{:?}", events(&raw));
+    // Without times only the last one can be placed.
+    let one = bytes("formats/haproxy/stat-2026-11-21T04-29-00Z.csv");
+    let raw = read_bytes("two-2026-11-21T04-29-00Z.csv", &[&one[..], &one].concat());
+    let raw = raw.expect("two snapshots");
+    assert!(has_gap(&raw, GapKind::Skipped, Some(1), "time is not known"), "{:?}", raw.gaps);
+    let header = one.split(|b| *b == b'\n').next().expect("a header");
+    let empty = read_bytes("stat.csv", header).expect("recognised");
+    assert!(!empty.gaps.is_empty() && empty.series.is_empty());
+    survives("haproxy/stat-2026-11-21T04-29-00Z.csv");
+    survives("haproxy/snapshots.csv");
 }

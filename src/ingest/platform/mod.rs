@@ -2,8 +2,10 @@
 //! In: answers of kubectl, redis-cli, Kafka, RabbitMQ, HAProxy and deployment tools. Out: series
 //! under the names of the well-known exporters, and events.
 
+pub mod haproxy;
 pub mod kafka;
 pub mod kubernetes;
+pub mod rabbitmq;
 pub mod redis_cluster;
 pub mod redis_hotkeys;
 pub mod redis_info;

@@ -62,6 +62,9 @@ impl States {
     ///
     /// A last snapshot without a time is taken at that of the file; others are counted.
     pub fn finish(mut self, input: &Input, raw: &mut Raw) -> Option<Micros> {
+        if self.values.is_empty() {
+            return None;
+        }
         let timed = self.snapshots.iter().any(|s| s.at.is_some());
         if let Some(last) = self.snapshots.last_mut().filter(|s| s.at.is_none() && !timed) {
             last.at = input.taken_at(raw);
