@@ -79,6 +79,13 @@ pub const READERS: &[Reader] = &[
     },
     // --- platforms, stores and queues
     Reader {
+        name: "changes",
+        what: "deployments of GitHub, GitLab and Argo CD, audit logs of feature flags",
+        accepts: platform::changes::accepts,
+        read: platform::changes::read,
+        lines: false,
+    },
+    Reader {
         name: "kubernetes",
         what: "kubectl get pods, events, deployments, nodes, … -o json, and event logs",
         accepts: platform::kubernetes::accepts,

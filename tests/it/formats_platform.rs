@@ -7,6 +7,7 @@
 //! RabbitMQ: 3.10.8 of Debian 12 on loopback, three queues and one consumer that holds five
 //! messages. HAProxy: 2.6.12 of Debian 12, one server up and one down; `snapshots.csv` is two
 //! answers with `date -Is` before each.
+//! Changes: by the schemas of the APIs of GitHub, GitLab, Argo CD, LaunchDarkly and Unleash.
 //! Kafka: the public transcripts of the format's reference and the tool's older headers.
 
 use super::support::{Scratch, bytes, fixture};
@@ -16,7 +17,7 @@ use rootline::model::GapKind;
 use rootline::time::rfc3339;
 
 fn read(name: &str) -> Raw {
-    let path = fixture(&format!("formats/{name}"));
+    let path = fixture(name);
     read_folder(&path, &Settings::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
@@ -62,7 +63,7 @@ fn has_event(raw: &Raw, want: [&str; 4], words: &str) -> bool {
 
 /// No cut, line ending or byte order mark makes a reader panic or say nothing.
 fn survives(name: &str) {
-    let whole = bytes(&format!("formats/{name}"));
+    let whole = bytes(name);
     let file = name.rsplit('/').next().expect("a file's name");
     for tenth in 1..10 {
         let cut = &whole[..whole.len() * tenth / 10];
@@ -85,7 +86,7 @@ const POD: (&str, &str) = ("pod", "api-7f9d8b6c5-x2v4z");
 #[test]
 fn an_oom_killed_container_is_a_restart_at_the_time_at_which_it_ended() {
     for name in ["pods-2026-05-01T10-10-00Z", "podlist-2026-05-01T10-10-00Z"] {
-        let raw = read(&format!("kubernetes/{name}.json"));
+        let raw = read(&format!("formats/kubernetes/{name}.json"));
         let want = ["restart", "api", "api-7f9d8b6c5-x2v4z", "2026-05-01T10:05:31Z"];
         let title = "OOMKilled: container api ended with exit code 137, restart 3";
         assert!(has_event(&raw, want, title), "{:?}", events(&raw));
@@ -112,7 +113,7 @@ fn an_oom_killed_container_is_a_restart_at_the_time_at_which_it_ended() {
 
 #[test]
 fn pods_give_evictions_init_containers_and_nodes() {
-    let raw = read("kubernetes/pods-2026-05-01T10-10-00Z.json");
+    let raw = read("formats/kubernetes/pods-2026-05-01T10-10-00Z.json");
     let evicted = ["restart", "orders-db", "orders-db-0", "2026-05-01T10:06:10Z"];
     assert!(has_event(&raw, evicted, "Evicted: The node was low on resource"), "{raw:?}");
     let init = ["restart", "migrate", "migrate-28391820-abcde", "2026-05-01T08:59:30Z"];
@@ -129,7 +130,7 @@ fn pods_give_evictions_init_containers_and_nodes() {
 
 #[test]
 fn a_single_pod_is_taken_no_earlier_than_what_it_tells_of() {
-    let raw = read("kubernetes/pod-2026-05-01T10-00-00Z.json");
+    let raw = read("formats/kubernetes/pod-2026-05-01T10-00-00Z.json");
     let restarts = samples(&raw, "kube_pod_container_status_restarts_total", &[POD]);
     assert_eq!(restarts, [("2026-05-01T10:05:32Z".to_owned(), 3.0)]);
     assert!(has_gap(&raw, GapKind::Inferred, None, "newest time in the file"), "{:?}", raw.gaps);
@@ -137,7 +138,7 @@ fn a_single_pod_is_taken_no_earlier_than_what_it_tells_of() {
 
 #[test]
 fn events_have_the_time_of_their_last_sight_and_their_count() {
-    let raw = read("kubernetes/events.json");
+    let raw = read("formats/kubernetes/events.json");
     let pod = POD.1;
     let restart = ["restart", "api", pod, "2026-05-01T10:07:00Z"];
     let title = "BackOff: Back-off restarting failed container (x18 since 2026-05-01T10:00:00Z)";
@@ -165,13 +166,13 @@ fn events_have_the_time_of_their_last_sight_and_their_count() {
 
 #[test]
 fn events_of_the_newer_api_and_of_event_logs_are_the_same() {
-    let raw = read("kubernetes/events-v1.json");
+    let raw = read("formats/kubernetes/events-v1.json");
     let killed = ["restart", "api", POD.1, "2026-05-01T10:06:30.5Z"];
     assert!(has_event(&raw, killed, "liveness probe, will be restarted (x3 since"), "{raw:?}");
     let scaled = ["scale", "api", "api", "2026-05-01T09:58:00Z"];
     assert!(has_event(&raw, scaled, "New size: 4; reason: cpu"), "{:?}", events(&raw));
     // Three updates of one event, bare and in two wrappings.
-    let raw = read("kubernetes/event-log.jsonl");
+    let raw = read("formats/kubernetes/event-log.jsonl");
     let title = "BackOff: Back-off restarting failed container (x7 since 2026-05-01T10:00:00Z)";
     let one = ["restart", "api", POD.1, "2026-05-01T10:07:00Z", title].map(str::to_owned);
     assert_eq!(events(&raw), [one]);
@@ -179,7 +180,7 @@ fn events_of_the_newer_api_and_of_event_logs_are_the_same() {
 
 #[test]
 fn controllers_give_rollouts_replicas_and_conditions() {
-    let raw = read("kubernetes/workloads-2026-05-01T10-10-00Z.json");
+    let raw = read("formats/kubernetes/workloads-2026-05-01T10-10-00Z.json");
     let made = ["deploy", "api", "api-7f9d8b6c5", "2026-05-01T09:57:00Z"];
     assert!(has_event(&raw, made, "rollout of revision 2"), "{:?}", events(&raw));
     assert!(raw.events.iter().any(|e| e.version == "1.42" && e.target == "api-7f9d8b6c5"));
@@ -219,23 +220,23 @@ fn what_kubectl_writes_for_people_is_refused_with_a_hint() {
         let said = read_bytes(name, &bytes(&format!("formats/kubernetes/{name}")));
         assert!(said.as_ref().is_err_and(|e| e.contains(hint)), "{name}: {said:?}");
     }
-    let empty = read("kubernetes/empty.json");
+    let empty = read("formats/kubernetes/empty.json");
     assert!(has_gap(&empty, GapKind::Missing, None, "not one row"), "{:?}", empty.gaps);
 }
 
 #[test]
 fn kubernetes_exports_survive_cuts_and_encodings() {
-    survives("kubernetes/pods-2026-05-01T10-10-00Z.json");
-    survives("kubernetes/events.json");
-    survives("kubernetes/event-log.jsonl");
-    survives("kubernetes/workloads-2026-05-01T10-10-00Z.json");
+    survives("formats/kubernetes/pods-2026-05-01T10-10-00Z.json");
+    survives("formats/kubernetes/events.json");
+    survives("formats/kubernetes/event-log.jsonl");
+    survives("formats/kubernetes/workloads-2026-05-01T10-10-00Z.json");
 }
 
 const CART: (&str, &str) = ("instance", "cart-redis");
 
 #[test]
 fn info_gives_the_values_under_the_exporters_names() {
-    let raw = read("redis-info/cart-redis-info.txt");
+    let raw = read("formats/redis-info/cart-redis-info.txt");
     let at = "2026-11-21T04:27:22.580847Z".to_owned();
     let used = samples(&raw, "redis_memory_used_bytes", &[CART]);
     let fixture = bytes("formats/redis-info/cart-redis-info.txt");
@@ -265,7 +266,7 @@ fn info_gives_the_values_under_the_exporters_names() {
     assert_eq!(value(&raw, "redis_connected_slave_lag_seconds", &replica), 0.0);
     assert!(has_gap(&raw, GapKind::Missing, None, "one snapshot"), "{:?}", raw.gaps);
     assert_eq!(raw.files[0].skipped, 0, "{:?}", raw.gaps);
-    let raw = read("redis-info/cart-replica-info.txt");
+    let raw = read("formats/redis-info/cart-replica-info.txt");
     let own = ("instance", "cart-replica");
     assert_eq!(value(&raw, "redis_master_link_up", &[own]), 1.0);
     assert_eq!(value(&raw, "redis_instance_info", &[own, ("role", "slave")]), 1.0);
@@ -273,7 +274,7 @@ fn info_gives_the_values_under_the_exporters_names() {
 
 #[test]
 fn snapshots_of_info_are_the_same_values_as_the_exporters() {
-    let raw = read("redis-info/cart-redis-appended.txt");
+    let raw = read("formats/redis-info/cart-redis-appended.txt");
     let rejected = samples(&raw, "redis_rejected_connections_total", &[CART]);
     assert_eq!(rejected.len(), 2);
     assert!(rejected[0].1 > 0.0 && rejected[0].0 < rejected[1].0, "{rejected:?}");
@@ -313,15 +314,15 @@ fn snapshots_of_older_servers_are_dated_by_their_uptime() {
 #[test]
 fn a_cluster_tells_its_state_and_its_failed_node() {
     let own = ("instance", "redis");
-    let good = read("redis-cluster/cluster-info-2026-11-21T04-27-37Z.txt");
-    let bad = read("redis-cluster/cluster-info-2026-11-21T04-27-56Z.txt");
+    let good = read("formats/redis-cluster/cluster-info-2026-11-21T04-27-37Z.txt");
+    let bad = read("formats/redis-cluster/cluster-info-2026-11-21T04-27-56Z.txt");
     let of = |raw: &Raw, name: &str| value(raw, &format!("redis_cluster_{name}"), &[own]);
     assert_eq!((of(&good, "state"), of(&good, "slots_fail")), (1.0, 0.0));
     assert_eq!((of(&bad, "state"), of(&bad, "slots_fail")), (0.0, 5462.0));
     assert_eq!((of(&bad, "current_epoch"), of(&bad, "messages_sent_total")), (2.0, 51.0));
     let state = samples(&bad, "redis_cluster_state", &[own]);
     assert_eq!(state[0].0, "2026-11-21T04:27:56Z");
-    let nodes = read("redis-cluster/cluster-nodes.txt");
+    let nodes = read("formats/redis-cluster/cluster-nodes.txt");
     let down = [("instance", "127.0.0.1:7403")];
     assert_eq!(
         samples(&nodes, "redis_up", &down),
@@ -335,14 +336,14 @@ fn a_cluster_tells_its_state_and_its_failed_node() {
 
 #[test]
 fn hot_keys_keep_no_names_and_say_that_they_are_logarithmic() {
-    let name = "redis-hotkeys/cart-redis-hotkeys-2026-11-21T04-27-20Z.txt";
+    let name = "formats/redis-hotkeys/cart-redis-hotkeys-2026-11-21T04-27-20Z.txt";
     let raw = read(name);
     // Sixteen in the summary; the progress lines say them again.
     assert_eq!(raw.series.len(), 16, "{:?}", raw.series.len());
     assert!(raw.series.iter().all(|s| s.labels["key"].starts_with("key:#")));
     assert!(has_gap(&raw, GapKind::Doubtful, None, "logarithmic"), "{:?}", raw.gaps);
     assert!(!format!("{raw:?}").contains("key:00"), "names of keys stay inside the reader");
-    let whole = bytes(&format!("formats/{name}"));
+    let whole = bytes(name);
     let cut = whole.windows(8).position(|w| w == b"hot key ").expect("a summary");
     let raw = read_bytes("keys-2026-11-21T04-27-20Z.txt", &whole[..cut]).expect("progress lines");
     assert!(has_gap(&raw, GapKind::Truncated, None, "no summary"), "{:?}", raw.gaps);
@@ -354,10 +355,10 @@ fn hot_keys_keep_no_names_and_say_that_they_are_logarithmic() {
 
 #[test]
 fn redis_exports_survive_cuts_and_encodings() {
-    survives("redis-info/cart-redis-info.txt");
-    survives("redis-cluster/cluster-info-2026-11-21T04-27-56Z.txt");
-    survives("redis-cluster/cluster-nodes.txt");
-    survives("redis-hotkeys/cart-redis-hotkeys-2026-11-21T04-27-20Z.txt");
+    survives("formats/redis-info/cart-redis-info.txt");
+    survives("formats/redis-cluster/cluster-info-2026-11-21T04-27-56Z.txt");
+    survives("formats/redis-cluster/cluster-nodes.txt");
+    survives("formats/redis-hotkeys/cart-redis-hotkeys-2026-11-21T04-27-20Z.txt");
 }
 
 /// Lag of a partition in an export taken at 04:00.
@@ -371,7 +372,7 @@ fn lag(raw: &Raw, group: &str, topic: &str, partition: &str) -> f64 {
 #[test]
 fn consumer_groups_give_lag_and_offsets() {
     for (name, rows) in [("one-group", 9), ("verbose", 7)] {
-        let raw = read(&format!("kafka-groups/{name}-2026-11-21T04-00-00Z.txt"));
+        let raw = read(&format!("formats/kafka-groups/{name}-2026-11-21T04-00-00Z.txt"));
         assert_eq!(lag(&raw, "customer-app", "customer-avro", "0"), 366.0);
         assert_eq!(lag(&raw, "customer-app", "customer-avro", "3"), 0.0);
         let end = [("topic", "customer-avro"), ("partition", "0")];
@@ -381,13 +382,13 @@ fn consumer_groups_give_lag_and_offsets() {
         assert_eq!(raw.files[0].rows, rows, "{:?}", raw.series);
         assert!(!format!("{raw:?}").contains("10.1.2.3"), "hosts of clients are not kept");
     }
-    let raw = read("kafka-groups/one-group-2026-11-21T04-00-00Z.txt");
+    let raw = read("formats/kafka-groups/one-group-2026-11-21T04-00-00Z.txt");
     assert!(has_gap(&raw, GapKind::Skipped, Some(5), "without a lag"), "{:?}", raw.gaps);
 }
 
 #[test]
 fn several_groups_stand_behind_one_another() {
-    let raw = read("kafka-groups/all-groups-2026-11-21T04-00-00Z.txt");
+    let raw = read("formats/kafka-groups/all-groups-2026-11-21T04-00-00Z.txt");
     assert_eq!(lag(&raw, "mail sender", "mails", "0"), 500.0);
     assert_eq!(lag(&raw, "audit", "mails", "0"), 5.0);
     assert_eq!(lag(&raw, "billing", "invoices", "0"), 2.0);
@@ -406,9 +407,9 @@ fn several_groups_stand_behind_one_another() {
 
 #[test]
 fn older_forms_of_consumer_groups_are_read() {
-    let raw = read("kafka-groups/old-2026-11-21T04-00-00Z.txt");
+    let raw = read("formats/kafka-groups/old-2026-11-21T04-00-00Z.txt");
     assert_eq!(lag(&raw, "payments", "charges", "0"), 3.0);
-    let raw = read("kafka-groups/owner-2026-11-21T04-00-00Z.txt");
+    let raw = read("formats/kafka-groups/owner-2026-11-21T04-00-00Z.txt");
     assert_eq!(lag(&raw, "legacy", "clicks", "0"), 30.0);
     let end = [("topic", "clicks"), ("partition", "1")];
     assert_eq!(value(&raw, "kafka_topic_partition_current_offset", &end), 8.0);
@@ -419,13 +420,13 @@ fn older_forms_of_consumer_groups_are_read() {
     let raw = read_bytes("groups.txt", timed.as_bytes()).expect("two snapshots");
     let labels = [("topic", "customer-avro"), ("partition", "0")];
     assert_eq!(samples(&raw, "kafka_consumergroup_lag", &labels).len(), 2);
-    survives("kafka-groups/all-groups-2026-11-21T04-00-00Z.txt");
-    survives("kafka-groups/owner-2026-11-21T04-00-00Z.txt");
+    survives("formats/kafka-groups/all-groups-2026-11-21T04-00-00Z.txt");
+    survives("formats/kafka-groups/owner-2026-11-21T04-00-00Z.txt");
 }
 
 #[test]
 fn queues_are_the_same_in_every_form() {
-    let read = |form: &str| read(&format!("rabbitmq/{form}"));
+    let read = |form: &str| read(&format!("formats/rabbitmq/{form}"));
     let (json, text) =
         (read("queues-2026-11-21T04-31-20Z.json"), read("queues-2026-11-21T04-31-20Z.txt"));
     let (csv, api) =
@@ -474,15 +475,15 @@ fn empty_drawn_and_broken_queue_listings_say_so() {
     assert!(has_gap(&raw, GapKind::Skipped, Some(3), "\"many\" is not a number"), "{:?}", raw.gaps);
     assert!(has_gap(&raw, GapKind::Skipped, Some(4), "number of cells"), "{:?}", raw.gaps);
     assert_eq!(value(&raw, "rabbitmq_queue_messages", &[("queue", "q"), ("vhost", "b")]), 3.0);
-    survives("rabbitmq/queues-2026-11-21T04-31-20Z.json");
-    survives("rabbitmq/queues-2026-11-21T04-31-20Z.txt");
-    survives("rabbitmq/queues-2026-11-21T04-31-20Z.csv");
-    survives("rabbitmq/api-queues-2026-11-21T04-31-20Z.json");
+    survives("formats/rabbitmq/queues-2026-11-21T04-31-20Z.json");
+    survives("formats/rabbitmq/queues-2026-11-21T04-31-20Z.txt");
+    survives("formats/rabbitmq/queues-2026-11-21T04-31-20Z.csv");
+    survives("formats/rabbitmq/api-queues-2026-11-21T04-31-20Z.json");
 }
 
 #[test]
 fn haproxy_rows_are_frontends_backends_and_servers_in_seconds() {
-    let raw = read("haproxy/stat-2026-11-21T04-29-00Z.csv");
+    let raw = read("formats/haproxy/stat-2026-11-21T04-29-00Z.csv");
     let (web, shop) = (("frontend", "web"), ("backend", "shop"));
     let a = [shop, ("server", "a")];
     let sessions = samples(&raw, "haproxy_frontend_max_sessions", &[web]);
@@ -506,7 +507,7 @@ fn haproxy_rows_are_frontends_backends_and_servers_in_seconds() {
 
 #[test]
 fn haproxy_snapshots_have_the_times_before_them() {
-    let raw = read("haproxy/snapshots.csv");
+    let raw = read("formats/haproxy/snapshots.csv");
     let queue = samples(&raw, "haproxy_backend_current_queue", &[("backend", "shop")]);
     let at = |t: &str, v| (format!("2026-11-21T04:29:{t}Z"), v);
     assert_eq!(queue, [at("00", 0.0), at("02", 4.0)]);
@@ -519,6 +520,36 @@ fn haproxy_snapshots_have_the_times_before_them() {
     let header = one.split(|b| *b == b'\n').next().expect("a header");
     let empty = read_bytes("stat.csv", header).expect("recognised");
     assert!(!empty.gaps.is_empty() && empty.series.is_empty());
-    survives("haproxy/stat-2026-11-21T04-29-00Z.csv");
-    survives("haproxy/snapshots.csv");
+    survives("formats/haproxy/stat-2026-11-21T04-29-00Z.csv");
+    survives("formats/haproxy/snapshots.csv");
+}
+
+#[test]
+fn change_logs_of_delivery_tools_are_events_without_users() {
+    let raw = read("formats/changes/github-deployments.json");
+    let deploy = ["deploy", "api", "production", "2026-11-20T20:06:40Z"];
+    assert!(has_event(&raw, deploy, "v1.42 to production: deploy"), "{:?}", events(&raw));
+    assert_eq!(raw.events[0].version, "a84d88e7554f");
+    assert!(has_gap(&raw, GapKind::Skipped, Some(3), "without a readable time"), "{:?}", raw.gaps);
+    let secret = |raw: &Raw| {
+        let shown = format!("{raw:?}").to_lowercase();
+        shown.contains("hunter2") || shown.contains("alice")
+    };
+    assert!(!secret(&raw));
+    let raw = read("formats/changes/gitlab-deployments.json");
+    let deploy = ["deploy", "cart", "production", "2026-11-20T20:07:05Z"];
+    assert!(has_event(&raw, deploy, "main to production: success") && !secret(&raw));
+    let raw = read("formats/changes/argo-application.json");
+    let at = |kind, t: &'static str| [kind, "checkout", "", t];
+    assert!(has_event(&raw, at("deploy", "2026-11-20T20:06:40Z"), "Argo CD deployed"));
+    assert!(has_event(&raw, at("alert", "2026-11-20T20:08:20Z"), "synchronisation: Failed"));
+    assert_eq!((raw.events.len(), raw.files[0].reader.as_str()), (3, "changes"));
+    let raw = read("formats/changes/flag-audit.json");
+    let flag = ["flag", "", "new-pricing", "2026-11-20T20:06:40Z"];
+    assert!(has_event(&raw, flag, "turned on the flag new-pricing") && !secret(&raw));
+    assert_eq!(raw.events.len(), 2);
+    let raw = read("formats/changes/flag-events.json");
+    assert!(has_event(&raw, flag, "enabled new-pricing in production") && !secret(&raw));
+    survives("formats/changes/github-deployments.json");
+    survives("formats/changes/argo-application.json");
 }

@@ -2,6 +2,7 @@
 //! In: answers of kubectl, redis-cli, Kafka, RabbitMQ, HAProxy and deployment tools. Out: series
 //! under the names of the well-known exporters, and events.
 
+pub mod changes;
 pub mod haproxy;
 pub mod kafka;
 pub mod kubernetes;

@@ -15,7 +15,7 @@ use crate::ingest::raw::Raw;
 use crate::ingest::{Head, Input};
 use crate::model::{GapKind, Micros};
 use event::{Events, Owners};
-use object::Object;
+pub use object::Object;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
