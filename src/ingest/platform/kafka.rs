@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Accepts a header with topic, partition and lag.
 pub fn accepts(head: &Head) -> bool {
     let text = String::from_utf8_lossy(head.bytes);
-    let said = |l: &str| group_in(l).is_some() && l.contains("onsumer group");
+    let said = |l: &str| {
+        let l = l.trim_start_matches("Warning: ").trim_start_matches("Error: ");
+        l.starts_with("Consumer group ") && group_in(l).is_some()
+    };
     !head.is_json() && text.lines().take(60).any(|l| Header::of(l).is_some() || said(l))
 }
 

@@ -2,6 +2,7 @@
 //! In: queues with whatever columns were asked for. Out: values under the names of the plugin.
 
 use super::states::{self, States};
+use crate::ingest::json_scan::{self, Lines};
 use crate::ingest::lenient::{self, Scalar};
 use crate::ingest::raw::Raw;
 use crate::ingest::{Head, Input, cell};
@@ -38,15 +39,25 @@ const STATS: [(&str, &str); 6] = [
 
 /// Accepts queues: JSON with `name` and `messages`, or text with its preamble or that header.
 pub fn accepts(head: &Head) -> bool {
-    let counted = ["messages", "messages_ready", "consumers"];
     if head.is_json() {
-        let others = ["kind", "metric", "traceId", "traceID"].iter().any(|k| head.has_key(k));
-        return head.has_key("name") && counted.iter().any(|k| head.has_key(k)) && !others;
+        let counted = ["messages", "messages_ready", "messages_unacknowledged", "consumers"];
+        return head.has_key("name") && counted.iter().any(|k| has_count(head.bytes, k));
     }
     let text = String::from_utf8_lossy(head.bytes);
     let drawn = text.contains("\u{1b}(0");
     let known = |l: &str| l.starts_with("Listing queues for vhost") || header(l).is_some();
     !drawn && text.lines().take(8).any(known)
+}
+
+/// Says whether a key has a number behind it: chats have `messages` as well, but lists of them.
+fn has_count(text: &[u8], key: &str) -> bool {
+    let quoted = format!("\"{key}\"");
+    let mut places = memchr::memmem::find_iter(text, quoted.as_bytes());
+    places.any(|at| {
+        let colon = json_scan::skip_space(text, at + quoted.len());
+        let value = json_scan::skip_space(text, colon + 1);
+        text.get(colon) == Some(&b':') && text.get(value).is_some_and(u8::is_ascii_digit)
+    })
 }
 
 /// The columns of a line that is a header: `name` with at least one count.
@@ -82,7 +93,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 fn json(input: &Input, states: &mut States, raw: &mut Raw) {
-    let mut lines = crate::ingest::json_scan::Lines::new(input.bytes);
+    let mut lines = Lines::new(input.bytes);
     input.documents(raw, |base, document, raw| {
         states.begin(None, lines.of(base) + input.first_line - 1);
         let keys = ["items"];

@@ -5,7 +5,7 @@ use super::states::{self, States};
 use crate::ingest::raw::{Raw, RawEvent};
 use crate::ingest::{Head, Input, cell};
 use crate::model::{GapKind, Micros, SECOND};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SECTIONS: [&str; 15] = [
     "Server",
@@ -178,9 +178,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
         states.begin(server.at(), server.line);
         values(server, &instance, &mut states, input, raw);
     }
-    for (i, server) in all.iter().enumerate() {
-        let same = |s: &&Server| s.get("tcp_port") == server.get("tcp_port");
-        let Some(before) = all[..i].iter().rev().find(same) else { continue };
+    let mut latest: BTreeMap<&str, &Server> = BTreeMap::new();
+    for server in &all {
+        let Some(before) = latest.insert(server.get("tcp_port"), server) else { continue };
         let (old, new) = (before.get("run_id"), server.get("run_id"));
         if let (true, Some(at), Some(up)) = (old != new, server.at(), server.uptime()) {
             raw.events.push(RawEvent {
@@ -193,6 +193,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
                 file: input.file,
                 line: server.line,
             });
+            raw.rows(input.file, 1);
         }
     }
     if all.len() == 1 {

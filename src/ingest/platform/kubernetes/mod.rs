@@ -13,7 +13,7 @@ use crate::ingest::json_scan::Lines;
 use crate::ingest::lenient;
 use crate::ingest::raw::Raw;
 use crate::ingest::{Head, Input};
-use crate::model::{GapKind, Micros};
+use crate::model::{Gap, GapKind, Micros};
 use event::{Events, Owners};
 pub use object::Object;
 use serde::Deserialize;
@@ -38,6 +38,8 @@ struct Cluster {
     newest: Option<Micros>,
     /// Restarts of which the export keeps no time.
     unknown_restarts: u64,
+    /// Replica sets that a rollback numbered anew.
+    reused_sets: u64,
     had_events: bool,
 }
 
@@ -143,12 +145,20 @@ fn finish(mut cluster: Cluster, input: &Input, raw: &mut Raw) {
         let what = "Kubernetes keeps events for an hour: what is not among them may have happened";
         raw.gap(GapKind::Missing, input.file, None, what);
     }
-    if cluster.unknown_restarts > 0 {
-        let count = cluster.unknown_restarts;
-        let what = "restarts without a time: a pod keeps only the last termination of a container";
-        let path = input.path;
-        let gap = crate::model::Gap::at(GapKind::Missing, path, None, what);
-        raw.gaps.push(crate::model::Gap { count, ..gap });
+    for (count, what) in [
+        (
+            cluster.unknown_restarts,
+            "restarts without a time: a pod keeps only the last termination of a container",
+        ),
+        (
+            cluster.reused_sets,
+            "replica sets that were used again: the time of such a rollback is not in the export",
+        ),
+    ] {
+        if count > 0 {
+            let gap = Gap::at(GapKind::Missing, input.path, None, what);
+            raw.gaps.push(Gap { count, ..gap });
+        }
     }
     if cluster.states.is_empty() {
         return;
