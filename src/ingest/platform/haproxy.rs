@@ -5,6 +5,7 @@ use super::states::{self, States};
 use crate::ingest::raw::{Raw, RawEvent};
 use crate::ingest::{Head, Input, cell};
 use crate::model::{Micros, SECOND};
+use crate::time;
 
 /// Columns of frontends, backends and servers: letters of those that have it, column, metric, factor.
 const NAMES: [(&str, &str, &str, f64); 31] = [
@@ -95,7 +96,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
     let mut said: Vec<RawEvent> = Vec::new();
     for down in down {
         let Some(at) = down.at.or(last) else { continue };
-        let event = event(down, at, input.file);
+        let since = at.saturating_sub(down.seconds.saturating_mul(SECOND));
+        let Some(since) = time::believable(since) else { continue };
+        let event = event(down, since, input.file);
         // Every later snapshot says it again, to the second.
         let same = |e: &RawEvent| {
             (&e.target, &e.title) == (&event.target, &event.title)
@@ -191,11 +194,11 @@ fn values(row: &Row, states: &mut States, input: &Input, raw: &mut Raw) -> Optio
 }
 
 fn event(down: Down, at: Micros, file: u32) -> RawEvent {
-    let Down { seconds, backend, server, status, line, .. } = down;
+    let Down { backend, server, status, line, .. } = down;
     let kind = if status.starts_with("DOWN") { "alert" } else { "maintenance" };
     let who = if server.is_empty() { "backend".to_owned() } else { format!("server {server}") };
     RawEvent {
-        at: at.saturating_sub(seconds.saturating_mul(SECOND)),
+        at,
         kind: kind.to_owned(),
         title: format!("{who} of {backend} is {status} since then"),
         service: backend,

@@ -5,6 +5,7 @@ use super::states::{self, States};
 use crate::ingest::raw::{Raw, RawEvent};
 use crate::ingest::{Head, Input, cell};
 use crate::model::{GapKind, Micros, SECOND};
+use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SECTIONS: [&str; 15] = [
@@ -155,7 +156,7 @@ impl Server {
     /// The server's own clock, else the line before the snapshot.
     fn at(&self) -> Option<Micros> {
         let own: Option<Micros> = self.get("server_time_usec").parse().ok();
-        own.and_then(crate::time::believable).or(self.stamp)
+        own.and_then(time::believable).or(self.stamp)
     }
 
     fn uptime(&self) -> Option<Micros> {
@@ -182,9 +183,11 @@ pub fn read(input: &Input, raw: &mut Raw) {
     for server in &all {
         let Some(before) = latest.insert(server.get("tcp_port"), server) else { continue };
         let (old, new) = (before.get("run_id"), server.get("run_id"));
-        if let (true, Some(at), Some(up)) = (old != new, server.at(), server.uptime()) {
+        let started = server.at().zip(server.uptime());
+        let started = started.and_then(|(at, up)| time::believable(at.saturating_sub(up)));
+        if let (true, Some(at)) = (old != new, started) {
             raw.events.push(RawEvent {
-                at: at - up,
+                at,
                 kind: "restart".to_owned(),
                 service: name.clone(),
                 target: name.clone(),
@@ -240,7 +243,8 @@ fn date_by_uptime(all: &mut [Server], input: &Input, raw: &mut Raw) {
     }
     let (Some(at), Some(up)) = (input.taken_at(raw), up) else { return };
     for server in all.iter_mut().filter(|s| s.get("run_id") == run) {
-        server.stamp = server.uptime().map(|u| at - (up - u));
+        let age = |u: Micros| at.saturating_sub(up.saturating_sub(u));
+        server.stamp = server.uptime().and_then(|u| time::believable(age(u)));
     }
 }
 
