@@ -2,7 +2,7 @@
 
 use super::raw::{FileId, Raw};
 use super::taken::Taken;
-use super::{csv_text, json_scan};
+use super::{csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
 
@@ -181,6 +181,9 @@ pub fn what_it_is(head: &Head) -> String {
     }
     if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
         return format!("not recognised: {what}");
+    }
+    if let Some(what) = platform::refused(head.bytes).filter(|_| !head.json) {
+        return format!("not read: {what}");
     }
     let binary = head.bytes.iter().take(512).any(|b| *b == 0);
     let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(60)]);

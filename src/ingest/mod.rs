@@ -18,6 +18,7 @@ mod json_scan;
 mod lenient;
 mod merge;
 mod otlp;
+mod platform;
 mod postgres;
 mod prometheus;
 pub mod raw;
@@ -35,6 +36,7 @@ mod units;
 pub use companions::EVENT_KINDS;
 use file::Source;
 pub use head::{Head, Input, Reader};
+pub use platform::workload;
 pub use readers::READERS;
 
 use crate::error::{Error, Result};

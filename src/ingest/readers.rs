@@ -4,7 +4,8 @@
 use super::columnar::{arrow_ipc, parquet};
 use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
 use super::{
-    Reader, aws, companions, grafana, har, heap, jaeger, otlp, postgres, prometheus, table,
+    Reader, aws, companions, grafana, har, heap, jaeger, otlp, platform, postgres, prometheus,
+    table,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
@@ -286,6 +287,62 @@ pub const READERS: &[Reader] = &[
         lines: false,
     },
     // --- platforms, stores and queues
+    Reader {
+        name: "changes",
+        what: "deployments of GitHub, GitLab and Argo CD, audit logs of feature flags",
+        accepts: platform::changes::accepts,
+        read: platform::changes::read,
+        lines: false,
+    },
+    Reader {
+        name: "kubernetes",
+        what: "kubectl get pods, events, deployments, nodes, … -o json, and event logs",
+        accepts: platform::kubernetes::accepts,
+        read: platform::kubernetes::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-hotkeys",
+        what: "redis-cli --hotkeys",
+        accepts: platform::redis_hotkeys::accepts,
+        read: platform::redis_hotkeys::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-cluster",
+        what: "redis-cli CLUSTER INFO and CLUSTER NODES",
+        accepts: platform::redis_cluster::accepts,
+        read: platform::redis_cluster::read,
+        lines: false,
+    },
+    Reader {
+        name: "redis-info",
+        what: "redis-cli INFO, one snapshot or many",
+        accepts: platform::redis_info::accepts,
+        read: platform::redis_info::read,
+        lines: false,
+    },
+    Reader {
+        name: "kafka-groups",
+        what: "kafka-consumer-groups --describe",
+        accepts: platform::kafka::accepts,
+        read: platform::kafka::read,
+        lines: false,
+    },
+    Reader {
+        name: "rabbitmq",
+        what: "rabbitmqctl list_queues (JSON, CSV, text) and /api/queues",
+        accepts: platform::rabbitmq::accepts,
+        read: platform::rabbitmq::read,
+        lines: false,
+    },
+    Reader {
+        name: "haproxy",
+        what: "HAProxy show stat CSV, one snapshot or many",
+        accepts: platform::haproxy::accepts,
+        read: platform::haproxy::read,
+        lines: false,
+    },
     // --- browsers and heaps
     Reader {
         name: "har",

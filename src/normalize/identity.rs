@@ -3,6 +3,7 @@
 
 use crate::graph::Graph;
 use crate::ingest::raw::{Raw, RawSeries};
+use crate::ingest::workload;
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
 use crate::signals::{Exporter, SignalTable, View};
 use std::collections::BTreeMap;
@@ -50,30 +51,6 @@ pub fn is_address(name: &str) -> bool {
         .rsplit_once(':')
         .map_or(name, |(h, p)| if p.bytes().all(|b| b.is_ascii_digit()) { h } else { name });
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
-}
-
-/// The workload of a pod or replica set: its name without the parts that Kubernetes appends.
-fn workload<'n>(name: &'n str, label: &str) -> &'n str {
-    // Kubernetes' random suffixes have no vowels, which would make words; tolerate short digests.
-    let random = |w: &str| w.bytes().all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(&b));
-    let digest = |w: &str| {
-        let plain = w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let mixed = w.bytes().any(|b| b.is_ascii_digit()) && plain;
-        (4..=10).contains(&w.len()) && (mixed || w.len() > 7 && random(w))
-    };
-    let Some((rest, last)) = name.rsplit_once('-').filter(|(r, _)| !r.is_empty()) else {
-        return name;
-    };
-    match label {
-        "replicaset" if digest(last) => rest,
-        "pod" | "pod_name" => match rest.rsplit_once('-') {
-            Some((head, set)) if digest(set) && (3..=5).contains(&last.len()) => head,
-            _ if last.len() <= 4 && last.bytes().all(|b| b.is_ascii_digit()) => rest,
-            _ if last.len() == 5 && random(last) => rest,
-            _ => name,
-        },
-        _ => name,
-    }
 }
 
 /// What a series is about.

@@ -7,6 +7,7 @@ mod formats_aws;
 mod formats_grafana;
 mod formats_misc;
 mod formats_pg;
+mod formats_platform;
 mod formats_traces;
 mod hostile;
 mod invariants;
