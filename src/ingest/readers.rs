@@ -1,7 +1,10 @@
 //! Every format that is read, in the order in which they are asked. What is told apart by a key or a
 //! magic stands before what is told apart by the shape of a table.
 
-use super::{Reader, arrow_ipc, companions, jaeger, otlp, prometheus, sessions, table};
+use super::{
+    Reader, arrow_ipc, companions, jaeger, openmetrics, otlp, prometheus, promtool, sessions,
+    table, victoriametrics,
+};
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
@@ -59,7 +62,42 @@ pub const READERS: &[Reader] = &[
         read: prometheus::read,
         lines: false,
     },
+    Reader {
+        name: "prometheus-names",
+        what: "Prometheus label sets without samples: /api/v1/series, seriesjson",
+        accepts: prometheus::accepts_names,
+        read: prometheus::read_names,
+        lines: false,
+    },
+    Reader {
+        name: "promtool",
+        what: "promtool query text: vectors, matrices, scalars",
+        accepts: promtool::accepts,
+        read: promtool::read,
+        lines: false,
+    },
+    Reader {
+        name: "openmetrics",
+        what: "Prometheus exposition text, OpenMetrics, federate, promtool tsdb dump",
+        accepts: openmetrics::accepts,
+        read: openmetrics::read,
+        lines: false,
+    },
     // --- other metrics
+    Reader {
+        name: "victoriametrics",
+        what: "VictoriaMetrics /api/v1/export JSON lines",
+        accepts: victoriametrics::accepts,
+        read: victoriametrics::read,
+        lines: true,
+    },
+    Reader {
+        name: "victoriametrics-native",
+        what: "VictoriaMetrics native export: refused, with what to export instead",
+        accepts: victoriametrics::accepts_native,
+        read: victoriametrics::refuse_native,
+        lines: false,
+    },
     // --- Grafana
     // --- Amazon Web Services
     // --- PostgreSQL and PgBouncer

@@ -3,6 +3,7 @@
 mod cli;
 mod determinism;
 mod fixtures;
+mod formats_prom;
 mod hostile;
 mod invariants;
 mod pool_exhaustion;
