@@ -2,8 +2,8 @@
 //! magic stands before what is told apart by the shape of a table.
 
 use super::{
-    Reader, arrow_ipc, companions, jaeger, openmetrics, otlp, prometheus, promtool, sessions,
-    table, victoriametrics,
+    Reader, arrow_ipc, companions, datadog, influx_csv, influx_line, jaeger, openmetrics, otlp,
+    prometheus, promtool, sessions, table, victoriametrics,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
@@ -96,6 +96,27 @@ pub const READERS: &[Reader] = &[
         what: "VictoriaMetrics native export: refused, with what to export instead",
         accepts: victoriametrics::accepts_native,
         read: victoriametrics::refuse_native,
+        lines: false,
+    },
+    Reader {
+        name: "datadog",
+        what: "Datadog metric queries, v1 and v2",
+        accepts: datadog::accepts,
+        read: datadog::read,
+        lines: false,
+    },
+    Reader {
+        name: "influx-csv",
+        what: "InfluxDB annotated CSV, and the same without annotations",
+        accepts: influx_csv::accepts,
+        read: influx_csv::read,
+        lines: false,
+    },
+    Reader {
+        name: "influx-line",
+        what: "InfluxDB line protocol",
+        accepts: influx_line::accepts,
+        read: influx_line::read,
         lines: false,
     },
     // --- Grafana

@@ -7,6 +7,9 @@
 //! restarted once; `victoriametrics/export.jsonl`, `headless.csv` and `native.bin` are from
 //! VictoriaMetrics 1.79 that Prometheus wrote the same samples to. `dump-openmetrics.txt` was
 //! written from `tsdb-dump.txt` by the rule of FORMATS 4.2, for promtool 2.42 cannot.
+//! `influx-line/prometheus.lp` is the same dump as line protocol: measurement = name, tags =
+//! labels, one field `value`, NaN and build_info (a line break in a tag) left out. The other Influx
+//! and the Datadog fixtures are the samples of FORMATS 4.9 and 4.10, completed by their rules.
 //! `warnings.json`, `seriesjson.jsonl` and `with-header.csv` are by hand.
 
 use super::support::{Scratch, bytes, fixture};
@@ -277,7 +280,8 @@ fn the_binary_export_and_a_headless_table_are_refused_with_a_hint() {
 }
 
 /// The recordings that are cut and rewritten below.
-const WHOLE: [&str; 4] = [
+const WHOLE: [&str; 5] = [
+    "formats/influx-line/prometheus.lp",
     "formats/openmetrics/tsdb-dump.txt",
     "formats/openmetrics/openmetrics-2026-11-21T04-33-06Z.txt",
     "formats/victoriametrics/export.jsonl",
@@ -325,4 +329,71 @@ fn exports_without_a_series_say_so() {
         let raw = read_bytes(name, text.as_bytes());
         assert!(says(&raw, "not one row"), "{name}: {:?}", raw.gaps);
     }
+}
+
+#[test]
+fn line_protocol_holds_the_same_series() {
+    let mut known = series(&read("formats/prometheus/raw-samples.json"));
+    known.retain(|k, _| !k.starts_with("build_info"));
+    let raw = read("formats/influx-line/prometheus.lp");
+    assert_eq!(series(&raw), known);
+    assert_eq!(file(&raw), ("influx-line", 56, 0), "{:?}", raw.gaps);
+}
+
+#[test]
+fn types_escapes_and_precisions_of_line_protocol_are_read() {
+    let raw = read("formats/influx-line/types.lp");
+    let all = series(&raw);
+    let weather = |field: &str| {
+        let tags = "{\"city\": \"New York\", \"k=v\": \"a,b\"}";
+        all.get(&format!("weather station.{field}{tags}")).map(|s| s[0])
+    };
+    assert_eq!(weather("temp"), Some((START, 82.5)));
+    assert_eq!(weather("hits"), Some((START, 3.0)));
+    assert_eq!(weather("size"), Some((START, 18_446_744_073_709_551_615.0)));
+    assert_eq!((weather("up"), weather("down")), (Some((START, 1.0)), Some((START, 0.0))));
+    // The text field has a line break: the lines behind it are still counted right.
+    let lost = |line| (GapKind::Skipped, Some(line), 1);
+    assert!([2, 6].iter().all(|l| gaps(&raw).contains(&lost(*l))), "{:?}", raw.gaps);
+    let idle = "cpu.usage_idle{\"host\": \"web-1\"}";
+    assert_eq!(all[idle], [(START, 91.5), (START + 5 * SECOND, 90.5)]);
+    assert_eq!(all[idle], series(&read("formats/influx-line/millis.lp"))[idle]);
+    let untimed = read("formats/influx-line/untimed-2026-11-21T04-31-22Z.lp");
+    assert!(says(&untimed, "read from the file's name"), "{:?}", untimed.gaps);
+    assert_eq!(series(&untimed)[idle], [(START / SECOND * SECOND, 91.5)]);
+}
+
+#[test]
+fn tables_of_annotated_csv_may_differ_and_fail() {
+    let raw = read("formats/influx-csv/annotated.csv");
+    assert_eq!(file(&raw), ("influx-csv", 5, 0), "{:?}", raw.gaps);
+    let all = series(&raw);
+    let at = |s: Micros| 1_672_534_320 * SECOND + s * SECOND;
+    assert_eq!(all["m.mem{\"host\": \"A\"}"], [(at(0), 15.43), (at(60), 59.25)]);
+    assert_eq!(all["m.mem{\"host\": \"B\"}"], [(at(60), 52.62)]);
+    assert_eq!(all["db.waiting{\"pool\": \"main\"}"], [(at(0), 7.0), (at(60), 9.0)]);
+    assert_eq!(raw.series.iter().filter(|s| s.statistic.as_deref() == Some("mean")).count(), 2);
+    assert_eq!(gaps(&raw), [(GapKind::Missing, Some(21), 1)]);
+    assert!(says(&raw, "maximum allowed memory"));
+    assert_eq!(series(&read("formats/influx-csv/ui.csv")), all);
+}
+
+#[test]
+fn datadog_answers_are_scaled_and_labelled() {
+    let raw = read("formats/datadog/query.json");
+    assert_eq!(file(&raw), ("datadog", 5, 0), "{:?}", raw.gaps);
+    let t = 1_700_000_000 * SECOND;
+    let shown: Vec<_> = raw.series.iter().map(|s| (s.unit.as_deref(), s.samples.clone())).collect();
+    assert_eq!(shown[0], (Some("percent"), vec![(t, 12.5), (t + 40 * SECOND, 13.5)]));
+    assert_eq!(shown[1], (Some("s"), vec![(t, 0.12), (t + 20 * SECOND, 0.25)]));
+    assert_eq!(shown[2], (Some("by/s"), vec![(t, 1024.0)]));
+    assert_eq!(raw.series[1].labels["service"], "web");
+    let second = read("formats/datadog/timeseries-v2.json");
+    assert_eq!(second.series[0].samples, raw.series[0].samples);
+    assert_eq!((second.series.len(), second.series[1].labels["host"].as_str()), (2, "web-2"));
+    let error = read("formats/datadog/error.json");
+    assert!(says(&error, "unable to parse query"), "{:?}", error.gaps);
+    let table = read("formats/datadog/graph.csv");
+    assert_eq!(file(&table), ("table", 5, 0));
+    assert_eq!(table.series[0].samples, raw.series[0].samples);
 }
