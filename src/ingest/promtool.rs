@@ -9,8 +9,14 @@ use super::{Head, Input, prometheus, selector};
 pub fn accepts(head: &Head) -> bool {
     let lines = head.bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let Some(line) = lines.into_iter().find(|l| !l.is_empty()) else { return false };
-    let arrow = || selector::read(line).is_some_and(|(_, end)| is_behind_series(&line[end..]));
+    // One word by itself is no label set.
+    let ends = |end: usize| is_behind_series(&line[end..]) && (end < line.len() || is_set(line));
+    let arrow = || selector::read(line).is_some_and(|(_, end)| ends(end));
     !head.is_json() && (value(line, b"scalar:").is_some() || arrow())
+}
+
+fn is_set(line: &[u8]) -> bool {
+    line.ends_with(b"}")
 }
 
 /// Says whether an arrow follows a series, or nothing at all follows a label set.
