@@ -70,7 +70,7 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static, len: u64) -> Ra
     let mut defect = unpacked.append(&mut text, BLOCK as u64);
     let more = text.len() == BLOCK;
     let head = Head::new(source.name(), &text);
-    let lines = reader_of(&head).filter(|r| more && r.lines && stream::is_lines(&head, &text));
+    let lines = reader_of(&head).filter(|r| more && stream::is_lines(r, &head, &text));
     if let Some(reader) = lines {
         reader.name.clone_into(&mut raw.files[0].reader);
         stream::read(source, reader, text, &mut unpacked, &mut raw);

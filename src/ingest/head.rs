@@ -2,7 +2,7 @@
 
 use super::raw::{FileId, Raw};
 use super::taken::Taken;
-use super::{csv_text, json_scan, platform};
+use super::{cell, csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
 
@@ -12,8 +12,6 @@ pub struct Reader {
     pub what: &'static str,
     pub accepts: fn(&Head) -> bool,
     pub read: fn(&Input, &mut Raw),
-    /// One document a line, so that blocks of whole lines may be read apart and at the same time.
-    pub lines: bool,
 }
 
 /// A file's first bytes, looked at by the sniffers.
@@ -32,7 +30,7 @@ impl<'a> Head<'a> {
     /// Looks at the beginning of `all`; `name` is the file's own, without folders.
     pub fn new(name: &'a str, all: &'a [u8]) -> Self {
         let bytes = &all[..all.len().min(HEAD_BYTES)];
-        let json = matches!(bytes.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
+        let json = is_json(bytes);
         let text = !json && !bytes.contains(&0);
         let header = if text { csv_text::header(bytes) } else { Vec::new() };
         let header = header.iter().map(|h| h.to_lowercase()).collect();
@@ -62,6 +60,23 @@ impl<'a> Head<'a> {
             self.bytes.get(behind) == Some(&b':')
         };
         self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key)
+    }
+}
+
+/// Says whether a text begins as JSON does: `{` stands before a key, for in Prometheus' text it
+/// stands before a label.
+fn is_json(text: &[u8]) -> bool {
+    let open = json_scan::skip_space(text, 0);
+    let inner = json_scan::skip_space(text, open + 1);
+    match (text.get(open), text.get(inner)) {
+        (Some(b'['), _) | (Some(b'{'), None) => true,
+        (Some(b'{'), Some(b'"')) => {
+            let behind = json_scan::value_end(text, inner).map(|e| json_scan::skip_space(text, e));
+            matches!(behind.map(|b| text.get(b)), None | Some(None | Some(b':')))
+        }
+        // What ends too early or has a slip of the pen in it is still no label.
+        (Some(b'{'), Some(first)) => !first.is_ascii_alphabetic() && *first != b'_',
+        _ => false,
     }
 }
 
@@ -196,6 +211,11 @@ pub fn what_it_is(head: &Head) -> String {
         () if header.starts_with("name,setting") => "not read yet: pg_settings".to_owned(),
         () if head.has_key("schema_version") && head.has_key("tool") => {
             "not an export: an answer of rootline".to_owned()
+        }
+        () if head.header.iter().any(|c| cell::moment(c, &Zone::default()).is_some()) => {
+            "not recognised: a table that has no header line: put the names of its columns in \
+             front (timestamp,metric,value and labels)"
+                .to_owned()
         }
         () if binary => "not recognised: binary data".to_owned(),
         () if head.json => format!("not recognised: JSON of an unknown shape, it starts {start}"),

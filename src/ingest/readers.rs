@@ -4,8 +4,8 @@
 use super::columnar::{arrow_ipc, parquet};
 use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
 use super::{
-    Reader, aws, companions, grafana, har, heap, jaeger, otlp, platform, postgres, prometheus,
-    table,
+    Head, Reader, aws, companions, grafana, har, heap, influx_csv, influx_line, jaeger,
+    openmetrics, otlp, platform, postgres, prometheus, promtool, table, victoriametrics,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
@@ -16,14 +16,12 @@ pub const READERS: &[Reader] = &[
         what: "incident.toml: windows, symptom, time zone",
         accepts: companions::accepts_incident,
         read: companions::read_incident,
-        lines: false,
     },
     Reader {
         name: "mapping",
         what: "mapping.toml: house metric names",
         accepts: companions::accepts_mapping,
         read: companions::read_mapping,
-        lines: false,
     },
     // --- columnar files
     Reader {
@@ -31,14 +29,12 @@ pub const READERS: &[Reader] = &[
         what: "Parquet: wide or long tables, tables of spans",
         accepts: parquet::accepts,
         read: parquet::read,
-        lines: false,
     },
     Reader {
         name: "arrow-ipc",
         what: "Arrow IPC file or stream: the same tables",
         accepts: arrow_ipc::accepts,
         read: arrow_ipc::read,
-        lines: false,
     },
     // --- OpenTelemetry
     Reader {
@@ -46,14 +42,12 @@ pub const READERS: &[Reader] = &[
         what: "OTLP JSON, traces and metrics: collector, Tempo, Jaeger v3",
         accepts: otlp::accepts,
         read: otlp::read,
-        lines: true,
     },
     Reader {
         name: "otlp-proto",
         what: "OTLP protobuf, and messages behind a length: collector",
         accepts: otlp::accepts_proto,
         read: otlp::read_proto,
-        lines: false,
     },
     // --- other traces
     Reader {
@@ -61,42 +55,36 @@ pub const READERS: &[Reader] = &[
         what: "Tempo search result: named, for it holds no spans",
         accepts: tempo::accepts,
         read: tempo::read,
-        lines: false,
     },
     Reader {
         name: "jaeger",
         what: "Jaeger JSON traces",
         accepts: jaeger::accepts,
         read: jaeger::read,
-        lines: false,
     },
     Reader {
         name: "jaeger-dependencies",
         what: "Jaeger dependencies: who calls whom",
         accepts: jaeger::accepts_dependencies,
         read: jaeger::read_dependencies,
-        lines: false,
     },
     Reader {
         name: "zipkin",
         what: "Zipkin v2 JSON spans",
         accepts: zipkin::accepts,
         read: zipkin::read,
-        lines: false,
     },
     Reader {
         name: "clickhouse-traces",
         what: "ClickHouse otel_traces, SigNoz: JSON, CSV, TSV",
         accepts: clickhouse::accepts,
         read: clickhouse::read,
-        lines: true,
     },
     Reader {
         name: "datadog-spans",
         what: "Datadog spans: API answers and agent form",
         accepts: datadog::accepts,
         read: datadog::read,
-        lines: false,
     },
     // --- Grafana frames: their meta has the words of Prometheus answers, so they stand before them
     Reader {
@@ -104,7 +92,6 @@ pub const READERS: &[Reader] = &[
         what: "Grafana data frames: query answers, Inspect > JSON, snapshots",
         accepts: grafana::frames::accepts,
         read: grafana::frames::read,
-        lines: false,
     },
     // --- Prometheus and what speaks like it
     Reader {
@@ -112,44 +99,86 @@ pub const READERS: &[Reader] = &[
         what: "manifest of an export: file and query",
         accepts: prometheus::accepts_manifest,
         read: prometheus::read_manifest,
-        lines: false,
     },
     Reader {
         name: "prometheus",
         what: "Prometheus API JSON: query_range, query, bare results",
         accepts: prometheus::accepts,
         read: prometheus::read,
-        lines: false,
+    },
+    Reader {
+        name: "prometheus-names",
+        what: "Prometheus label sets without samples: /api/v1/series, seriesjson",
+        accepts: prometheus::accepts_names,
+        read: prometheus::read_names,
+    },
+    Reader {
+        name: "promtool",
+        what: "promtool query text: vectors, matrices, scalars",
+        accepts: promtool::accepts,
+        read: promtool::read,
+    },
+    Reader {
+        name: "openmetrics",
+        what: "Prometheus exposition text, OpenMetrics, federate, promtool tsdb dump",
+        accepts: openmetrics::accepts,
+        read: openmetrics::read,
     },
     // --- other metrics
+    Reader {
+        name: "victoriametrics",
+        what: "VictoriaMetrics /api/v1/export JSON lines",
+        accepts: victoriametrics::accepts,
+        read: victoriametrics::read,
+    },
+    Reader {
+        name: "victoriametrics-native",
+        what: "VictoriaMetrics native export: refused, with what to export instead",
+        accepts: victoriametrics::accepts_native,
+        read: victoriametrics::refuse_native,
+    },
+    Reader {
+        name: "datadog",
+        what: "Datadog metric queries, v1 and v2",
+        accepts: datadog::accepts,
+        read: datadog::read,
+    },
+    Reader {
+        name: "influx-csv",
+        what: "InfluxDB annotated CSV, and the same without annotations",
+        accepts: influx_csv::accepts,
+        read: influx_csv::read,
+    },
+    Reader {
+        name: "influx-line",
+        what: "InfluxDB line protocol",
+        accepts: influx_line::accepts,
+        read: influx_line::read,
+    },
     // --- Grafana
     Reader {
         name: "grafana-csv",
         what: "Grafana panel CSV: raw, formatted, joined, for Excel",
         accepts: grafana::csv::accepts,
         read: grafana::csv::read,
-        lines: false,
     },
     Reader {
         name: "grafana-annotations",
         what: "annotations of Grafana or Graphite",
         accepts: grafana::annotations::accepts,
         read: grafana::annotations::read,
-        lines: false,
     },
     Reader {
         name: "alertmanager",
         what: "Alertmanager: alerts of its API, amtool or a webhook",
         accepts: grafana::alerts::accepts,
         read: grafana::alerts::read,
-        lines: false,
     },
     Reader {
         name: "prometheus-alerts",
         what: "Prometheus alerts and rules",
         accepts: grafana::alerts::accepts_prometheus,
         read: grafana::alerts::read_prometheus,
-        lines: false,
     },
     // --- Amazon Web Services
     Reader {
@@ -157,70 +186,60 @@ pub const READERS: &[Reader] = &[
         what: "CloudWatch alarms and their history",
         accepts: aws::accepts_alarms,
         read: aws::read_alarms,
-        lines: false,
     },
     Reader {
         name: "rds-insights",
         what: "RDS Performance Insights",
         accepts: aws::accepts_insights,
         read: aws::read_insights,
-        lines: false,
     },
     Reader {
         name: "rds-os",
         what: "RDS Enhanced Monitoring, bare or from CloudWatch Logs",
         accepts: aws::accepts_os,
         read: aws::read_os,
-        lines: false,
     },
     Reader {
         name: "container-insights",
         what: "Container Insights performance log events",
         accepts: aws::accepts_container,
         read: aws::read_container,
-        lines: false,
     },
     Reader {
         name: "xray-graph",
         what: "X-Ray service graph",
         accepts: aws::accepts_graph,
         read: aws::read_graph,
-        lines: false,
     },
     Reader {
         name: "xray",
         what: "X-Ray traces and segment documents",
         accepts: aws::accepts_xray,
         read: aws::read_xray,
-        lines: false,
     },
     Reader {
         name: "cloudwatch",
         what: "CloudWatch get-metric-data and get-metric-statistics JSON",
         accepts: aws::accepts_cloudwatch,
         read: aws::read_cloudwatch,
-        lines: false,
     },
     Reader {
         name: "cloudwatch-queries",
         what: "queries of get-metric-data: what its Ids mean",
         accepts: aws::accepts_queries,
         read: aws::read_queries,
-        lines: false,
     },
     Reader {
         name: "cloudwatch-csv",
         what: "CloudWatch console CSV; Logs Insights CSV and JSON",
         accepts: aws::accepts_console,
         read: aws::read_console,
-        lines: false,
     },
     Reader {
         name: "aws-cli-text",
         what: "AWS CLI text, table and YAML: says how to export again",
         accepts: aws::accepts_cli_text,
         read: aws::read_cli_text,
-        lines: false,
     },
     // --- PostgreSQL and PgBouncer
     Reader {
@@ -228,63 +247,54 @@ pub const READERS: &[Reader] = &[
         what: "pg_locks: CSV, JSON, psql text",
         accepts: postgres::accepts_locks,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-sessions",
         what: "pg_stat_activity: CSV, JSON, psql text, one snapshot or many",
         accepts: postgres::accepts_sessions,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-stat-database",
         what: "pg_stat_database: CSV, JSON, psql text",
         accepts: postgres::accepts_database,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-stat-statements",
         what: "pg_stat_statements: CSV, JSON, psql text",
         accepts: postgres::accepts_statements,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-settings",
         what: "pg_settings, SHOW ALL: CSV, JSON, psql text",
         accepts: postgres::accepts_settings,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-stat-replication",
         what: "pg_stat_replication: CSV, JSON, psql text",
         accepts: postgres::accepts_replication,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pg-stat-user-tables",
         what: "pg_stat_user_tables: CSV, JSON, psql text",
         accepts: postgres::accepts_tables,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "pgbouncer",
         what: "PgBouncer: SHOW POOLS, STATS, DATABASES, CLIENTS, LISTS, CONFIG",
         accepts: postgres::accepts_pgbouncer,
         read: postgres::read,
-        lines: false,
     },
     Reader {
         name: "patroni",
         what: "Patroni: /patroni, /cluster, /history",
         accepts: postgres::patroni::accepts,
         read: postgres::patroni::read,
-        lines: false,
     },
     // --- platforms, stores and queues
     Reader {
@@ -292,56 +302,48 @@ pub const READERS: &[Reader] = &[
         what: "deployments of GitHub, GitLab and Argo CD, audit logs of feature flags",
         accepts: platform::changes::accepts,
         read: platform::changes::read,
-        lines: false,
     },
     Reader {
         name: "kubernetes",
         what: "kubectl get pods, events, deployments, nodes, … -o json, and event logs",
         accepts: platform::kubernetes::accepts,
         read: platform::kubernetes::read,
-        lines: false,
     },
     Reader {
         name: "redis-hotkeys",
         what: "redis-cli --hotkeys",
         accepts: platform::redis_hotkeys::accepts,
         read: platform::redis_hotkeys::read,
-        lines: false,
     },
     Reader {
         name: "redis-cluster",
         what: "redis-cli CLUSTER INFO and CLUSTER NODES",
         accepts: platform::redis_cluster::accepts,
         read: platform::redis_cluster::read,
-        lines: false,
     },
     Reader {
         name: "redis-info",
         what: "redis-cli INFO, one snapshot or many",
         accepts: platform::redis_info::accepts,
         read: platform::redis_info::read,
-        lines: false,
     },
     Reader {
         name: "kafka-groups",
         what: "kafka-consumer-groups --describe",
         accepts: platform::kafka::accepts,
         read: platform::kafka::read,
-        lines: false,
     },
     Reader {
         name: "rabbitmq",
         what: "rabbitmqctl list_queues (JSON, CSV, text) and /api/queues",
         accepts: platform::rabbitmq::accepts,
         read: platform::rabbitmq::read,
-        lines: false,
     },
     Reader {
         name: "haproxy",
         what: "HAProxy show stat CSV, one snapshot or many",
         accepts: platform::haproxy::accepts,
         read: platform::haproxy::read,
-        lines: false,
     },
     // --- browsers and heaps
     Reader {
@@ -349,21 +351,18 @@ pub const READERS: &[Reader] = &[
         what: "HAR 1.2: requests as a browser recorded them",
         accepts: har::accepts,
         read: har::read,
-        lines: false,
     },
     Reader {
         name: "heap-snapshot",
         what: "V8 heap snapshot of Node or Chrome",
         accepts: heap::accepts_snapshot,
         read: heap::read_snapshot,
-        lines: false,
     },
     Reader {
         name: "pprof",
         what: "pprof heap profile of Go or Node",
         accepts: heap::accepts_pprof,
         read: heap::read_pprof,
-        lines: false,
     },
     // --- tables by their columns
     Reader {
@@ -371,27 +370,31 @@ pub const READERS: &[Reader] = &[
         what: "table of spans: CSV or JSON rows (Honeycomb and others)",
         accepts: tabular::accepts,
         read: tabular::read,
-        lines: false,
     },
     Reader {
         name: "topology",
         what: "topology.toml, or caller,callee[,kind] CSV",
         accepts: companions::accepts_topology,
         read: companions::read_topology,
-        lines: false,
     },
     Reader {
         name: "events",
         what: "events: deploys, flags, restarts, alerts as CSV or JSON",
         accepts: companions::accepts_events,
         read: companions::read_events,
-        lines: false,
     },
     Reader {
         name: "table",
         what: "generic CSV, wide or long",
         accepts: table::accepts,
         read: table::read,
-        lines: false,
     },
+];
+
+/// Readers whose files hold one document a line, so that blocks of lines may be read apart; and what
+/// the file's first block must say for that.
+pub const LINES: &[(&str, fn(&Head) -> bool)] = &[
+    ("otlp", otlp::spans_only),
+    ("victoriametrics", |head| head.is_json()),
+    ("clickhouse-traces", |head| head.is_json()),
 ];

@@ -8,6 +8,7 @@ use super::file::Source;
 use super::head::{Head, Reader};
 use super::json_scan;
 use super::raw::{InputFile, Raw};
+use super::readers::LINES;
 use crate::model::{Gap, GapKind};
 use rayon::prelude::*;
 use std::io::Read;
@@ -20,15 +21,18 @@ const AHEAD: usize = 4;
 /// Longest line that is read; a longer one cannot be a document of a stream.
 const LINE_MAX: usize = 512 << 20;
 
-/// Says whether a text is lines of one document each, as far as its first block tells.
-pub fn is_lines(head: &Head, block: &[u8]) -> bool {
+/// Says whether a reader's file is lines of one document each, as far as its first block tells.
+pub fn is_lines(reader: &Reader, head: &Head, block: &[u8]) -> bool {
+    LINES.iter().any(|(name, is)| *name == reader.name && is(head)) && one_a_line(block)
+}
+
+fn one_a_line(block: &[u8]) -> bool {
     let from = json_scan::skip_space(block, 0);
     let Some(end) = memchr::memchr(b'\n', block.get(from..).unwrap_or_default()) else {
         return false;
     };
-    let whole = json_scan::value_end(block, from) == Some(from + end)
-        || block.get(from + end - 1) == Some(&b'\r');
-    head.is_json() && whole
+    let line = block.get(from..from + end).unwrap_or_default().trim_ascii_end();
+    json_scan::value_end(line, 0) == Some(line.len())
 }
 
 /// Blocks of whole lines out of anything that can be read.
@@ -149,8 +153,8 @@ mod tests {
 
     #[test]
     fn lines_are_told_from_a_document_over_many_lines() {
-        let is = |text: &str| is_lines(&Head::new("a.json", text.as_bytes()), text.as_bytes());
+        let is = |text: &str| one_a_line(text.as_bytes());
         assert!(is("{\"a\":1}\n{\"a\":2}\n") && is("{\"a\":1}\r\n{\"a\":2}\r\n"));
-        assert!(!is("{\n\"a\":1}\n") && !is("{\"a\":1}") && !is("a,b\n1,2\n"));
+        assert!(!is("{\n\"a\":1}\n") && !is("{\"a\":1}") && !is("[1,\n2]\n"));
     }
 }

@@ -8,6 +8,7 @@ mod formats_grafana;
 mod formats_misc;
 mod formats_pg;
 mod formats_platform;
+mod formats_prom;
 mod formats_traces;
 mod hostile;
 mod invariants;

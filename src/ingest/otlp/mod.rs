@@ -28,6 +28,11 @@ fn is_logs(head: &Head) -> bool {
     LOG_KEYS.iter().any(|k| head.has_key(k))
 }
 
+/// Says whether a file holds spans alone: metrics are sums over the whole file.
+pub fn spans_only(head: &Head) -> bool {
+    !metrics::accepts(head)
+}
+
 /// Reads each document or line by the signal that it holds.
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut series = Growing::default();
