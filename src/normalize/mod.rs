@@ -4,8 +4,8 @@
 pub mod identity;
 mod promql;
 mod series;
-
 mod spans;
+mod twins;
 mod units;
 
 use crate::error::Result;
@@ -48,6 +48,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
             points.push(values);
         }
     }
+    twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);

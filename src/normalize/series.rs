@@ -4,7 +4,7 @@ use super::identity::{self, About, Resolver};
 use super::promql::{self, QueryMeaning};
 use super::units;
 use crate::error::did_you_mean;
-use crate::ingest::raw::{Raw, RawSeries};
+use crate::ingest::raw::{MappingRow, Raw, RawSeries};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, Subject, Unit};
 use crate::signals::{Meaning, Part, SignalId, SignalTable, Stat, View, stat_of};
 use crate::telemetry::{Class, SeriesMeta};
@@ -49,11 +49,16 @@ const FAILED: [&str; 14] = [
 /// One file and signal (and statistic): the same unit for all its series.
 pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 
+/// Unknown names that are listed with a suggestion; the rest are counted.
+const SUGGESTED: usize = 10;
+
 /// Words in a name that say that the values are a share.
 const RATE_WORDS: [&str; 5] = ["ratio", "rate", "percent", "pct", "share"];
 
 /// What a series' name turned out to mean.
-struct Understood {
+struct Understood<'r> {
+    /// The user's own row of mapping.toml.
+    row: Option<&'r MappingRow>,
     meaning: Meaning,
     query: QueryMeaning,
     /// Metric name in front of which an entity's name was cut off.
@@ -99,7 +104,7 @@ impl Run<'_> {
         out
     }
 
-    fn understand(&self, raw: &Raw, series: &RawSeries) -> Option<Understood> {
+    fn understand<'r>(&self, raw: &'r Raw, series: &RawSeries) -> Option<Understood<'r>> {
         let path = &raw.files[series.file as usize].path;
         let manifest = raw.queries.iter().find(|(f, _)| same_file(f, path)).map(|(_, q)| q);
         let query = series.query.as_ref().or(manifest.filter(|_| series.name.is_empty()));
@@ -109,11 +114,11 @@ impl Run<'_> {
             () if !query.metric.is_empty() => query.metric.clone(),
             () => stem(path).to_owned(),
         };
-        if let Some(row) = raw.mapping.iter().find(|m| m.metric == name) {
-            let signal = self.table.named(&row.signal)?;
+        let row = raw.mapping.iter().find(|m| m.metric == name);
+        if let Some((row, signal)) = row.and_then(|r| Some((r, self.table.named(&r.signal)?))) {
             let part = self.table.meaning(&name).map(|m| m.part).unwrap_or_default();
             let meaning = Meaning { signal, part, stat: Stat::Value, unit: None, guessed: false };
-            return Some(Understood { meaning, query, entity: None });
+            return Some(Understood { row: Some(row), meaning, query, entity: None });
         }
         let mut meaning = self.table.meaning(&name)?;
         let mut entity = None;
@@ -150,7 +155,7 @@ impl Run<'_> {
         if !query.metric.is_empty() && (query.rate || query.quantile.is_some()) {
             meaning.part = Part::Value;
         }
-        Some(Understood { meaning, query, entity })
+        Some(Understood { row: None, meaning, query, entity })
     }
 
     pub(super) fn series(
@@ -186,7 +191,8 @@ impl Run<'_> {
         {
             return None;
         }
-        let written = series.unit.as_deref().or(u.meaning.unit);
+        let told = u.row.and_then(|r| r.unit.as_deref());
+        let written = told.or(series.unit.as_deref()).or(u.meaning.unit);
         let largest =
             self.largest.get(&scale_key(&series, u.meaning.signal)).copied().unwrap_or(0.0);
         // "errors" that exceed one, without a word of share or per cent, are counts.
@@ -203,7 +209,7 @@ impl Run<'_> {
             false => units::scale(signal.unit(), written, largest, counted),
         };
         let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        let le_factor = units::scale(Unit::Seconds, u.meaning.unit, 0.0, true);
+        let le_factor = units::scale(Unit::Seconds, written, 0.0, true);
         let named = series.statistic.as_deref().and_then(stat_of);
         let meta = SeriesMeta {
             file: series.file,
@@ -235,9 +241,14 @@ impl Run<'_> {
         &mut self,
         raw: &Raw,
         series: &RawSeries,
-        u: &Understood,
+        u: &Understood<'_>,
         homes: &BTreeMap<String, Option<EntityId>>,
     ) -> Option<About> {
+        let label = u.row.and_then(|r| r.entity_label.as_ref()).and_then(|l| series.labels.get(l));
+        if let Some(name) = label.filter(|n| !n.is_empty()) {
+            let id = self.resolver.peer(name, identity::kind_by_name(name, EntityKind::Service));
+            return Some(About { subject: Subject::Entity(id), instance: None, member: None });
+        }
         let view = self.table.get(u.meaning.signal).view;
         let exporter_name = if series.name.is_empty() { &u.query.metric } else { &series.name };
         let named = RawSeries {
@@ -339,10 +350,29 @@ impl Run<'_> {
             let what = format!("mapping.toml: signal \"{}\" is not known{near}", m.signal);
             self.resolver.gaps.push(Gap::new(GapKind::Doubtful, what));
         }
-        if !self.unknown.is_empty() {
-            let names: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            let what = format!("metric names without a known meaning: {}", names.join(", "));
-            let count = self.unknown.values().sum();
+        for m in raw.mapping.iter() {
+            let unit = m.unit.as_deref().filter(|u| units::factor(u).is_none());
+            if let Some(unit) = unit {
+                let what =
+                    format!("mapping.toml: unit \"{unit}\" of \"{}\" is not known", m.metric);
+                self.resolver.gaps.push(Gap::new(GapKind::Doubtful, what));
+            }
+        }
+        for (name, count) in self.unknown.iter().take(SUGGESTED) {
+            let near = did_you_mean(name, self.table.all_names());
+            let signal = near.and_then(|n| self.table.meaning(n)).map(|m| m.signal);
+            let signal = signal.map_or("other", |id| self.table.get(id).name.as_str());
+            let near = near.map(|n| format!(", nearest \"{n}\"")).unwrap_or_default();
+            let what = format!(
+                "metric \"{name}\" has no known meaning{near}; mapping.toml may give it one: \
+                 metric = [{{ name = \"{name}\", signal = \"{signal}\" }}]"
+            );
+            self.resolver.gaps.push(Gap { count: *count, ..Gap::new(GapKind::Doubtful, what) });
+        }
+        let rest: Vec<&String> = self.unknown.keys().skip(SUGGESTED).collect();
+        if !rest.is_empty() {
+            let what = format!("{} more metric names have no known meaning", rest.len());
+            let count = self.unknown.values().skip(SUGGESTED).sum();
             self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Doubtful, what) });
         }
         if !self.lost.is_empty() {

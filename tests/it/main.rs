@@ -3,6 +3,7 @@
 mod cli;
 mod determinism;
 mod fixtures;
+mod formats_signals;
 mod hostile;
 mod invariants;
 mod pool_exhaustion;
