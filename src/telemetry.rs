@@ -54,6 +54,12 @@ pub struct SeriesMeta {
     pub class: Class,
     /// Value of the label that splits the signal by state.
     pub state: String,
+    /// Container and pod, and the name of a container without a pod.
+    pub container: Option<String>,
+    pub pod: Option<String>,
+    pub container_alone: bool,
+    /// Version that a label names.
+    pub version: Option<String>,
     /// Further labels that tell series of one subject apart (pool, route, operation).
     pub dims: String,
     /// Upper bound of a histogram bucket, in the base unit.

@@ -46,6 +46,9 @@ const FAILED: [&str; 14] = [
     "DATA_LOSS",
 ];
 
+/// Numbers of gRPC's codes that are a server's fault.
+const GRPC_FAILED: [u32; 6] = [2, 4, 12, 13, 14, 15];
+
 /// One file and signal (and statistic): the same unit for all its series.
 pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 
@@ -223,13 +226,14 @@ impl Run<'_> {
             member: about.member,
             class: self.class(&series, signal.view),
             state,
+            container: one_of(&series, ["container", "container_name"]),
+            pod: one_of(&series, ["pod", "pod_name"]),
+            container_alone: series.labels.contains_key("name"),
+            version: self.resolver.label(&series, "version").map(str::to_owned),
             dims: self.dims(&series, &signal.state_label),
             le: le * le_factor,
             window_s: u.query.window_s,
-            derived: u.query.rate
-                || u.query.ratio
-                || u.query.error_ratio
-                || u.query.quantile.is_some(),
+            derived: u.query.derived(),
             raw_name: series.name.clone(),
         };
         let values = series.samples.into_iter().map(|(t, v)| (t, v * factor)).collect();
@@ -313,10 +317,13 @@ impl Run<'_> {
         let failed = |(n, v): &(&String, &String)| {
             let code = v.parse::<u32>().unwrap_or(0);
             let is_type = n.contains("error");
+            let grpc = n.contains("grpc") || n.starts_with("rpc");
+            let grpc = grpc && GRPC_FAILED.contains(&code);
             let client_fault = view == View::Client && (400..500).contains(&code);
             (500..600).contains(&code)
                 || client_fault
                 || is_type
+                || grpc
                 || FAILED.contains(&v.as_str())
                 || (v.len() == 3 && v.to_lowercase().starts_with("5x"))
         };
@@ -385,6 +392,10 @@ impl Run<'_> {
             self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Missing, what) });
         }
     }
+}
+
+fn one_of(series: &RawSeries, names: [&str; 2]) -> Option<String> {
+    names.iter().find_map(|n| series.labels.get(*n)).cloned()
 }
 
 fn shown(series: &RawSeries) -> String {

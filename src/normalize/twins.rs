@@ -149,4 +149,16 @@ mod tests {
         assert_eq!(t.signals.get(meta.signal).name, "http.server.request.duration");
         assert_eq!(points[0].1, 0.25);
     }
+
+    #[test]
+    fn limits_of_processors_are_no_limits_of_memory() {
+        let of = |resource: &str, unit: &str, value: f64| {
+            let mut one = series("kube_pod_container_resource_limits", 0, value);
+            let own = [("container", "cart"), ("resource", resource), ("unit", unit)];
+            one.labels = own.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+            one
+        };
+        let (kept, _) = left(vec![of("memory", "byte", 5e8), of("cpu", "core", 2.0)]);
+        assert_eq!(kept.iter().map(|k| k.1).collect::<Vec<_>>(), [5e8]);
+    }
 }
