@@ -1,10 +1,15 @@
 //! The table of canonical signals (`signatures/signals.toml`) and the reading of metric names.
 //! In: an exporter's name. Out: the signal, the statistic, the unit and how sure that is.
 
+mod names;
+
 use crate::error::{Error, Result, line_column};
 use crate::model::{EntityKind, Unit};
+use names::{Alias, TIMES, forms, stem, strip_one};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
+
+pub use names::{stat_of, words};
 
 /// The table that ships with the program.
 const BUILT_IN: &str = include_str!("../signatures/signals.toml");
@@ -44,6 +49,9 @@ pub enum Combine {
     Min,
 }
 
+/// What an alias says: the signal, and the unit where it knows it.
+type Known = (SignalId, Option<&'static str>);
+
 /// A canonical signal.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +64,7 @@ pub struct Signal {
     pub view: View,
     pub combine: Combine,
     #[serde(default)]
-    aliases: Vec<String>,
+    aliases: Vec<Alias>,
     /// Label that splits the signal by state, and the states that count.
     pub state_label: Option<String>,
     #[serde(default)]
@@ -139,6 +147,8 @@ struct File {
     #[serde(rename = "exporter")]
     exporters: Vec<Exporter>,
     labels: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    same: Vec<Vec<String>>,
 }
 
 /// Which part of a metric a series is.
@@ -184,60 +194,11 @@ pub struct SignalTable {
     pub exporters: Vec<Exporter>,
     labels: BTreeMap<String, Vec<String>>,
     guesses: Vec<(Guess, SignalId)>,
-    by_key: HashMap<String, SignalId>,
+    by_key: HashMap<String, Known>,
+    by_exact: HashMap<String, Known>,
+    /// Set and rank of names that stand for one measurement.
+    same: HashMap<String, (usize, usize)>,
     by_name: HashMap<String, SignalId>,
-}
-
-const PARTS: [(&str, Part); 4] =
-    [("bucket", Part::Bucket), ("sum", Part::Sum), ("count", Part::Count), ("total", Part::Total)];
-const UNITS: [(&str, &str); 16] = [
-    ("seconds", "s"),
-    ("milliseconds", "ms"),
-    ("microseconds", "us"),
-    ("ms", "ms"),
-    ("us", "us"),
-    ("sec", "s"),
-    ("s", "s"),
-    ("bytes", "B"),
-    ("mb", "MB"),
-    ("mib", "MiB"),
-    ("kb", "kB"),
-    ("pct", "%"),
-    ("percent", "%"),
-    ("percentage", "%"),
-    ("ratio", "ratio"),
-    ("mcores", "mcores"),
-];
-const STATS: [(&str, Stat); 17] = [
-    ("p50", Stat::Quantile(50)),
-    ("p75", Stat::Quantile(75)),
-    ("p90", Stat::Quantile(90)),
-    ("p95", Stat::Quantile(95)),
-    ("p99", Stat::Quantile(99)),
-    ("50", Stat::Quantile(50)),
-    ("75", Stat::Quantile(75)),
-    ("90", Stat::Quantile(90)),
-    ("95", Stat::Quantile(95)),
-    ("99", Stat::Quantile(99)),
-    ("median", Stat::Quantile(50)),
-    ("avg", Stat::Mean),
-    ("average", Stat::Mean),
-    ("mean", Stat::Mean),
-    ("max", Stat::Max),
-    ("maximum", Stat::Max),
-    ("min", Stat::Min),
-];
-
-/// Reads a statistic's name, as a column or a name's suffix gives it.
-pub fn stat_of(word: &str) -> Option<Stat> {
-    let w = word.to_lowercase();
-    STATS.iter().find(|(name, _)| *name == w).map(|(_, s)| *s)
-}
-
-/// Lower-cased words of a name; separators are everything but letters and digits.
-pub fn words(name: &str) -> Vec<String> {
-    let lower = |w: &str| w.to_lowercase();
-    name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(lower).collect()
 }
 
 impl SignalTable {
@@ -263,12 +224,24 @@ impl SignalTable {
             let missing = || Error::catalog(path, format!("signal \"{name}\" is not defined"));
             by_name.get(name).copied().ok_or_else(missing)
         };
-        let mut by_key = HashMap::new();
+        let (mut by_key, mut by_exact) = (HashMap::new(), HashMap::new());
         for (i, s) in file.signals.iter().enumerate() {
-            for alias in s.aliases.iter().chain([&s.name]) {
-                for form in forms(&words(alias)) {
-                    by_key.entry(form).or_insert(SignalId(i as u16));
+            let own = Alias::Plain(s.name.clone());
+            for alias in s.aliases.iter().chain([&own]) {
+                let known = (SignalId(i as u16), alias.unit());
+                if alias.exact() {
+                    by_exact.insert(alias.name().to_owned(), known);
+                    continue;
                 }
+                for form in forms(&words(alias.name())) {
+                    by_key.entry(form).or_insert(known);
+                }
+            }
+        }
+        let mut same = HashMap::new();
+        for (set, names) in file.same.iter().enumerate() {
+            for (rank, name) in names.iter().enumerate() {
+                same.entry(stem(name)).or_insert((set, rank));
             }
         }
         let mut guesses = Vec::new();
@@ -287,6 +260,8 @@ impl SignalTable {
             labels: file.labels,
             guesses,
             by_key,
+            by_exact,
+            same,
             by_name,
         })
     }
@@ -308,7 +283,22 @@ impl SignalTable {
 
     /// Canonical names and aliases, for did-you-mean.
     pub fn all_names(&self) -> impl Iterator<Item = &str> {
-        self.signals.iter().flat_map(|s| s.aliases.iter().chain([&s.name])).map(String::as_str)
+        let aliases = self.signals.iter().flat_map(|s| s.aliases.iter().map(Alias::name));
+        aliases.chain(self.signals.iter().map(|s| s.name.as_str()))
+    }
+
+    /// The measurement that a name stands for, and how good a name it is, 0 the best; `None` where
+    /// no other name stands for the same.
+    pub fn twin(&self, name: &str) -> Option<(String, usize)> {
+        let stem = stem(name);
+        if let Some((set, rank)) = self.same.get(&stem) {
+            return Some((set.to_string(), *rank));
+        }
+        // The same name in seconds and in milliseconds.
+        let all = words(name);
+        let has = |of: &[&str]| all.iter().any(|w| of.contains(&w.as_str()));
+        let rank = usize::from(has(&TIMES));
+        (rank == 1 || has(&["seconds"])).then_some((stem, rank))
     }
 
     /// Understands a metric name; `None` only for an empty one.
@@ -316,6 +306,10 @@ impl SignalTable {
         let all = words(name);
         if all.is_empty() {
             return None;
+        }
+        if let Some((signal, unit)) = self.by_exact.get(name).copied() {
+            let (part, stat) = (Part::Value, Stat::Value);
+            return Some(Meaning { signal, part, stat, unit, guessed: false });
         }
         if let Some(known) = self.known(&all) {
             return Some(known);
@@ -347,52 +341,18 @@ impl SignalTable {
         let total = part == Part::Total;
         (part, stat, rest) = (Part::Value, Stat::Value, all.to_vec());
         loop {
-            if let Some(id) = self.by_key.get(&rest.concat()) {
+            if let Some((signal, own)) = self.by_key.get(&rest.concat()).copied() {
                 if total && part == Part::Value {
                     part = Part::Total;
                 }
-                return Some(Meaning { signal: *id, part, stat, unit, guessed: false });
+                let unit = unit.or(own);
+                return Some(Meaning { signal, part, stat, unit, guessed: false });
             }
             if !strip_one(&mut rest, &mut part, &mut stat, &mut unit) {
                 return None;
             }
         }
     }
-}
-
-/// The keys under which an alias is found: as written, and without part and unit suffixes.
-fn forms(words: &[String]) -> Vec<String> {
-    let mut found = vec![words.concat()];
-    let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
-    let mut rest = words.to_vec();
-    while rest.len() > 1 && strip_one(&mut rest, &mut part, &mut stat, &mut unit) {
-        if stat != Stat::Value || rest.len() < 2 {
-            break;
-        }
-        found.push(rest.concat());
-    }
-    found
-}
-
-/// Takes one suffix off: part, unit or statistic. Says whether there was one.
-fn strip_one(
-    rest: &mut Vec<String>,
-    part: &mut Part,
-    stat: &mut Stat,
-    unit: &mut Option<&'static str>,
-) -> bool {
-    let Some(last) = rest.last().filter(|_| rest.len() > 1).cloned() else { return false };
-    if let Some((_, p)) = PARTS.iter().find(|(w, _)| *w == last).filter(|_| *part == Part::Value) {
-        *part = *p;
-    } else if let Some((_, u)) = UNITS.iter().find(|(w, _)| *w == last) {
-        *unit = unit.or(Some(u));
-    } else if let Some(s) = stat_of(&last) {
-        *stat = s;
-    } else {
-        return false;
-    }
-    rest.pop();
-    true
 }
 
 #[cfg(test)]
@@ -462,5 +422,30 @@ mod tests {
         );
         assert_eq!(read("search_result_count_avg").0, "guess.traffic");
         assert_eq!(read("zorkmids").0, "other");
+    }
+
+    #[test]
+    fn an_alias_knows_the_unit_that_its_name_hides() {
+        assert_eq!(read("http.server.duration").3, Some("ms"));
+        assert_eq!(read("http_server_duration_milliseconds_bucket").3, Some("ms"));
+        assert_eq!(read("http_server_duration_seconds_bucket").3, Some("s"));
+        assert_eq!(read("istio_request_duration_milliseconds").3, Some("ms"));
+        assert_eq!(read("http.server.request.duration").3, None);
+        assert_eq!(read("db.client.connections.wait_time").3, Some("ms"));
+        assert_eq!(read("DatabaseConnectionsBorrowLatency").3, Some("us"));
+        // Lambda's own spelling; any other `duration` stays a guess.
+        assert_eq!(read("Duration").0, "http.server.request.duration");
+        assert!(read("duration").4 && read("reconcile_duration_seconds").4);
+    }
+
+    #[test]
+    fn twins_are_ranked_new_names_first() {
+        let table = SignalTable::built_in().expect("valid");
+        let twin = |n| table.twin(n).expect("one of several names");
+        let (set, new) = twin("http_server_request_duration_seconds_bucket");
+        let (other, old) = twin("http_server_duration_milliseconds_count");
+        assert!(set == other && new < old);
+        assert!(twin("job_time_seconds_sum") < twin("job_time_milliseconds_sum"));
+        assert_eq!(table.twin("http_requests_total"), None);
     }
 }

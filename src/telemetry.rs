@@ -54,6 +54,12 @@ pub struct SeriesMeta {
     pub class: Class,
     /// Value of the label that splits the signal by state.
     pub state: String,
+    /// Container and pod, and the name of a container without a pod.
+    pub container: Option<String>,
+    pub pod: Option<String>,
+    pub container_alone: bool,
+    /// Version that a label names.
+    pub version: Option<String>,
     /// Further labels that tell series of one subject apart (pool, route, operation).
     pub dims: String,
     /// Upper bound of a histogram bucket, in the base unit.
@@ -95,6 +101,11 @@ pub struct SamplesBySeries<'a> {
 }
 
 impl SamplesBySeries<'_> {
+    /// The points of every series, in order of series id.
+    pub fn all(&self) -> impl Iterator<Item = Vec<(Micros, f64)>> {
+        (0..self.ends.len()).map(|series| self.of(series))
+    }
+
     /// The points of one series, sorted by time; empty for a series that does not exist.
     pub fn of(&self, series: usize) -> Vec<(Micros, f64)> {
         let to = self.ends.get(series).copied().unwrap_or(0);

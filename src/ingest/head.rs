@@ -6,11 +6,14 @@ use super::{cell, csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
 
+/// Says something about a file from its head.
+pub type Accepts = fn(&Head) -> bool;
+
 /// One export format.
 pub struct Reader {
     pub name: &'static str,
     pub what: &'static str,
-    pub accepts: fn(&Head) -> bool,
+    pub accepts: Accepts,
     pub read: fn(&Input, &mut Raw),
 }
 

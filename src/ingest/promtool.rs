@@ -21,7 +21,10 @@ fn is_set(line: &[u8]) -> bool {
 
 /// Says whether an arrow follows a series, or nothing at all follows a label set.
 fn is_behind_series(rest: &[u8]) -> bool {
-    rest.trim_ascii().starts_with(b"=>") || rest.is_empty()
+    match rest.strip_prefix(b" =>").map(<[u8]>::trim_ascii) {
+        Some(value) => value.is_empty() || memchr::memmem::find(value, b"@[").is_some(),
+        None => rest.is_empty(),
+    }
 }
 
 /// The value and the time (seconds) in `value @[time]` behind a prefix.

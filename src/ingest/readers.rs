@@ -2,15 +2,15 @@
 //! magic stands before what is told apart by the shape of a table.
 
 use super::columnar::{arrow_ipc, parquet};
-use super::traces::{clickhouse, datadog, tabular, tempo, zipkin};
+use super::head::Accepts;
+use super::traces::{clickhouse, tabular, tempo, zipkin};
 use super::{
-    Head, Reader, aws, companions, grafana, har, heap, influx_csv, influx_line, jaeger,
-    openmetrics, otlp, platform, postgres, prometheus, promtool, table, victoriametrics,
+    Reader, aws, companions, datadog, grafana, har, heap, influx_csv, influx_line, jaeger,
+    openmetrics, otlp, platform, postgres, prometheus, promtool, table, traces, victoriametrics,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
 pub const READERS: &[Reader] = &[
-    // --- companions by name
     Reader {
         name: "incident",
         what: "incident.toml: windows, symptom, time zone",
@@ -83,8 +83,8 @@ pub const READERS: &[Reader] = &[
     Reader {
         name: "datadog-spans",
         what: "Datadog spans: API answers and agent form",
-        accepts: datadog::accepts,
-        read: datadog::read,
+        accepts: traces::datadog::accepts,
+        read: traces::datadog::read,
     },
     // --- Grafana frames: their meta has the words of Prometheus answers, so they stand before them
     Reader {
@@ -393,7 +393,7 @@ pub const READERS: &[Reader] = &[
 
 /// Readers whose files hold one document a line, so that blocks of lines may be read apart; and what
 /// the file's first block must say for that.
-pub const LINES: &[(&str, fn(&Head) -> bool)] = &[
+pub const LINES: &[(&str, Accepts)] = &[
     ("otlp", otlp::spans_only),
     ("victoriametrics", |head| head.is_json()),
     ("clickhouse-traces", |head| head.is_json()),

@@ -6,7 +6,7 @@ use crate::ingest::raw::{Raw, RawSeries};
 use crate::ingest::workload;
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
 use crate::signals::{Exporter, SignalTable, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words in a name that say what kind of store it is.
 const KIND_WORDS: [(EntityKind, &[&str]); 3] = [
@@ -53,6 +53,19 @@ pub fn is_address(name: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
 }
 
+/// The name that an address of a managed service or of a cluster's DNS begins with, or that the
+/// identifier of a load balancer (`app/name/id`) holds.
+fn short_name(host: &str) -> Option<&str> {
+    let mut parts = host.split('/');
+    if let (Some("app" | "net"), Some(name), Some(_)) = (parts.next(), parts.next(), parts.next()) {
+        return Some(name);
+    }
+    let first = host.split('.').next()?;
+    let stores = [".rds.amazonaws.com", ".cache.amazonaws.com"];
+    let cluster = host.ends_with(".svc") || host.contains(".svc.");
+    (cluster || stores.iter().any(|s| host.ends_with(s))).then_some(first)
+}
+
 /// What a series is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
@@ -75,20 +88,31 @@ impl<'a> Resolver<'a> {
         for (from, to) in &raw.aliases {
             graph.alias(from, to);
         }
-        let mut addresses: BTreeMap<String, String> = BTreeMap::new();
+        let mut gaps = Vec::new();
+        let mut addresses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for series in &raw.series {
             let (server, instance) = (series.labels.get("server"), series.labels.get("instance"));
             if let (Some(server), Some(instance)) = (server, instance)
                 && is_address(server)
                 && !is_address(instance)
             {
-                addresses.insert(server.clone(), instance.clone());
+                addresses.entry(server.clone()).or_default().insert(instance.clone());
             }
         }
-        for (from, to) in &addresses {
-            graph.alias(from, to);
+        for (from, names) in &addresses {
+            let mut each = names.iter();
+            match (each.next(), each.next()) {
+                (Some(to), None) => graph.alias(from, to),
+                _ if raw.aliases.contains_key(from) => {}
+                _ => {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let names = names.join(", ");
+                    let what = format!("address {from} is that of {names}: taken as none of them");
+                    gaps.push(Gap::new(GapKind::Doubtful, what));
+                }
+            }
         }
-        let mut resolver = Resolver { graph, table, gaps: Vec::new() };
+        let mut resolver = Resolver { graph, table, gaps };
         for (name, kind) in &raw.kinds {
             let id = resolver.graph.top(*kind, name);
             resolver.graph.set_kind(id, *kind);
@@ -203,14 +227,15 @@ impl<'a> Resolver<'a> {
         }
         let host = name.split_once(':').map_or(name, |(h, _)| h);
         let short = host.split('.').next().unwrap_or(host);
-        let cluster = host.ends_with(".svc") || host.contains(".svc.") || host.ends_with(".local");
+        let cluster = host.ends_with(".local") || short_name(host).is_some();
         let known = [host, short].into_iter().find(|n| self.graph.find(n).is_some());
         match known {
             Some(n) if !is_address(name) && (n == host || cluster) => {
                 let n = n.to_owned();
                 self.graph.top(kind, &n)
             }
-            _ => self.graph.top(kind, if is_address(name) { name } else { host }),
+            _ if is_address(name) => self.graph.top(kind, name),
+            _ => self.graph.top(kind, short_name(host).unwrap_or(host)),
         }
     }
 
@@ -380,5 +405,36 @@ mod tests {
     fn addresses_are_told_from_names() {
         assert!(is_address("127.0.0.1:5432") && is_address("localhost:80"));
         assert!(!is_address("pg-main:5432") && !is_address("pg-main"));
+    }
+
+    #[test]
+    fn managed_and_cluster_addresses_are_the_thing_that_they_name() {
+        assert_eq!(short_name("orders.abc123.eu-west-1.rds.amazonaws.com"), Some("orders"));
+        assert_eq!(short_name("cart.shop.svc.cluster.local"), Some("cart"));
+        assert_eq!(short_name("app/front/50dc6c495c0c9188"), Some("front"));
+        assert_eq!(short_name("api.example.com"), None);
+        let table = SignalTable::built_in().expect("valid");
+        let mut r = Resolver::new(&Raw::default(), &table);
+        let long = r.peer("cart.shop.svc.cluster.local:8080", EntityKind::External);
+        assert_eq!(long, r.peer("cart", EntityKind::Service));
+    }
+
+    #[test]
+    fn a_loopback_address_of_two_servers_is_neither() {
+        let at = |instance: &str| RawSeries {
+            name: "pg_up".into(),
+            labels: [("server", "127.0.0.1:5432"), ("instance", instance)]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            ..RawSeries::default()
+        };
+        let table = SignalTable::built_in().expect("valid");
+        let mut raw = Raw::default();
+        raw.series = vec![at("pg-a"), at("pg-b")];
+        let r = Resolver::new(&raw, &table);
+        assert_eq!(r.graph.canonical("127.0.0.1:5432"), "127.0.0.1:5432");
+        assert!(r.gaps[0].what.contains("pg-a, pg-b"), "{:?}", r.gaps);
+        raw.series.truncate(1);
+        assert_eq!(Resolver::new(&raw, &table).graph.canonical("127.0.0.1:5432"), "pg-a");
     }
 }

@@ -4,9 +4,10 @@
 pub mod identity;
 mod promql;
 mod series;
-
 mod spans;
+mod twins;
 mod units;
+mod unmapped;
 
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
@@ -48,6 +49,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
             points.push(values);
         }
     }
+    twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);

@@ -21,6 +21,13 @@ pub struct QueryMeaning {
     pub ratio: bool,
 }
 
+impl QueryMeaning {
+    /// The values are a rate, a ratio or a quantile already.
+    pub fn derived(&self) -> bool {
+        self.rate || self.ratio || self.error_ratio || self.quantile.is_some()
+    }
+}
+
 const WORDS: [&str; 14] = [
     "by",
     "without",

@@ -3,9 +3,8 @@
 use super::identity::{self, About, Resolver};
 use super::promql::{self, QueryMeaning};
 use super::units;
-use crate::error::did_you_mean;
-use crate::ingest::raw::{Raw, RawSeries};
-use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, Subject, Unit};
+use crate::ingest::raw::{MappingRow, Raw, RawSeries};
+use crate::model::{EntityId, EntityKind, Micros, Subject, Unit};
 use crate::signals::{Meaning, Part, SignalId, SignalTable, Stat, View, stat_of};
 use crate::telemetry::{Class, SeriesMeta};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +45,9 @@ const FAILED: [&str; 14] = [
     "DATA_LOSS",
 ];
 
+/// Numbers of gRPC's codes that are a server's fault.
+const GRPC_FAILED: [u32; 6] = [2, 4, 12, 13, 14, 15];
+
 /// One file and signal (and statistic): the same unit for all its series.
 pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 
@@ -53,7 +55,9 @@ pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 const RATE_WORDS: [&str; 5] = ["ratio", "rate", "percent", "pct", "share"];
 
 /// What a series' name turned out to mean.
-struct Understood {
+struct Understood<'r> {
+    /// The user's own row of mapping.toml.
+    row: Option<&'r MappingRow>,
     meaning: Meaning,
     query: QueryMeaning,
     /// Metric name in front of which an entity's name was cut off.
@@ -99,7 +103,7 @@ impl Run<'_> {
         out
     }
 
-    fn understand(&self, raw: &Raw, series: &RawSeries) -> Option<Understood> {
+    fn understand<'r>(&self, raw: &'r Raw, series: &RawSeries) -> Option<Understood<'r>> {
         let path = &raw.files[series.file as usize].path;
         let manifest = raw.queries.iter().find(|(f, _)| same_file(f, path)).map(|(_, q)| q);
         let query = series.query.as_ref().or(manifest.filter(|_| series.name.is_empty()));
@@ -109,11 +113,11 @@ impl Run<'_> {
             () if !query.metric.is_empty() => query.metric.clone(),
             () => stem(path).to_owned(),
         };
-        if let Some(row) = raw.mapping.iter().find(|m| m.metric == name) {
-            let signal = self.table.named(&row.signal)?;
+        let row = raw.mapping.iter().find(|m| m.metric == name);
+        if let Some((row, signal)) = row.and_then(|r| Some((r, self.table.named(&r.signal)?))) {
             let part = self.table.meaning(&name).map(|m| m.part).unwrap_or_default();
             let meaning = Meaning { signal, part, stat: Stat::Value, unit: None, guessed: false };
-            return Some(Understood { meaning, query, entity: None });
+            return Some(Understood { row: Some(row), meaning, query, entity: None });
         }
         let mut meaning = self.table.meaning(&name)?;
         let mut entity = None;
@@ -150,7 +154,7 @@ impl Run<'_> {
         if !query.metric.is_empty() && (query.rate || query.quantile.is_some()) {
             meaning.part = Part::Value;
         }
-        Some(Understood { meaning, query, entity })
+        Some(Understood { row: None, meaning, query, entity })
     }
 
     pub(super) fn series(
@@ -186,9 +190,48 @@ impl Run<'_> {
         {
             return None;
         }
-        let written = series.unit.as_deref().or(u.meaning.unit);
+        let (signal_id, factor, written) = self.unit(&series, &u);
+        let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let le_factor = units::scale(Unit::Seconds, written, 0.0, true);
+        let named = series.statistic.as_deref().and_then(stat_of);
+        let meta = SeriesMeta {
+            file: series.file,
+            shown: shown(&series),
+            signal: signal_id,
+            part: u.meaning.part,
+            stat: named.unwrap_or(u.meaning.stat),
+            guessed: u.meaning.guessed,
+            subject: about.subject,
+            instance: about.instance,
+            member: about.member,
+            class: self.class(&series, signal.view),
+            state,
+            container: one_of(&series, ["container", "container_name"]),
+            pod: one_of(&series, ["pod", "pod_name"]),
+            container_alone: series.labels.contains_key("name"),
+            version: self.resolver.label(&series, "version").map(str::to_owned),
+            dims: self.dims(&series, &signal.state_label),
+            le: le * le_factor,
+            window_s: u.query.window_s,
+            derived: u.query.derived(),
+            raw_name: series.name.clone(),
+        };
+        let values = series.samples.into_iter().map(|(t, v)| (t, v * factor)).collect();
+        Some((meta, values))
+    }
+
+    /// The signal, by which the unit may still decide, what to multiply its values by, and the unit
+    /// as it is written.
+    fn unit<'s>(
+        &self,
+        series: &'s RawSeries,
+        u: &Understood<'s>,
+    ) -> (SignalId, f64, Option<&'s str>) {
+        let signal = self.table.get(u.meaning.signal);
+        let told = u.row.and_then(|r| r.unit.as_deref());
+        let written = told.or(series.unit.as_deref()).or(u.meaning.unit);
         let largest =
-            self.largest.get(&scale_key(&series, u.meaning.signal)).copied().unwrap_or(0.0);
+            self.largest.get(&scale_key(series, u.meaning.signal)).copied().unwrap_or(0.0);
         // "errors" that exceed one, without a word of share or per cent, are counts; so are those
         // whose unit says so.
         let counted = signal.role == "errors" && signal.unit() == Unit::Ratio;
@@ -206,32 +249,7 @@ impl Run<'_> {
             true => 1.0,
             false => units::scale(signal.unit(), written, largest, counted),
         };
-        let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        let le_factor = units::scale(Unit::Seconds, u.meaning.unit, 0.0, true);
-        let named = series.statistic.as_deref().and_then(stat_of);
-        let meta = SeriesMeta {
-            file: series.file,
-            shown: shown(&series),
-            signal: signal_id,
-            part: u.meaning.part,
-            stat: named.unwrap_or(u.meaning.stat),
-            guessed: u.meaning.guessed,
-            subject: about.subject,
-            instance: about.instance,
-            member: about.member,
-            class: self.class(&series, signal.view),
-            state,
-            dims: self.dims(&series, &signal.state_label),
-            le: le * le_factor,
-            window_s: u.query.window_s,
-            derived: u.query.rate
-                || u.query.ratio
-                || u.query.error_ratio
-                || u.query.quantile.is_some(),
-            raw_name: series.name.clone(),
-        };
-        let values = series.samples.into_iter().map(|(t, v)| (t, v * factor)).collect();
-        Some((meta, values))
+        (signal_id, factor, written)
     }
 
     /// Who the series is about: its labels, its name, its panel's metric, or its file.
@@ -239,9 +257,14 @@ impl Run<'_> {
         &mut self,
         raw: &Raw,
         series: &RawSeries,
-        u: &Understood,
+        u: &Understood<'_>,
         homes: &BTreeMap<String, Option<EntityId>>,
     ) -> Option<About> {
+        let label = u.row.and_then(|r| r.entity_label.as_ref()).and_then(|l| series.labels.get(l));
+        if let Some(name) = label.filter(|n| !n.is_empty()) {
+            let id = self.resolver.peer(name, identity::kind_by_name(name, EntityKind::Service));
+            return Some(About { subject: Subject::Entity(id), instance: None, member: None });
+        }
         let view = self.table.get(u.meaning.signal).view;
         let exporter_name = if series.name.is_empty() { &u.query.metric } else { &series.name };
         let named = RawSeries {
@@ -306,10 +329,13 @@ impl Run<'_> {
         let failed = |(n, v): &(&String, &String)| {
             let code = v.parse::<u32>().unwrap_or(0);
             let is_type = n.contains("error");
+            let grpc = n.contains("grpc") || n.starts_with("rpc");
+            let grpc = grpc && GRPC_FAILED.contains(&code);
             let client_fault = view == View::Client && (400..500).contains(&code);
             (500..600).contains(&code)
                 || client_fault
                 || is_type
+                || grpc
                 || FAILED.contains(&v.as_str())
                 || (v.len() == 3 && v.to_lowercase().starts_with("5x"))
         };
@@ -334,31 +360,10 @@ impl Run<'_> {
         });
         rest.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
     }
+}
 
-    /// Lists what was not understood, with suggestions.
-    pub(super) fn report(&mut self, raw: &Raw) {
-        for m in raw.mapping.iter().filter(|m| self.table.named(&m.signal).is_none()) {
-            let near = did_you_mean(&m.signal, self.table.all_names());
-            let near = near.map(|n| format!(", did you mean \"{n}\"?")).unwrap_or_default();
-            let what = format!("mapping.toml: signal \"{}\" is not known{near}", m.signal);
-            self.resolver.gaps.push(Gap::new(GapKind::Doubtful, what));
-        }
-        if !self.unknown.is_empty() {
-            let names: Vec<&str> = self.unknown.keys().take(5).map(String::as_str).collect();
-            let what = format!("metric names without a known meaning: {}", names.join(", "));
-            let count = self.unknown.values().sum();
-            self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Doubtful, what) });
-        }
-        if !self.lost.is_empty() {
-            let names: Vec<&str> = self.lost.keys().take(5).map(String::as_str).collect();
-            let what = format!(
-                "series that no label, name or file ties to an entity: {}",
-                names.join(", ")
-            );
-            let count = self.lost.values().sum();
-            self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Missing, what) });
-        }
-    }
+fn one_of(series: &RawSeries, names: [&str; 2]) -> Option<String> {
+    names.iter().find_map(|n| series.labels.get(*n)).cloned()
 }
 
 fn shown(series: &RawSeries) -> String {

@@ -55,15 +55,12 @@ pub fn roll_up(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<SignalSe
 
 /// cAdvisor's series of whole pods and nodes where it also reports their containers.
 fn cgroup_sums(telemetry: &Telemetry) -> BTreeSet<usize> {
-    let get = |m: &SeriesMeta, names: [&str; 2]| {
-        names.iter().find_map(|n| label(&m.shown, n)).unwrap_or_default().to_owned()
-    };
     let (mut parts, mut wholes) = (BTreeSet::new(), Vec::new());
     let all = telemetry.series.iter().enumerate();
     for (i, meta) in all.filter(|(_, m)| m.raw_name.starts_with("container_")) {
-        let container = get(meta, ["container", "container_name"]);
-        let pod = get(meta, ["pod", "pod_name"]);
-        if container.is_empty() && pod.is_empty() && label(&meta.shown, "name").is_some() {
+        let container = meta.container.clone().unwrap_or_default();
+        let pod = meta.pod.clone().unwrap_or_default();
+        if container.is_empty() && pod.is_empty() && meta.container_alone {
             continue;
         }
         match ["", "POD"].contains(&container.as_str()) {
@@ -79,12 +76,6 @@ fn cgroup_sums(telemetry: &Telemetry) -> BTreeSet<usize> {
         .filter(|(_, n, p)| parts.contains(&(n.clone(), p.clone())))
         .map(|w| w.0)
         .collect()
-}
-
-/// A label's value from a series as it is shown.
-fn label<'s>(shown: &'s str, name: &str) -> Option<&'s str> {
-    let at = |c: char| shown.split(&format!("{c}{name}=\"")).nth(1);
-    at('{').or_else(|| at(','))?.split('"').next()
 }
 
 /// The groups a series belongs to: its subject's, its instance's and its member's.
@@ -321,9 +312,7 @@ pub fn versions(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<Version
         else {
             continue;
         };
-        let version = meta.shown.split("version=\"").nth(1).and_then(|v| v.split('"').next());
-        if let Some(version) = version {
-            let version = version.to_owned();
+        if let Some(version) = meta.version.clone() {
             let (first, last) = (first.0, last.0);
             found.push(VersionSpan { service, instance: meta.instance, version, first, last });
         }

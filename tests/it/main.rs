@@ -9,6 +9,7 @@ mod formats_misc;
 mod formats_pg;
 mod formats_platform;
 mod formats_prom;
+mod formats_signals;
 mod formats_traces;
 mod hostile;
 mod invariants;
