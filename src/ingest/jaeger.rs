@@ -2,6 +2,7 @@
 //! its page, spans as Elasticsearch stores them, and who calls whom.
 //! In: JSON. Out: spans and edges; times are microseconds in this format.
 
+use super::jaeger_usual::{self, Rest};
 use super::lenient::{self, Scalar};
 use super::raw::{Raw, RawEdge, SpanKind};
 use super::spans::{self, or_default};
@@ -95,6 +96,30 @@ struct Span {
 /// Reads every trace; what cannot be read is counted and left out.
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut warned = Warned::default();
+    let rest = jaeger_usual::read(input, raw, |at, trace, raw| {
+        one_trace(input, at, trace, &mut warned, raw);
+    });
+    match rest {
+        Rest::All => general(input, &mut warned, raw),
+        Rest::CutTrace(at) => cut(input, at, &input.bytes[at..], raw),
+        Rest::From(at) => {
+            let first_line = input.line(at);
+            let rest = Input { bytes: &input.bytes[at..], first_line, ..*input };
+            general(&rest, &mut warned, raw);
+        }
+    }
+    warned.say(input, raw);
+}
+
+/// Keeps the spans of a trace that has no end.
+fn cut(input: &Input, at: usize, text: &[u8], raw: &mut Raw) {
+    if span_by_span(input, at, text, raw) == 0 {
+        ends_inside(input, at, "a trace", raw);
+    }
+}
+
+/// Reads documents of any shape that Jaeger's data is kept in.
+fn general(input: &Input, warned: &mut Warned, raw: &mut Raw) {
     input.documents(raw, |base, document, raw| {
         let open = match document.first() {
             Some(b'[') => Some(0),
@@ -103,40 +128,39 @@ pub fn read(input: &Input, raw: &mut Raw) {
         let Some(open) = open else {
             // The page's state holds the trace in an object of that name.
             let from = json_scan::find_value(document, 0, &["data"], b'{').unwrap_or(0);
-            return one_trace(input, base + from, &document[from..], &mut warned, raw);
+            return one_trace(input, base + from, &document[from..], warned, raw);
         };
         let mut elements = json_scan::Elements::new(document, open);
         for (at, element) in elements.by_ref() {
-            one_trace(input, base + at, element, &mut warned, raw);
+            one_trace(input, base + at, element, warned, raw);
         }
-        if let Some(at) = elements.broken
-            && span_by_span(input, base + at, &document[at..], raw) == 0
-        {
-            ends_inside(input, base + at, "a trace", raw);
+        if let Some(at) = elements.broken {
+            cut(input, base + at, &document[at..], raw);
         }
     });
-    warned.say(input, raw);
 }
 
 /// What Jaeger itself says is doubtful, e.g. clocks that it moved.
 #[derive(Default)]
 struct Warned {
     count: u64,
-    first: Option<(usize, String)>,
+    /// The line of the first warning, and what it says.
+    first: Option<(u64, String)>,
 }
 
 impl Warned {
-    fn note(&mut self, at: usize, warnings: &[Scalar]) {
+    fn note(&mut self, input: &Input, at: usize, warnings: &[Scalar]) {
         self.count += warnings.len() as u64;
         if let (None, Some(first)) = (&self.first, warnings.first()) {
-            self.first = Some((at, first.text().chars().take(120).collect()));
+            let what = first.text().chars().take(120).collect();
+            self.first = Some((input.line(at), what));
         }
     }
 
     fn say(self, input: &Input, raw: &mut Raw) {
-        let Some((at, first)) = self.first else { return };
+        let Some((line, first)) = self.first else { return };
         let what = format!("Jaeger warns of its own data: {first}");
-        let gap = Gap::at(GapKind::Doubtful, input.path, Some(input.line(at)), what);
+        let gap = Gap::at(GapKind::Doubtful, input.path, Some(line), what);
         raw.gaps.push(Gap { count: self.count, ..gap });
     }
 }
@@ -159,9 +183,9 @@ fn one_trace(input: &Input, at: usize, text: &[u8], warned: &mut Warned, raw: &m
     };
     match read {
         Ok(trace) => {
-            warned.note(at, &trace.warnings);
+            warned.note(input, at, &trace.warnings);
             for span in &trace.spans {
-                warned.note(at, &span.warnings);
+                warned.note(input, at, &span.warnings);
                 one(input, span, &trace.processes, raw);
             }
         }

@@ -18,6 +18,7 @@ mod heap;
 mod influx_csv;
 mod influx_line;
 mod jaeger;
+mod jaeger_usual;
 mod json_scan;
 mod lenient;
 mod merge;

@@ -6,6 +6,7 @@ use super::json_scan::{self, skip_space};
 use super::lenient::{self, Scalar};
 use super::native_histogram::{self, Histogram};
 use super::raw::{Raw, RawSeries};
+use super::scan::Scan;
 use super::{Head, Input};
 use crate::model::{GapKind, Micros};
 use crate::time;
@@ -45,7 +46,7 @@ impl<'de> Deserialize<'de> for Sample {
     }
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Item {
     #[serde(default)]
     metric: BTreeMap<String, String>,
@@ -144,14 +145,43 @@ fn error_answer(document: &[u8]) -> Option<String> {
     (answer.status.as_deref() == Some("error")).then(|| answer.error.unwrap_or_default())
 }
 
+/// A series of labels and samples alone, in one pass; `None` for anything else.
+fn usual(scan: &mut Scan) -> Option<Item> {
+    let mut item = Item::default();
+    scan.object(|scan, key| match key {
+        b"metric" => scan.object(|scan, label| {
+            let label = std::str::from_utf8(label).ok()?.to_owned();
+            item.metric.insert(label, scan.string()?.into_owned());
+            Some(())
+        }),
+        b"values" => scan.array(|scan| {
+            scan.expect(b'[')?;
+            let t = number(scan.word()?)?;
+            scan.expect(b',')?;
+            let (value, _) = scan.raw_string()?;
+            item.values.push(Sample(t, number(value)?));
+            scan.expect(b']')
+        }),
+        _ => None,
+    })?;
+    Some(item)
+}
+
+fn number(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 fn item(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
     let line = || Some(input.line(at));
     let left_out = |why: &str, count: u64, raw: &mut Raw| {
         raw.skip_like(input.file, why, count, || (line(), why.to_owned()));
     };
-    let item: Item = match lenient::from_slice(element) {
-        Ok(item) => item,
-        Err(e) => return input.skip_unreadable(at, "a series", e, raw),
+    let item = match usual(&mut Scan::new(element, 0)) {
+        Some(item) => item,
+        None => match lenient::from_slice(element) {
+            Ok(item) => item,
+            Err(e) => return input.skip_unreadable(at, "a series", e, raw),
+        },
     };
     let mut labels = item.metric;
     let name = labels.remove("__name__").unwrap_or_default();
