@@ -28,6 +28,9 @@ struct Part {
 
 /// Number of a part that does not exist yet.
 const NONE: u32 = u32::MAX;
+/// Rows of a wide table that are held back, so that each series gets its samples in runs: one at a
+/// time, ten thousand series would each be fetched from memory for each row.
+const RUN: usize = 32;
 
 /// The series of a table as they come up, apart by the unit that their cells name.
 pub struct Rows<'a> {
@@ -45,6 +48,10 @@ pub struct Rows<'a> {
     /// Samples hold the number of their row until the times are known.
     parts: Vec<Part>,
     key: Vec<u8>,
+    /// Values held back: of each metric column those of the last rows, NaN where there is none.
+    held: Vec<f64>,
+    /// Rows in `held`; they are the last ones.
+    rows_held: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -63,7 +70,25 @@ impl<'a> Rows<'a> {
             further: HashMap::new(),
             parts: Vec::new(),
             key: Vec::new(),
+            held: Vec::new(),
+            rows_held: 0,
         }
+    }
+
+    /// Says whether the next row's values may be held back: every row of the table belongs to the
+    /// same series, one per metric column, and none has been seen with a unit.
+    fn holds(&mut self) -> bool {
+        let metrics = self.columns.metrics.len();
+        let wide = self.columns.value.is_none() && self.columns.labels.is_empty();
+        let mut hold = wide && metrics > RUN && self.parts.len() == metrics;
+        if hold && self.held.is_empty() {
+            hold = self.parts.iter().all(|p| p.unit.is_empty());
+            self.held = if hold { vec![f64::NAN; metrics * RUN] } else { Vec::new() };
+        }
+        if !hold {
+            self.hand_over();
+        }
+        hold
     }
 
     /// Adds a row; `cell` gives the text of a column.
@@ -74,6 +99,7 @@ impl<'a> Rows<'a> {
         input: &Input,
         raw: &mut Raw,
     ) {
+        let hold = self.holds();
         let (row, set) = (self.times.len() as i64, self.set(&cell));
         let time = self.time(line, cell(self.columns.time), input);
         self.times.push(time);
@@ -88,6 +114,10 @@ impl<'a> Rows<'a> {
                 }
                 continue;
             };
+            if hold && unit.is_empty() {
+                self.held[i * RUN + self.rows_held] = value;
+                continue;
+            }
             let series = set * metrics.len() as u32 + i as u32;
             let part = self.part(series, m, unit, line, &cell);
             if let Some(part) = self.parts.get_mut(part as usize) {
@@ -95,6 +125,22 @@ impl<'a> Rows<'a> {
             }
         }
         self.columns.metrics = metrics;
+        self.rows_held += usize::from(hold);
+        if self.rows_held == RUN {
+            self.hand_over();
+        }
+    }
+
+    /// Gives the values that were held back to the first part of their series.
+    fn hand_over(&mut self) {
+        let first_row = self.times.len() - self.rows_held;
+        for (values, first) in self.held.chunks_mut(RUN).zip(&self.first) {
+            let Some(part) = self.parts.get_mut(*first as usize) else { continue };
+            let known = values.iter().take(self.rows_held).enumerate().filter(|(_, v)| !v.is_nan());
+            part.series.samples.extend(known.map(|(i, v)| ((first_row + i) as i64, *v)));
+            values.fill(f64::NAN);
+        }
+        self.rows_held = 0;
     }
 
     fn time(&mut self, line: u64, text: &[u8], input: &Input) -> RowTime {
@@ -212,6 +258,7 @@ impl<'a> Rows<'a> {
     /// Hands over one notation of each series: the one of most cells. Nought needs no unit; other
     /// cells of another notation are counted, for what a bare `12` among `12 ms` means is a guess.
     pub fn finish(mut self, input: &Input, raw: &mut Raw) {
+        self.hand_over();
         let times = self.times();
         if times.iter().flatten().any(|t| t.zone_assumed) {
             raw.zone_assumed(input.file);
@@ -269,4 +316,46 @@ fn number(cell: &[u8]) -> Option<(f64, &'static str)> {
 
 fn cut(cell: &str) -> String {
     cell.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::read_text;
+
+    /// A table of `columns` series; `cell` gives the text by row and column.
+    fn table(rows: usize, columns: usize, cell: impl Fn(usize, usize) -> String) -> Raw {
+        let header: Vec<String> = (0..columns).map(|c| format!("s{c}_cpu")).collect();
+        let mut text = format!("time,{}\n", header.join(","));
+        for row in 0..rows {
+            let cells: Vec<String> = (0..columns).map(|c| cell(row, c)).collect();
+            text += &format!("{},{}\n", 1_795_205_400 + row * 15, cells.join(","));
+        }
+        read_text("wide.csv", text.as_bytes())
+    }
+
+    #[test]
+    fn values_that_are_held_back_come_to_their_rows() {
+        // Gaps, a unit that comes up late, and a last run that is not full.
+        let cell = |row: usize, column: usize| match (row, column) {
+            (r, 3) if r % 5 == 0 => String::new(),
+            (50, 4) => "7 ms".to_owned(),
+            (r, c) => format!("{}", r * 1000 + c),
+        };
+        let raw = table(3 * RUN + 7, 2 * RUN, cell);
+        assert_eq!(raw.series.len(), 2 * RUN);
+        for (c, series) in raw.series.iter().enumerate() {
+            let start = 1_795_205_400_000_000;
+            let row = |s: &(Micros, f64)| ((s.0 - start) / 15_000_000) as usize;
+            assert!(series.samples.iter().all(|s| s.1 == (row(s) * 1000 + c) as f64), "column {c}");
+            let missing = [(3, 21), (4, 1)].iter().find(|(column, _)| *column == c);
+            assert_eq!(
+                series.samples.len(),
+                3 * RUN + 7 - missing.map_or(0, |m| m.1),
+                "column {c}"
+            );
+        }
+        let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.count)).collect();
+        assert_eq!(said, [(Some(52), 1)], "{:?}", raw.gaps);
+    }
 }

@@ -44,9 +44,11 @@ struct Blocks<R> {
 }
 
 impl<R: Read> Blocks<R> {
-    /// The next block; `None` at the end. An error of reading ends the text there.
-    fn next(&mut self, defect: &mut Option<String>) -> Option<Vec<u8>> {
-        let mut block = std::mem::take(&mut self.rest);
+    /// The next block, in the memory of one that is `used` up; `None` at the end. An error of
+    /// reading ends the text there.
+    fn next(&mut self, mut used: Vec<u8>, defect: &mut Option<String>) -> Option<Vec<u8>> {
+        used.clear();
+        let mut block = std::mem::replace(&mut self.rest, used);
         while !self.done {
             let filled = block.len();
             // One line may be longer than a block.
@@ -78,13 +80,14 @@ pub fn read(
     raw: &mut Raw,
 ) {
     let (send, receive) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+    let (give_back, used) = mpsc::channel::<Vec<u8>>();
     let mut defect = None;
     std::thread::scope(|scope| {
-        let reading = scope.spawn(|| {
+        let reading = scope.spawn(move || {
             let mut defect = None;
             let mut blocks = Blocks { from: unpacked, rest: first, done: false };
             // The other side is gone only if it failed.
-            while let Some(block) = blocks.next(&mut defect)
+            while let Some(block) = blocks.next(used.try_recv().unwrap_or_default(), &mut defect)
                 && send.send(block).is_ok()
             {}
             drop(send);
@@ -106,8 +109,10 @@ pub fn read(
                 .zip(starts)
                 .map(|(block, (first_line, _))| part(source, reader, block, first_line))
                 .collect();
-            for part in parts {
+            for (part, block) in parts.into_iter().zip(group) {
                 raw.absorb_block(part);
+                // At the end of the file nobody wants it any more.
+                let _ = give_back.send(block);
             }
         }
         defect = reading.join().unwrap_or_else(|_| Some("reading failed".to_owned()));
@@ -131,7 +136,7 @@ mod tests {
         let mut blocks = Blocks { from: text, rest: Vec::new(), done: false };
         let mut defect = None;
         let mut sizes = Vec::new();
-        while let Some(block) = blocks.next(&mut defect) {
+        while let Some(block) = blocks.next(Vec::new(), &mut defect) {
             sizes.push(block.len());
         }
         assert_eq!(defect, None);

@@ -24,6 +24,10 @@ pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
 pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSeries> {
     let table = &telemetry.signals;
     let mut out = Vec::new();
+    let mut of_subject: BTreeMap<Subject, Vec<&SignalSeries>> = BTreeMap::new();
+    for s in series.iter().filter(|s| s.stat == Stat::Value) {
+        of_subject.entry(s.subject).or_default().push(s);
+    }
     for d in &table.derives {
         let (Some(signal), Some(top)) = (table.named(&d.signal), table.named(&d.numerator)) else {
             continue;
@@ -36,9 +40,10 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
         for n in series.iter().filter(|s| s.signal == top && s.stat == Stat::Value).filter(wanted) {
             let same = |s: &&SignalSeries| {
                 let dims = d.numerator_state.is_some() || s.dims == n.dims || s.dims.is_empty();
-                s.subject == n.subject && below.contains(&s.signal) && dims && s.stat == Stat::Value
+                below.contains(&s.signal) && dims
             };
-            let parts: Vec<&SignalSeries> = series.iter().filter(same).collect();
+            let beside = of_subject.get(&n.subject).into_iter().flatten().copied();
+            let parts: Vec<&SignalSeries> = beside.filter(same).collect();
             if parts.is_empty() {
                 continue;
             }
