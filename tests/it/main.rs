@@ -16,5 +16,6 @@ mod invariants;
 mod pool_exhaustion;
 mod readers;
 mod readme;
+mod same_data;
 mod source;
 mod support;
