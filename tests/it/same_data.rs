@@ -1,13 +1,7 @@
 //! The same data through every format that can carry it gives the same telemetry: raw, understood
 //! and rolled up. No fixtures: one canonical set of metrics, of traces and of sessions is written by
-//! the small functions of the modules below, by true libraries where there is one (arrow, parquet,
+//! the small functions of `same_*.rs`, by true libraries where there is one (arrow, parquet,
 //! prost with opentelemetry-proto, serde_json, csv).
-
-mod metrics;
-mod metrics_written;
-mod sessions;
-mod spans;
-mod spans_written;
 
 use super::support::Scratch;
 use rootline::ingest::raw::Raw;
@@ -17,17 +11,17 @@ use rootline::rollup;
 use rootline::telemetry::{NONE, Telemetry};
 
 /// 2026-11-20T20:10:00Z, seconds; a multiple of 15.
-const T0: i64 = 1_795_205_400;
+pub const T0: i64 = 1_795_205_400;
 
 /// Files of one export: names and bytes.
-type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Vec<u8>)>;
 
-fn one(name: &str, bytes: impl Into<Vec<u8>>) -> Files {
+pub fn one(name: &str, bytes: impl Into<Vec<u8>>) -> Files {
     vec![(name.to_owned(), bytes.into())]
 }
 
 /// Reads an export; every file must be taken by this reader, and nothing may be left out.
-fn read(files: &Files, reader: &str) -> Raw {
+pub fn read(files: &Files, reader: &str) -> Raw {
     let folder = Scratch::new();
     for (name, bytes) in files {
         folder.file(name, bytes);
@@ -41,11 +35,11 @@ fn read(files: &Files, reader: &str) -> Raw {
     raw
 }
 
-fn name(t: &Telemetry, id: u32) -> String {
+pub fn name(t: &Telemetry, id: u32) -> String {
     if id == NONE { String::new() } else { t.graph.entity(EntityId(id)).name.clone() }
 }
 
-fn subject(t: &Telemetry, of: Subject) -> String {
+pub fn subject(t: &Telemetry, of: Subject) -> String {
     let shown = |e: EntityId| {
         let e = t.graph.entity(e);
         format!("{}:{}", e.kind.word(), e.name)
@@ -57,7 +51,7 @@ fn subject(t: &Telemetry, of: Subject) -> String {
 }
 
 /// Every series of the rollups, as lines.
-fn rolled_up(t: &Telemetry, with_stat: bool) -> Vec<String> {
+pub fn rolled_up(t: &Telemetry, with_stat: bool) -> Vec<String> {
     let rollups = rollup::roll_up(t).expect("rolled up");
     let line = |s: &rollup::SignalSeries| {
         let stat = if with_stat { format!("{:?}", s.stat) } else { String::new() };
@@ -81,7 +75,7 @@ fn rolled_up(t: &Telemetry, with_stat: bool) -> Vec<String> {
 }
 
 /// Says where two lists of lines part, in few words; nothing where they do not.
-fn same(what: &str, found: &[String], want: &[String]) -> Option<String> {
+pub fn same(what: &str, found: &[String], want: &[String]) -> Option<String> {
     let only = |a: &[String], b: &[String]| -> Vec<String> {
         let cut = |l: &String| l.chars().take(300).collect();
         a.iter().filter(|l| !b.contains(l)).take(3).map(cut).collect()

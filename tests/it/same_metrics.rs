@@ -1,8 +1,8 @@
 //! One set of metrics through every format of metrics. In: the writers. Out: the same series.
 
-use super::super::support::gzip;
-use super::metrics_written as written;
-use super::{Files, T0, name, one, read, rolled_up, same, subject};
+use super::same_data::{Files, T0, name, one, read, rolled_up, same, subject};
+use super::same_metrics_written as written;
+use super::support::gzip;
 use rootline::ingest::raw::Raw;
 use rootline::normalize::normalize;
 use rootline::telemetry::Telemetry;
@@ -204,11 +204,13 @@ fn two_formats_in_one_folder_are_one_data_set() {
     let all = canonical();
     let want = normalize(read(&written::range_json(&all), "prometheus")).expect("understood");
     for write in [written::tsdb_dump, written::grafana_joined, written::long_parquet] {
-        let folder = super::Scratch::new();
+        let folder = super::support::Scratch::new();
         for (name, bytes) in written::range_json(&all).into_iter().chain(write(&all)) {
             folder.file(&name, &bytes);
         }
-        let raw = super::read_folder(folder.path(), &super::Settings::default()).expect("read");
+        let raw =
+            rootline::ingest::read_folder(folder.path(), &rootline::ingest::Settings::default())
+                .expect("read");
         let t = normalize(raw).expect("understood");
         let wrong = same("both", &understood(&t, true), &understood(&want, true));
         assert_eq!(wrong, None);

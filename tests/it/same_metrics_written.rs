@@ -1,7 +1,7 @@
 //! Writers of the canonical metrics, one for each format. In: series. Out: the files of an export.
 
-use super::metrics::{RESET, Series};
-use super::{Files, T0, one};
+use super::same_data::{Files, T0, one};
+use super::same_metrics::{RESET, Series};
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, StringArray, TimestampMillisecondArray, UInt64Array,
 };

@@ -1,8 +1,8 @@
 //! One set of sessions through every shape of pg_stat_activity. In: the writers below.
 //! Out: the same sessions.
 
-use super::metrics_written::{parquet, utf_16};
-use super::{Files, T0, name, one, read, rolled_up, same};
+use super::same_data::{Files, T0, name, one, read, rolled_up, same};
+use super::same_metrics_written::{parquet, utf_16};
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
 use rootline::normalize::normalize;

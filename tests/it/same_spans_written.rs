@@ -1,8 +1,8 @@
 //! Writers of the canonical traces, one for each format. In: spans. Out: the files of an export.
 
-use super::metrics_written::parquet;
-use super::spans::Span;
-use super::{Files, one};
+use super::same_data::{Files, one};
+use super::same_metrics_written::parquet;
+use super::same_spans::Span;
 use arrow::array::{
     ArrayRef, MapBuilder, StringArray, StringBuilder, TimestampNanosecondArray, UInt64Array,
 };

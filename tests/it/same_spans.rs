@@ -1,7 +1,7 @@
 //! One set of traces through every format of traces. In: the writers. Out: the same spans.
 
-use super::spans_written as written;
-use super::{Files, T0, name, read, rolled_up, same};
+use super::same_data::{Files, T0, name, read, rolled_up, same};
+use super::same_spans_written as written;
 use rootline::ingest::raw::SpanKind;
 use rootline::normalize::normalize;
 use rootline::telemetry::{NONE, Telemetry};
