@@ -1,6 +1,7 @@
 //! Delimited text to a table: delimiter by content, quotes respected, ragged rows counted.
 
 use super::Input;
+use super::cell::is_missing;
 use super::raw::Raw;
 use super::table::Table;
 
@@ -81,14 +82,28 @@ pub fn delimited(input: &Input, delimiter: u8, raw: &mut Raw) -> Table {
     table
 }
 
-/// The header and the first `most` rows of the header's width; `None` for an empty text.
+/// The header and the first `most` rows of the header's width, and behind them those that are the
+/// first to say something in a column; `None` for an empty text.
 pub fn sample(input: &Input, delimiter: u8, most: usize) -> Option<Table> {
     let mut reader = builder(delimiter).from_reader(input.bytes);
     let mut records = reader.byte_records().map_while(Result::ok);
     let header: Vec<String> = records.next()?.iter().map(clean).collect();
-    let full = records.filter(|r| r.len() == header.len()).take(most);
-    let text = |r: csv::ByteRecord| r.iter().map(|c| String::from_utf8_lossy(c).into()).collect();
-    let rows: Vec<Vec<String>> = full.map(text).collect();
+    let mut silent = vec![true; header.len()];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for record in records.filter(|r| r.len() == header.len()) {
+        let speaks = |(c, s): (&[u8], &bool)| *s && !is_missing(&String::from_utf8_lossy(c));
+        let news = silent.contains(&true) && record.iter().zip(&silent).any(speaks);
+        if rows.len() >= most && !news {
+            match silent.contains(&true) {
+                true => continue,
+                false => break,
+            }
+        }
+        let row: Vec<String> =
+            record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        silent.iter_mut().zip(&row).for_each(|(s, c)| *s &= is_missing(c));
+        rows.push(row);
+    }
     Some(Table { lines: vec![0; rows.len()], header, rows })
 }
 

@@ -28,6 +28,8 @@ pub fn accepts(head: &Head) -> bool {
         at = next;
         match text {
             [] | [b'#', ..] => {}
+            // Nobody quotes a measurement; tables quote their first column.
+            [b'"', ..] => return false,
             _ => return exported || line(text).is_some_and(|l| is_typed(&l)),
         }
     }

@@ -56,7 +56,7 @@ pub const LABELS: [&str; 27] = [
     "period",
 ];
 
-/// Rows looked at to decide what a column is.
+/// Cells looked at to decide what a column is.
 const LOOK: usize = 200;
 
 /// A header and its rows; `lines[i]` is the line on which row `i` starts.
@@ -135,8 +135,8 @@ pub fn columns(table: &Table) -> Option<Columns> {
 }
 
 fn is_numeric(table: &Table, column: usize) -> bool {
-    let cells = table.rows.iter().take(LOOK).filter_map(|r| r.get(column));
-    mostly_numbers(cells.map(String::as_str))
+    let cells = table.rows.iter().filter_map(|r| r.get(column)).map(String::as_str);
+    mostly_numbers(cells.filter(|c| !is_missing(c)).take(LOOK))
 }
 
 /// Says whether most cells that say something are numbers, with or without a unit.

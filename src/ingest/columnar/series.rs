@@ -2,13 +2,14 @@
 //! In: record batches. Out: series, the columns understood as those of a table of text.
 
 use super::super::Input;
+use super::super::cell::is_missing;
 use super::super::raw::{Raw, RawSeries, Sym, Symbols};
 use super::super::table::{self, Table};
 use super::is_text;
 use super::times::{is_time, times};
 use super::values::{Pairs, is_number, numbers, texts};
 use crate::model::{GapKind, Micros};
-use ::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use ::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use ::arrow::datatypes::{DataType, Schema};
 use ::arrow::error::ArrowError;
 use std::collections::{BTreeMap, HashMap};
@@ -86,15 +87,29 @@ fn sample(batch: &RecordBatch, time: usize) -> Result<(Table, Vec<usize>), Arrow
         let name = if *at == time { "time" } else { field.name().as_str() };
         table.header.push(name.to_owned());
         let words = match is_text(field.data_type()) {
-            true => Some(texts(&batch.column(*at).slice(0, rows))?),
+            true => Some(first_words(batch.column(*at), rows)?),
             false => None,
         };
         for (row, cells) in table.rows.iter_mut().enumerate() {
-            let word = words.as_ref().map(|w| if w.is_valid(row) { w.value(row) } else { "" });
+            let word = words.as_ref().map(|w| w.get(row).map_or("", String::as_str));
             cells.push(word.unwrap_or("0").to_owned());
         }
     }
     Ok((table, columns))
+}
+
+/// The first words of a column; where they say nothing, the first one is a later one that does.
+fn first_words(column: &ArrayRef, rows: usize) -> Result<Vec<String>, ArrowError> {
+    let owned = |words: &StringArray| -> Vec<String> {
+        words.iter().map(|w| w.unwrap_or_default().to_owned()).collect()
+    };
+    let mut first = owned(&texts(&column.slice(0, rows))?);
+    if first.iter().all(|w| is_missing(w)) {
+        let all = texts(column)?;
+        let later = all.iter().flatten().find(|w| !is_missing(w)).unwrap_or("a word");
+        first.splice(..first.len().min(1), [later.to_owned()]);
+    }
+    Ok(first)
 }
 
 /// The time: a column of one of the usual names, else the first one that holds times.

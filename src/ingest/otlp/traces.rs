@@ -30,6 +30,7 @@ struct ResourceSpans<'a> {
         deserialize_with = "or_default",
         alias = "scope_spans",
         alias = "instrumentationLibrarySpans",
+        alias = "instrumentation_library_spans",
         rename = "scopeSpans"
     )]
     scopes: Vec<ScopeSpans<'a>>,

@@ -58,9 +58,10 @@ fn resource_spans(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
             owner = resource(scan, raw)?;
             Some(())
         }
-        b"scopeSpans" | b"instrumentationLibrarySpans" | b"scope_spans" => {
-            scan.array(|scan| scope(scan, input, raw))
-        }
+        b"scopeSpans"
+        | b"instrumentationLibrarySpans"
+        | b"scope_spans"
+        | b"instrumentation_library_spans" => scan.array(|scan| scope(scan, input, raw)),
         _ => scan.skip(),
     })?;
     // The resource may stand behind its spans.
