@@ -52,6 +52,8 @@ pub mod matching;
 
 pub mod rank;
 
+pub mod inspection;
+
 pub mod lint;
 
 pub mod selftest;
@@ -63,6 +65,7 @@ pub mod cli;
 use catalog::Catalog;
 use diagnosis::Diagnosis;
 use error::Result;
+use inspection::{Inspection, Tally};
 use std::path::{Path, PathBuf};
 
 /// What a caller may choose.
@@ -85,11 +88,7 @@ pub struct Options {
 /// When the folder cannot be read or holds nothing that is understood, or when a signature is
 /// defective. Input that is only partly readable is no error: the answer lists its gaps.
 pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
-    let catalog = match &options.signatures {
-        Some(folder) => Catalog::from_folder(folder)?,
-        None => Catalog::built_in()?,
-    };
-    diagnose_with(folder, &catalog, options)
+    diagnose_with(folder, &catalog(options)?, options)
 }
 
 /// Diagnoses with a catalogue that is already loaded.
@@ -98,12 +97,7 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 ///
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
-    let settings = ingest::Settings {
-        exclude: options.exclude.clone(),
-        zone: options.zone.clone(),
-        at: options.at,
-    };
-    let raw = ingest::read_folder(folder, &settings)?;
+    let raw = ingest::read_folder(folder, &settings(options))?;
     let telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&telemetry)?;
     let features = features::extract(&telemetry, &rollups)?;
@@ -111,4 +105,37 @@ pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Res
     let matches = matching::evaluate(&context, catalog);
     let ranking = rank::rank(&context, catalog, &matches);
     Ok(rank::answer::answer(&context, catalog, &matches, &ranking))
+}
+
+/// Says what a folder (or one file) holds: each file, and which signatures can run on it.
+///
+/// # Errors
+///
+/// When the folder cannot be read or is empty, or when a signature is defective. A folder in which
+/// nothing is recognised is no error: the answer says so, file by file.
+pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
+    let catalog = catalog(options)?;
+    let raw = ingest::read_all(folder, &settings(options))?;
+    let tallies = Tally::of_files(&raw);
+    let telemetry = normalize::normalize(raw)?;
+    let rollups = rollup::roll_up(&telemetry)?;
+    let features = features::extract(&telemetry, &rollups)?;
+    let context = matching::Context::new(&telemetry, &rollups, &features);
+    let matches = matching::evaluate(&context, &catalog);
+    inspection::inspection(&context, &catalog, &matches, &tallies)
+}
+
+fn catalog(options: &Options) -> Result<Catalog> {
+    match &options.signatures {
+        Some(folder) => Catalog::from_folder(folder),
+        None => Catalog::built_in(),
+    }
+}
+
+fn settings(options: &Options) -> ingest::Settings {
+    ingest::Settings {
+        exclude: options.exclude.clone(),
+        zone: options.zone.clone(),
+        at: options.at,
+    }
 }

@@ -1,9 +1,10 @@
 //! `rootline inspect FOLDER`.
 
+use super::diagnose::Format;
 use super::{Known, Outcome};
-use crate::diagnose;
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitCode, Result};
 use crate::ingest::READERS;
+use crate::inspect;
 use crate::report::{self, Style};
 use clap::Args;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ pub struct Inspect {
     /// List the formats that are read.
     #[arg(long)]
     formats: bool,
+    /// Format on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
     #[command(flatten)]
     known: Known,
 }
@@ -29,7 +33,12 @@ impl Inspect {
         let Some(folder) = &self.folder else {
             return Err(Error::usage("", "no folder given").hint("rootline inspect FOLDER"));
         };
-        let diagnosis = diagnose(folder, &self.known.options())?;
-        Ok(Outcome::text(report::inputs(&diagnosis, style)))
+        let inspection = inspect(folder, &self.known.options())?;
+        let stdout = match self.format {
+            Format::Text => report::inspection(&inspection, style),
+            Format::Json => report::json(&inspection),
+        };
+        let code = if inspection.usable { ExitCode::Analysed } else { ExitCode::Usage };
+        Ok(Outcome { stdout, stderr: String::new(), code })
     }
 }

@@ -24,7 +24,7 @@ pub fn accepts_mapping(head: &Head) -> bool {
 
 /// Accepts `topology.toml`, or a table with caller and callee that measures nothing.
 pub fn accepts_topology(head: &Head) -> bool {
-    let has = |n: &str| head.header.iter().any(|h| h == n);
+    let has = |n: &str| head.has_column(n);
     let pair = has("caller") && has("callee") && !TIME.iter().any(|t| has(t)) && !has("value");
     head.name == "topology.toml" || (pair && !measures(head))
 }
@@ -43,7 +43,7 @@ const EDGE_ROWS: usize = 200;
 
 /// Accepts a table or JSON with `kind` and a time, or a change log by name.
 pub fn accepts_events(head: &Head) -> bool {
-    let has = |n: &str| head.header.iter().any(|h| h == n) || head.has_key(n);
+    let has = |n: &str| head.has_column(n) || head.has_key(n);
     let timed = ["timestamp", "time", "at"].iter().any(|n| has(n));
     let json = head.is_json() && has("kind") && timed && !has("traceId") && !has("localEndpoint");
     let json = json && !head.has_key("schema_version");

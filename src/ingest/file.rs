@@ -70,9 +70,10 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static, len: u64) -> Ra
     let mut defect = unpacked.append(&mut text, BLOCK as u64);
     let more = text.len() == BLOCK;
     let head = Head::new(source.name(), &text);
-    let lines = reader_of(&head).filter(|r| more && stream::is_lines(r, &head, &text));
-    if let Some(reader) = lines {
+    let lines = head.reader(READERS).filter(|_| more);
+    if let Some((reader, why)) = lines.filter(|l| stream::is_lines(l.0, &head, &text)) {
         reader.name.clone_into(&mut raw.files[0].reader);
+        raw.files[0].why = why;
         stream::read(source, reader, text, &mut unpacked, &mut raw);
     } else {
         if more {
@@ -101,11 +102,13 @@ fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
         raw.gap(GapKind::Unreadable, 0, None, head::what_it_is(&head));
         return;
     }
-    raw.files[0].reader = names(&sections);
+    let readers = || sections.iter().filter_map(|s| s.reader.as_ref());
+    raw.files[0].reader = joined(readers().map(|r| r.0.name), " + ");
+    raw.files[0].why = joined(readers().map(|r| r.1.as_str()), "; ");
     for section in &sections {
         let input = source.input(&bytes[section.from..section.to], section.first_line);
-        match section.reader {
-            Some(reader) => (reader.read)(&input, raw),
+        match &section.reader {
+            Some((reader, _)) => (reader.read)(&input, raw),
             None => {
                 let what = head::what_it_is(&Head::new(source.name(), input.bytes));
                 raw.skip_like(0, "document", 1, || (Some(input.first_line), what));
@@ -122,29 +125,28 @@ struct Section {
     from: usize,
     to: usize,
     first_line: u64,
-    reader: Option<&'static Reader>,
+    reader: Option<(&'static Reader, String)>,
 }
 
 /// Largest JSON file that is looked through for documents of several kinds.
 const MIXED_MAX: usize = 64 << 20;
 
-fn reader_of(head: &Head) -> Option<&'static Reader> {
-    READERS.iter().find(|r| (r.accepts)(head))
-}
-
 /// The stretches of a file: one, unless it is JSON whose documents are of several kinds (exports
 /// put together with `cat`). Empty when no reader accepts anything.
 fn sections(head: &Head, bytes: &[u8]) -> Vec<Section> {
-    let reader = reader_of(head);
+    let reader = head.reader(READERS);
+    let known = reader.is_some();
     let whole = Section { from: 0, to: bytes.len(), first_line: 1, reader };
+    let whole = || known.then_some(whole).into_iter().collect();
     if !head.is_json() || bytes.len() > MIXED_MAX {
-        return reader.map(|_| whole).into_iter().collect();
+        return whole();
     }
     let mut found: Vec<Section> = Vec::new();
     let mut lines = json_scan::Lines::new(bytes);
     for (from, document) in json_scan::documents(bytes, |_| {}) {
-        let reader = reader_of(&Head::new(head.name, document));
-        let same = |s: &Section| s.reader.map(|r| r.name) == reader.map(|r| r.name);
+        let reader = Head::new(head.name, document).reader(READERS);
+        let name = |r: &Option<(&Reader, String)>| r.as_ref().map(|r| r.0.name);
+        let same = |s: &Section| name(&s.reader) == name(&reader);
         match found.last_mut().filter(|s| same(s)) {
             Some(last) => last.to = from + document.len(),
             None => {
@@ -156,19 +158,19 @@ fn sections(head: &Head, bytes: &[u8]) -> Vec<Section> {
     let known = found.iter().filter(|s| s.reader.is_some()).count();
     match known {
         // What stands before, between and behind the documents belongs to their only reader.
-        _ if found.len() < 2 => reader.map(|_| whole).into_iter().collect(),
+        _ if found.len() < 2 => whole(),
         0 => Vec::new(),
         _ => found,
     }
 }
 
-/// The names of a file's readers, each once.
-fn names(sections: &[Section]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in sections.iter().filter_map(|s| s.reader).map(|r| r.name) {
-        if !names.contains(&name) {
-            names.push(name);
+/// Texts put together, each once.
+fn joined<'a>(all: impl Iterator<Item = &'a str>, between: &str) -> String {
+    let mut texts: Vec<&str> = Vec::new();
+    for one in all {
+        if !texts.contains(&one) {
+            texts.push(one);
         }
     }
-    names.join(" + ")
+    texts.join(between)
 }

@@ -2,6 +2,7 @@
 
 use super::raw::{FileId, Raw};
 use super::taken::Taken;
+use super::why::Found;
 use super::{cell, csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
@@ -24,6 +25,8 @@ pub struct Head<'a> {
     /// Lower-cased cells of the first record, when the text is delimited.
     pub header: Vec<String>,
     json: bool,
+    /// What was asked for and found, to say afterwards why the file was taken for what it is.
+    found: Found,
 }
 
 /// Bytes that are looked at to recognise a file.
@@ -37,12 +40,22 @@ impl<'a> Head<'a> {
         let text = !json && !bytes.contains(&0);
         let header = if text { csv_text::header(bytes) } else { Vec::new() };
         let header = header.iter().map(|h| h.to_lowercase()).collect();
-        Head { name, bytes, header, json }
+        Head { name, bytes, header, json, found: Found::default() }
+    }
+
+    /// The first reader that accepts the file, and why.
+    pub fn reader(&self, readers: &'static [Reader]) -> Option<(&'static Reader, String)> {
+        let accepts = |r: &&Reader| {
+            self.found.forget();
+            (r.accepts)(self)
+        };
+        let reader = readers.iter().find(accepts)?;
+        Some((reader, self.found.said(self)))
     }
 
     /// Says whether the first bytes are `magic`.
     pub fn starts_with(&self, magic: &[u8]) -> bool {
-        self.bytes.starts_with(magic)
+        self.found.magic(magic, self.bytes.starts_with(magic))
     }
 
     /// Says whether the text is JSON, by its first character.
@@ -52,7 +65,7 @@ impl<'a> Head<'a> {
 
     /// Says whether a column of that (lower-cased) name stands in the header.
     pub fn has_column(&self, name: &str) -> bool {
-        self.header.iter().any(|h| h == name)
+        self.found.name(name, self.header.iter().any(|h| h == name))
     }
 
     /// Says whether `"key"` followed by a colon stands near the beginning of a JSON text.
@@ -62,7 +75,9 @@ impl<'a> Head<'a> {
             let behind = json_scan::skip_space(self.bytes, at + quoted.len());
             self.bytes.get(behind) == Some(&b':')
         };
-        self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key)
+        let found =
+            self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key);
+        self.found.name(key, found)
     }
 }
 

@@ -42,6 +42,7 @@ mod taken;
 mod traces;
 mod units;
 mod victoriametrics;
+mod why;
 
 pub use companions::EVENT_KINDS;
 use file::Source;
@@ -76,8 +77,31 @@ pub struct Settings {
     pub at: Option<Micros>,
 }
 
-/// Reads a folder or a file.
+/// Reads a folder or a file of which something has to be an export.
 pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
+    let raw = read_all(root, settings)?;
+    match unusable(root, &raw) {
+        Some(why) => Err(why),
+        None => Ok(raw),
+    }
+}
+
+/// Why a folder cannot be used, when not one of its files was recognised.
+pub fn unusable(root: &Path, raw: &Raw) -> Option<Error> {
+    let unknown = raw.files.iter().all(|f| f.reader == "none");
+    let place = root.display().to_string();
+    let what = format!("none of {} files is an export that rootline reads", raw.files.len());
+    let first = raw.gaps.first();
+    let first = first.map(|g| (g.file.as_deref().unwrap_or_default(), g.what.as_str()));
+    let (file, why) = first.unwrap_or_default();
+    unknown.then(|| {
+        Error::usage(place, format!("{what} (first: {file}: {why})"))
+            .hint("`rootline inspect --formats` lists the formats that are read")
+    })
+}
+
+/// Reads a folder or a file, whatever is in it.
+pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     let mut paths = walk(root)?;
     paths.retain(|p| !settings.exclude.contains(&relative(root, p)));
     if paths.is_empty() {
@@ -92,15 +116,6 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     let mut raw = Raw::default();
     for part in parts.into_iter().flatten() {
         raw.absorb(part);
-    }
-    if raw.files.iter().all(|f| f.reader == "none") {
-        let place = root.display().to_string();
-        let what = format!("none of {} files is an export that rootline reads", raw.files.len());
-        let first = raw.gaps.first();
-        let first = first.map(|g| (g.file.as_deref().unwrap_or_default(), g.what.as_str()));
-        let (file, why) = first.unwrap_or_default();
-        return Err(Error::usage(place, format!("{what} (first: {file}: {why})"))
-            .hint("`rootline inspect --formats` lists the formats that are read"));
     }
     postgres::join_locks(&mut raw);
     raw.finish();

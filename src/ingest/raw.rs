@@ -84,6 +84,8 @@ pub struct InputFile {
     pub bytes: u64,
     /// Name of the reader in the READERS table, or `none`.
     pub reader: String,
+    /// What decided: keys, columns, first bytes or name; empty where no reader accepted it.
+    pub why: String,
     /// Samples, spans, session rows or events read.
     pub rows: u64,
     /// Rows left out, with the reasons in `gaps`.
@@ -93,8 +95,8 @@ pub struct InputFile {
 impl InputFile {
     /// A file of which nothing but the path is known yet.
     pub fn named(path: &str) -> Self {
-        let (sha256, reader) = (String::new(), "none".to_owned());
-        InputFile { path: path.to_owned(), sha256, bytes: 0, reader, rows: 0, skipped: 0 }
+        let (sha256, reader, why) = (String::new(), "none".to_owned(), String::new());
+        InputFile { path: path.to_owned(), sha256, bytes: 0, reader, why, rows: 0, skipped: 0 }
     }
 }
 

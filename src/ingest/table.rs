@@ -77,7 +77,7 @@ impl Table {
 
 /// Accepts a header with a time column and something to measure.
 pub fn accepts(head: &Head) -> bool {
-    let has = |names: &[&str]| head.header.iter().any(|h| names.contains(&h.as_str()));
+    let has = |names: &[&str]| names.iter().any(|n| head.has_column(n));
     let statements = has(&["calls"]) && has(&["query", "queryid"]);
     head.header.len() > 1 && has(&TIME) && !statements
 }

@@ -16,6 +16,7 @@ use crate::model::{EntityId, EntityKind, Subject};
 use crate::signals::SignalTable;
 use crate::telemetry::{SeriesMeta, Telemetry};
 use identity::Resolver;
+pub use series::shown;
 use series::{Run, merged};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -366,7 +366,8 @@ fn one_of(series: &RawSeries, names: [&str; 2]) -> Option<String> {
     names.iter().find_map(|n| series.labels.get(*n)).cloned()
 }
 
-fn shown(series: &RawSeries) -> String {
+/// A series as a person would look it up: its name, labels and statistic.
+pub fn shown(series: &RawSeries) -> String {
     let labels: Vec<String> = series.labels.iter().map(|(k, v)| format!("{k}=\"{v}\"")).collect();
     let stat = series.statistic.as_ref().map(|s| format!(" {s}")).unwrap_or_default();
     match labels.is_empty() {

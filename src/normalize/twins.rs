@@ -82,9 +82,7 @@ mod tests {
     }
 
     fn raw(series: Vec<RawSeries>) -> Raw {
-        let path = "m.csv".to_owned();
-        let (sha256, reader) = (String::new(), String::new());
-        let file = InputFile { path, sha256, bytes: 0, reader, rows: 0, skipped: 0 };
+        let file = InputFile::named("m.csv");
         let mut raw = Raw::default();
         (raw.files, raw.series) = (vec![file], series);
         raw

@@ -1,6 +1,7 @@
 //! The ranking written up as a [`Diagnosis`]: evidence with ids and places, headline, chain,
 //! impact, timeline and verdict with its reasons.
 
+use super::conclude::missing_inputs;
 use super::{Candidate, Ranking, chain};
 use crate::catalog::Catalog;
 use crate::diagnosis::{
@@ -66,7 +67,7 @@ pub fn answer(
     }
     let (verdict, reasons) = writer.verdict(&hypotheses);
     let mut gaps = context.telemetry.gaps.clone();
-    gaps.extend(writer.missing_inputs());
+    gaps.extend(missing_inputs(context.telemetry));
     let first = hypotheses.first().filter(|_| verdict > Verdict::Inconclusive);
     let first_failure = first.and_then(|h| {
         let link = h.chain.iter().filter(|l| l.onset.is_some()).min_by_key(|l| l.onset)?;

@@ -11,6 +11,7 @@ use crate::diagnosis::{
 use crate::features::window::SYMPTOM_ROLES;
 use crate::matching::{Rejection, facts_symptom};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Subject};
+use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Posterior from which the verdict is confirmed, with decisive evidence.
@@ -22,6 +23,34 @@ const CONFIRMED_GENERIC: f64 = 0.90;
 const STANDS_OUT: f64 = 2.0;
 /// Posterior from which the verdict is likely.
 const LIKELY: f64 = 0.45;
+
+/// Kinds of input that nobody gave, and what cannot be seen without them.
+pub fn missing_inputs(t: &Telemetry) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let databases = t.graph.ids().any(|e| t.graph.entity(e).kind == EntityKind::Database);
+    if databases && t.sessions.is_empty() {
+        let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
+        gaps.push(Gap::new(GapKind::Missing, what));
+    }
+    if t.spans.height() == 0 {
+        gaps.push(Gap::new(
+            GapKind::Missing,
+            "no traces: own time and calls per request cannot be seen",
+        ));
+    }
+    if t.graph.edges().next().is_none() {
+        let what = "no dependency graph (traces, edge labels or topology.csv): cause and \
+                    victim cannot be told apart by it";
+        gaps.push(Gap::new(GapKind::Missing, what));
+    }
+    if t.events.is_empty() {
+        gaps.push(Gap::new(
+            GapKind::Missing,
+            "no change events (deploys, flags): changes cannot be tested",
+        ));
+    }
+    gaps
+}
 
 impl Writer<'_> {
     pub(super) fn impact(&self) -> Vec<Impact> {
@@ -165,34 +194,6 @@ impl Writer<'_> {
             .collect();
         out.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.signature.cmp(&b.1.signature)));
         out.into_iter().map(|r| r.1).collect()
-    }
-
-    pub(super) fn missing_inputs(&self) -> Vec<Gap> {
-        let t = self.context.telemetry;
-        let mut gaps = Vec::new();
-        let databases = t.graph.ids().any(|e| t.graph.entity(e).kind == EntityKind::Database);
-        if databases && t.sessions.is_empty() {
-            let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
-            gaps.push(Gap::new(GapKind::Missing, what));
-        }
-        if t.spans.height() == 0 {
-            gaps.push(Gap::new(
-                GapKind::Missing,
-                "no traces: own time and calls per request cannot be seen",
-            ));
-        }
-        if t.graph.edges().next().is_none() {
-            let what = "no dependency graph (traces, edge labels or topology.csv): cause and \
-                        victim cannot be told apart by it";
-            gaps.push(Gap::new(GapKind::Missing, what));
-        }
-        if t.events.is_empty() {
-            gaps.push(Gap::new(
-                GapKind::Missing,
-                "no change events (deploys, flags): changes cannot be tested",
-            ));
-        }
-        gaps
     }
 
     /// Says whether some symptom signal has a sample in the incident window.

@@ -12,6 +12,8 @@ mod chain;
 mod conclude;
 pub mod explain_away;
 
+pub use conclude::missing_inputs;
+
 use crate::catalog::{Catalog, Category, Prior, Relation, Signature};
 use crate::diagnosis::{EvidenceState, Role, Term};
 use crate::features::onset::Onset;

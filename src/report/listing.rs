@@ -1,11 +1,9 @@
-//! Listings: signatures, formats, inputs of a folder, results of catalogue tests.
+//! Listings: signatures, formats, results of catalogue tests.
 
 use super::page::{Flow, Page};
-use super::{Style, clean, number};
+use super::{Style, clean};
 use crate::catalog::SignatureFile;
-use crate::diagnosis::Diagnosis;
 use crate::selftest::TestResult;
-use std::collections::BTreeMap;
 
 /// Rows of a name and what it is, the names in one column.
 pub fn two_columns(rows: impl Iterator<Item = [String; 2]>, style: &Style) -> String {
@@ -91,50 +89,6 @@ fn paragraph(page: &mut Page, mark: &str, text: &str) {
     let text = page.clean(text);
     let rest = " ".repeat(mark.len());
     page.flow(Flow { first: mark, rest: &rest, text: &text, ..Flow::default() });
-}
-
-/// What was recognised in a folder, and what was not.
-pub fn inputs(d: &Diagnosis, style: &Style) -> String {
-    let mut page = Page::new(style, false);
-    let mut by: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for f in &d.inputs {
-        let skipped = if f.skipped > 0 {
-            format!(", {} left out", number::whole(f.skipped))
-        } else {
-            String::new()
-        };
-        let line = format!("{} ({} rows{skipped})", f.path, number::whole(f.rows));
-        by.entry(f.reader.as_str()).or_default().push(line);
-    }
-    page.line(&format!("{} entities, {} edges, {} series", d.entities, d.edges, d.series));
-    for (reader, files) in by {
-        let title = if reader == "none" { "NOT RECOGNISED" } else { reader };
-        section(&mut page, title, &files);
-    }
-    let window = format!("{}; {}", d.window.how, d.verdict.word());
-    section(&mut page, "WINDOWS", &[window]);
-    let gaps: Vec<String> = d
-        .gaps
-        .iter()
-        .map(|g| {
-            let kind = format!("{:?}", g.kind).to_lowercase();
-            let place = match (&g.file, g.line) {
-                (Some(f), Some(l)) => format!(" {f}:{l}"),
-                (Some(f), None) => format!(" {f}"),
-                _ => String::new(),
-            };
-            let times = if g.count > 1 { format!(" (x{})", g.count) } else { String::new() };
-            format!("{kind}{place}: {}{times}", g.what)
-        })
-        .collect();
-    section(&mut page, "GAPS", &gaps);
-    let skipped: Vec<String> = d
-        .skipped
-        .iter()
-        .map(|s| format!("{}: needs {}", s.signature, s.missing.join(", ")))
-        .collect();
-    section(&mut page, "SIGNATURES THAT CANNOT RUN", &skipped);
-    page.finish()
 }
 
 /// One line per failed test, and the count.

@@ -1,10 +1,11 @@
-//! Reports: a finished [`Diagnosis`] in, text or JSON out. Nothing is computed, ranked or printed.
+//! Reports: a finished diagnosis or inspection in, text or JSON out. Nothing is computed, ranked or printed.
 
 mod chain;
 mod clean;
 mod closing;
 mod evidence;
 mod explain;
+mod inspection;
 mod listing;
 mod number;
 mod page;
@@ -21,10 +22,11 @@ mod sample_parts;
 mod tests;
 
 pub use explain::hypothesis;
-pub use listing::{catalog_tests, inputs, signature, two_columns};
+pub use inspection::inspection;
+pub use listing::{catalog_tests, signature, two_columns};
 pub use text::text;
 
-use crate::diagnosis::Diagnosis;
+use serde::Serialize;
 
 /// How a text report looks; decided by the command line and the terminal, never by this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +65,11 @@ impl Default for Style {
     }
 }
 
-/// Writes the whole diagnosis as indented JSON with a final newline.
+/// Writes a whole answer as indented JSON with a final newline.
 ///
 /// Characters that would steer a terminal are written as `\u` escapes: the same to JSON.
-pub fn json(d: &Diagnosis) -> String {
-    let pretty = serde_json::to_string_pretty(d)
+pub fn json(answer: &impl Serialize) -> String {
+    let pretty = serde_json::to_string_pretty(answer)
         .unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }).to_string());
     let mut out = String::with_capacity(pretty.len() + 1);
     for c in pretty.chars() {

@@ -94,6 +94,11 @@ pub(super) fn length(from: Micros, to: Micros) -> f64 {
     (to as f64 - from as f64) / SECOND as f64
 }
 
+/// The distance of two points of a series: `20 ms`, `5s`, `1m00s`.
+pub(super) fn pause(s: f64) -> String {
+    if s < 0.95 { seconds(s) } else { time::duration(tenths(s)) }
+}
+
 /// Cuts what `time::duration` would otherwise show as `3.0s`.
 fn tenths(s: f64) -> f64 {
     (s * 10.0).round() / 10.0
@@ -207,6 +212,7 @@ mod tests {
         assert_eq!(delay(0, 3 * SECOND), "+3s");
         assert_eq!(delay(65 * SECOND, 0), "-1m05s");
         assert_eq!(delay(0, 2_500_000), "+2.5s");
+        assert_eq!([0.02, 4.9996, 60.0].map(pause), ["20 ms", "5s", "1m00s"]);
         assert_eq!(uncertainty(Some(0.1)), None);
         assert_eq!(uncertainty(Some(30.0)), Some("30s".to_owned()));
         assert_eq!(uncertainty(Some(f64::NAN)), None);

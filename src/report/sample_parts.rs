@@ -106,12 +106,10 @@ pub(super) fn chain() -> Vec<ChainLink> {
 
 pub(super) fn inputs() -> Vec<InputFile> {
     let file = |reader: &str, i: u64, rows| InputFile {
-        path: format!("{reader}-{i}"),
-        sha256: String::new(),
         bytes: 1,
         reader: reader.to_owned(),
         rows,
-        skipped: 0,
+        ..InputFile::named(&format!("{reader}-{i}"))
     };
     let mut all: Vec<InputFile> = (0..34).map(|i| file("prometheus", i, 1919)).collect();
     all.extend((0..4).map(|i| file("otlp", i, 231)));

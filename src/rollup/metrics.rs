@@ -340,14 +340,7 @@ mod tests {
 
     /// The rolled up values as `subject signal`.
     fn rolled(all: Vec<RawSeries>) -> BTreeMap<String, Vec<f64>> {
-        let file = InputFile {
-            path: "m.csv".into(),
-            sha256: String::new(),
-            bytes: 0,
-            reader: String::new(),
-            rows: 0,
-            skipped: 0,
-        };
+        let file = InputFile::named("m.csv");
         let mut raw = Raw::default();
         (raw.files, raw.series) = (vec![file], all);
         let t = crate::normalize::normalize(raw).expect("understood");

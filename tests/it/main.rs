@@ -12,6 +12,7 @@ mod formats_prom;
 mod formats_signals;
 mod formats_traces;
 mod hostile;
+mod inspect;
 mod invariants;
 mod pool_exhaustion;
 mod readers;
