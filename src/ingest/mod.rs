@@ -35,12 +35,14 @@ mod scan;
 mod selector;
 mod spans;
 pub mod sql;
+mod steps;
 mod stream;
 mod table;
 mod taken;
 mod traces;
 mod units;
 mod victoriametrics;
+mod zones;
 
 pub use companions::EVENT_KINDS;
 use file::Source;
@@ -101,8 +103,10 @@ pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
         return Err(Error::usage(place, format!("{what} (first: {file}: {why})"))
             .hint("`rootline inspect --formats` lists the formats that are read"));
     }
-    postgres::join_locks(&mut raw);
     raw.finish();
+    let offsets = zones::align(&mut raw);
+    steps::look(&mut raw, &offsets);
+    postgres::join_locks(&mut raw);
     heap::say_growth(&mut raw);
     Ok(raw)
 }
