@@ -66,6 +66,7 @@ pub fn answer(
     }
     let (verdict, reasons) = writer.verdict(&hypotheses);
     let mut gaps = context.telemetry.gaps.clone();
+    gaps.extend(context.rollups.gaps.iter().cloned());
     gaps.extend(writer.missing_inputs());
     let first = hypotheses.first().filter(|_| verdict > Verdict::Inconclusive);
     let first_failure = first.and_then(|h| {
