@@ -5,7 +5,9 @@
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::ingest::raw::{FileId, IncidentFile, InputFile, RawEvent, RawLock, RawSession};
+use crate::ingest::raw::{
+    FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawSession,
+};
 use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{Part, SignalId, SignalTable, Stat};
 use polars::prelude::*;
@@ -75,6 +77,8 @@ pub struct SeriesMeta {
 /// Everything known about an incident, with names understood.
 pub struct Telemetry {
     pub files: Vec<InputFile>,
+    /// When and how often each file was recorded, by file.
+    pub times: Vec<FileTimes>,
     pub series: Vec<SeriesMeta>,
     pub samples: DataFrame,
     pub spans: DataFrame,

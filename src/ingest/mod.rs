@@ -36,6 +36,7 @@ mod scan;
 mod selector;
 mod spans;
 pub mod sql;
+mod steps;
 mod stream;
 mod table;
 mod taken;
@@ -43,6 +44,7 @@ mod traces;
 mod units;
 mod victoriametrics;
 mod why;
+mod zones;
 
 pub use companions::EVENT_KINDS;
 use file::Source;
@@ -117,8 +119,10 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     for part in parts.into_iter().flatten() {
         raw.absorb(part);
     }
-    postgres::join_locks(&mut raw);
     raw.finish();
+    let offsets = zones::align(&mut raw);
+    steps::look(&mut raw, &offsets);
+    postgres::join_locks(&mut raw);
     heap::say_growth(&mut raw);
     Ok(raw)
 }

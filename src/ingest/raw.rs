@@ -1,6 +1,7 @@
 //! What readers produce: series, spans, sessions, locks, events and companions, still with the
 //! exporter's own names. Nothing here knows which format a value came from.
 
+pub use super::steps::{FileTimes, ZoneSource};
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -190,6 +191,7 @@ pub struct RawSession {
 /// One row of pg_locks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawLock {
+    pub file: FileId,
     pub server: String,
     pub at: Option<Micros>,
     pub pid: i64,
@@ -263,6 +265,8 @@ pub struct Raw {
     pub gaps: Vec<Gap>,
     /// Results of CloudWatch that wait for the queries of their folder; empty after `finish`.
     pub(super) cloudwatch: super::aws::CloudWatch,
+    /// When each file was recorded; empty until all are read.
+    pub times: Vec<FileTimes>,
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.

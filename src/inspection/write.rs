@@ -27,7 +27,9 @@ pub fn inspection(
     tallies: &[Tally],
 ) -> Result<Inspection> {
     let t = context.telemetry;
-    let (mut by_file, general) = gaps(&t.gaps);
+    let rolled = context.rollups.gaps.iter().chain(&context.rollups.sampling);
+    let known: Vec<Gap> = t.gaps.iter().chain(rolled).cloned().collect();
+    let (mut by_file, general) = gaps(&known);
     let index = Index::new(context);
     let mut files: Vec<FileReport> = Vec::with_capacity(t.files.len());
     for (id, (input, tally)) in t.files.iter().zip(tallies).enumerate() {

@@ -1,6 +1,7 @@
 //! Raw tables to [`Telemetry`]: names to signals, units to base units, labels and addresses to
 //! entities. What cannot be understood is listed as a gap, never dropped in silence.
 
+mod clocks;
 pub mod identity;
 mod promql;
 mod series;
@@ -8,6 +9,7 @@ mod spans;
 mod twins;
 mod units;
 mod unmapped;
+mod windows;
 
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
@@ -55,19 +57,12 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);
     label_edges(&metas, &mut resolver);
-    for e in std::mem::take(&mut raw.edges) {
-        let from = resolver.peer(&e.caller, identity::kind_by_name(&e.caller, EntityKind::Service));
-        let to = resolver.peer(&e.callee, identity::kind_by_name(&e.callee, EntityKind::Service));
-        let kind = match e.kind.as_str() {
-            "messages" | "queue" | "async" => EdgeKind::Messages,
-            "runs-on" => EdgeKind::RunsOn,
-            "replica-of" => EdgeKind::ReplicaOf,
-            _ => EdgeKind::Calls,
-        };
-        resolver.graph.connect(from, to, kind, EdgeSource::Topology);
-    }
+    topology_edges(std::mem::take(&mut raw.edges), &mut resolver);
     let trace_file = raw.spans.iter().map(|s| s.file).min();
-    let span_frame = spans::frame(&raw, &mut resolver)?;
+    let parent = spans::parents(&raw.spans);
+    gaps.extend(clocks::gaps(&raw, &parent));
+    gaps.extend(windows::gaps(&metas, &raw.times, &raw.files));
+    let span_frame = spans::frame(&raw, parent, &mut resolver)?;
     let sessions = std::mem::take(&mut raw.sessions);
     let sessions: Vec<_> = sessions
         .into_iter()
@@ -87,6 +82,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let symbols = (0..).map(|i| raw.symbols.get(i)).take_while(Option::is_some).flatten().collect();
     Ok(Telemetry {
         files: raw.files,
+        times: raw.times,
         samples: Telemetry::samples_frame(points)?,
         series: metas,
         spans: span_frame,
@@ -100,6 +96,21 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         signals: table,
         gaps,
     })
+}
+
+/// Edges that the user's topology names.
+fn topology_edges(edges: Vec<crate::ingest::raw::RawEdge>, resolver: &mut Resolver) {
+    for e in edges {
+        let from = resolver.peer(&e.caller, identity::kind_by_name(&e.caller, EntityKind::Service));
+        let to = resolver.peer(&e.callee, identity::kind_by_name(&e.callee, EntityKind::Service));
+        let kind = match e.kind.as_str() {
+            "messages" | "queue" | "async" => EdgeKind::Messages,
+            "runs-on" => EdgeKind::RunsOn,
+            "replica-of" => EdgeKind::ReplicaOf,
+            _ => EdgeKind::Calls,
+        };
+        resolver.graph.connect(from, to, kind, EdgeSource::Topology);
+    }
 }
 
 fn event_services(names: &str, resolver: &mut Resolver) -> Vec<EntityId> {

@@ -28,8 +28,8 @@ fn peer_kind(raw: &Raw, span: &RawSpan) -> EntityKind {
     }
 }
 
-/// Builds the spans frame and the call edges that client spans name.
-pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
+/// Builds the spans frame and the call edges that client spans name; `parent` is of [`parents`].
+pub fn frame(raw: &Raw, parent: Vec<u32>, resolver: &mut Resolver) -> Result<DataFrame> {
     let n = raw.spans.len();
     let mut ids: HashMap<(Sym, Sym), (u32, u32)> = HashMap::new();
     let mut peers: HashMap<(Sym, EntityKind), u32> = HashMap::new();
@@ -62,7 +62,6 @@ pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
         peer.push(p);
         etype.push(span.error_type.0);
     }
-    let parent = parents(&raw.spans);
     parent_edges(raw, &parent, &service, resolver);
     let kind = |s: &RawSpan| match s.kind {
         SpanKind::Internal => 0u32,
@@ -90,7 +89,7 @@ pub fn frame(raw: &Raw, resolver: &mut Resolver) -> Result<DataFrame> {
 
 /// The row of each span's parent, [`NONE`] where it was not recorded; of spans with one id in one
 /// trace the first counts.
-fn parents(spans: &[RawSpan]) -> Vec<u32> {
+pub fn parents(spans: &[RawSpan]) -> Vec<u32> {
     let trace = |s: &RawSpan| (s.trace >> 64) as u64 ^ s.trace as u64;
     let mut rows: hashbrown::HashMap<(u64, u64), u32> = hashbrown::HashMap::new();
     rows.reserve(spans.len());

@@ -67,6 +67,8 @@ pub fn answer(
     }
     let (verdict, reasons) = writer.verdict(&hypotheses);
     let mut gaps = context.telemetry.gaps.clone();
+    gaps.extend(context.rollups.gaps.iter().cloned());
+    gaps.extend(context.rollups.sampling.clone());
     gaps.extend(missing_inputs(context.telemetry));
     let first = hypotheses.first().filter(|_| verdict > Verdict::Inconclusive);
     let first_failure = first.and_then(|h| {

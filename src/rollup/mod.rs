@@ -1,6 +1,7 @@
 //! What grows with the data, made small: samples to one series per subject and signal, spans to
 //! counts, errors and times per service, operation, edge and time bucket.
 
+mod compare;
 pub mod counter;
 mod derived;
 mod metrics;
@@ -11,7 +12,7 @@ mod trace_series;
 mod traces;
 
 use crate::error::Result;
-use crate::model::{EntityId, Micros, Subject};
+use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{SignalId, Stat};
 use crate::telemetry::Telemetry;
 use serde::Serialize;
@@ -64,6 +65,10 @@ pub struct Rollups {
     pub versions: Vec<VersionSpan>,
     /// Length of a trace bucket, microseconds.
     pub bucket: Micros,
+    /// What a comparison of metrics and traces says about the two.
+    pub gaps: Vec<Gap>,
+    /// What part of the requests the traces hold, where it is not all.
+    pub sampling: Option<Gap>,
 }
 
 /// A version that an instance ran.
@@ -91,7 +96,10 @@ pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
     let mut versions = metrics::versions(telemetry, &points);
     versions.extend(traces.versions);
     versions.sort();
+    let (gaps, sampling) = compare::gaps(telemetry, &series);
     Ok(Rollups {
+        gaps,
+        sampling,
         series,
         operations: traces.operations,
         calls: traces.calls,

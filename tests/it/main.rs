@@ -10,6 +10,7 @@ mod formats_pg;
 mod formats_platform;
 mod formats_prom;
 mod formats_signals;
+mod formats_time;
 mod formats_traces;
 mod hostile;
 mod inspect;

@@ -84,6 +84,7 @@ pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
             let mode = row.text(&["mode"]);
             tags.entry(tag).or_default().push(Held { row: locks.len(), pid, mode, granted, since });
             locks.push(RawLock {
+                file: input.file,
                 server: server_of(input.path),
                 at,
                 pid,
