@@ -42,6 +42,7 @@ mod traces;
 mod units;
 mod victoriametrics;
 
+pub use columnar::in_guarded_decoder;
 pub use companions::EVENT_KINDS;
 use file::Source;
 pub use head::{Head, Input, Reader};
