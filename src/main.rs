@@ -6,9 +6,16 @@ use rootline::cli::{self, Cli, Outcome, Terminal};
 use rootline::error::ExitCode;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::process;
+use std::{panic, process};
 
 fn main() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        // What a decoder trips over becomes a gap of the report: it is no defect of the program.
+        if !rootline::ingest::in_guarded_decoder() {
+            usual(info);
+        }
+    }));
     let args = match Cli::try_parse() {
         Ok(args) => args,
         Err(e) => {

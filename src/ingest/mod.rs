@@ -46,6 +46,7 @@ mod victoriametrics;
 mod why;
 mod zones;
 
+pub use columnar::in_guarded_decoder;
 pub use companions::EVENT_KINDS;
 use file::Source;
 pub use head::{Head, Input, Reader};

@@ -1,6 +1,7 @@
 //! One binary of integration tests, one module per area.
 
 mod cli;
+mod damaged;
 mod determinism;
 mod fixtures;
 mod formats_aws;

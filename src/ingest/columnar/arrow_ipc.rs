@@ -2,7 +2,7 @@
 
 use super::super::raw::Raw;
 use super::super::{Head, Input};
-use super::{guarded, read_batches};
+use super::{claims, guarded, read_batches};
 use crate::model::GapKind;
 use ::arrow::error::ArrowError;
 use ::arrow::ipc::reader::{FileReader, StreamReader};
@@ -15,7 +15,12 @@ pub fn accepts(head: &Head) -> bool {
 
 /// Reads every record batch.
 pub fn read(input: &Input, raw: &mut Raw) {
-    guarded(input, raw, |raw| batches(input, raw).map_err(|e| told(&e)));
+    guarded(input, raw, |raw| {
+        if let Some(what) = claims::defect(input) {
+            return Err((GapKind::Unreadable, format!("Arrow IPC: {what}")));
+        }
+        batches(input, raw).map_err(|e| told(&e))
+    });
 }
 
 fn batches(input: &Input, raw: &mut Raw) -> Result<(), ArrowError> {

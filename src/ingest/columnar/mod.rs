@@ -2,6 +2,7 @@
 //! of text with the same columns would give; columns of numbers and times never become text.
 
 pub mod arrow_ipc;
+mod claims;
 pub mod parquet;
 mod series;
 mod spans;
@@ -15,7 +16,18 @@ use crate::model::GapKind;
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::{DataType, Schema};
 use ::arrow::error::ArrowError;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says whether this thread is inside a decoder whose panics are caught and become gaps: a panic
+/// hook has nothing to print then.
+pub fn in_guarded_decoder() -> bool {
+    GUARDED.get()
+}
 
 /// Reads a whole file; what the library cannot read, or trips over, is a gap.
 fn guarded(
@@ -24,7 +36,10 @@ fn guarded(
     read: impl FnOnce(&mut Raw) -> Result<(), (GapKind, String)>,
 ) {
     // The decoders index by what a file says; a file that lies must not end the run.
-    match catch_unwind(AssertUnwindSafe(|| read(raw))) {
+    GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(|| read(raw)));
+    GUARDED.set(false);
+    match result {
         Ok(Ok(())) => {}
         Ok(Err((kind, what))) => raw.gap(kind, input.file, None, what),
         Err(_) => {

@@ -70,6 +70,12 @@ pub fn read(first: &str, lines: &mut Lines) -> Table {
             continue;
         }
         let Some((name, value)) = field(line, bare) else { continue };
+        // A full record whose first column comes again: the line between them is damaged.
+        let full = !record.is_empty() && record.len() == table.header.len();
+        if full && table.header.first().is_some_and(|first| first == name) {
+            keep(&mut table, std::mem::take(&mut record), start);
+            start = number;
+        }
         match record.last_mut() {
             Some((_, before)) if name.is_empty() => {
                 let end = before.trim_end_matches(['+', '↵', '.', '…']).trim_end().len();
@@ -135,5 +141,12 @@ mod tests {
         for text in [one, two, none, &unicode] {
             assert_eq!(table(text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_damaged_mark_between_records_costs_no_record() {
+        let record = |n: u8, mark: &str| format!("-[ {mark} {n} ]---\npid   | {n}\nquery | q\n");
+        let text = [record(1, "RECORD"), record(2, "RECORD"), record(3, "RE\"CORD")].concat();
+        assert_eq!(table(&text), [["pid", "query"], ["1", "q"], ["2", "q"], ["3", "q"]]);
     }
 }
