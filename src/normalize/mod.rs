@@ -5,6 +5,8 @@ pub mod identity;
 mod promql;
 mod series;
 mod spans;
+#[cfg(test)]
+mod tests;
 mod twins;
 mod units;
 mod unmapped;
