@@ -65,8 +65,10 @@ pub struct Signal {
     pub combine: Combine,
     #[serde(default)]
     aliases: Vec<Alias>,
-    /// Label that splits the signal by state, and the states that count.
-    pub state_label: Option<String>,
+    /// Labels that split the signal by state, the first that a series has, and the states that
+    /// count.
+    #[serde(default)]
+    pub state_labels: Vec<String>,
     #[serde(default)]
     pub state_kept: Vec<String>,
     #[serde(default)]
@@ -242,6 +244,8 @@ impl SignalTable {
         for (set, names) in file.same.iter().enumerate() {
             for (rank, name) in names.iter().enumerate() {
                 same.entry(stem(name)).or_insert((set, rank));
+                // A sum that an exporter adds up has a name of its own.
+                same.insert(words(name).concat(), (set, rank));
             }
         }
         let mut guesses = Vec::new();
@@ -291,7 +295,8 @@ impl SignalTable {
     /// no other name stands for the same.
     pub fn twin(&self, name: &str) -> Option<(String, usize)> {
         let stem = stem(name);
-        if let Some((set, rank)) = self.same.get(&stem) {
+        let whole = self.same.get(&words(name).concat());
+        if let Some((set, rank)) = whole.or_else(|| self.same.get(&stem)) {
             return Some((set.to_string(), *rank));
         }
         // The same name in seconds and in milliseconds.

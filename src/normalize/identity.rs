@@ -57,13 +57,24 @@ pub fn is_address(name: &str) -> bool {
 /// identifier of a load balancer (`app/name/id`) holds.
 fn short_name(host: &str) -> Option<&str> {
     let mut parts = host.split('/');
-    if let (Some("app" | "net"), Some(name), Some(_)) = (parts.next(), parts.next(), parts.next()) {
+    if let (Some("app" | "net" | "targetgroup"), Some(name), Some(_)) =
+        (parts.next(), parts.next(), parts.next())
+    {
         return Some(name);
     }
     let first = host.split('.').next()?;
     let stores = [".rds.amazonaws.com", ".cache.amazonaws.com"];
     let cluster = host.ends_with(".svc") || host.contains(".svc.");
     (cluster || stores.iter().any(|s| host.ends_with(s))).then_some(first)
+}
+
+/// The host of a probed address; any other name as it is.
+fn host_of(name: &str) -> &str {
+    let Some((_, rest)) = name.split_once("://") else { return name };
+    let host = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = host.rsplit_once('@').map_or(host, |(_, h)| h);
+    let known = host.split_once(':').map_or(host, |(h, _)| h);
+    if is_address(host) { host } else { short_name(known).unwrap_or(known) }
 }
 
 /// What a series is about.
@@ -168,8 +179,11 @@ impl<'a> Resolver<'a> {
         let host = self.label(series, "host").map(str::to_owned);
         match (service, instance, host) {
             (Some(service), instance, _) => {
-                let kind = kind_by_name(&service, EntityKind::Service);
-                let id = self.graph.top(kind, &service);
+                let stored = self.stored(series);
+                let known = self.graph.find(&service).is_some();
+                let short = short_name(&service).filter(|_| !known).unwrap_or(&service);
+                let kind = stored.unwrap_or_else(|| kind_by_name(short, EntityKind::Service));
+                let id = self.graph.top(kind, short);
                 let instance = instance.filter(|i| *i != service);
                 let part = instance.map(|i| self.graph.part(EntityKind::Instance, &i, id));
                 Some((id, part))
@@ -194,11 +208,13 @@ impl<'a> Resolver<'a> {
             own.or_else(|| series.labels.get(l)).map(String::as_str)
         };
         let real = |v: &&str| !["", "POD", "unknown"].contains(v);
-        let part = exporter.instance_labels.iter().find_map(|l| get(l).filter(real));
+        let parts = exporter.instance_labels.iter();
+        let part = parts.clone().find_map(|l| get(l).filter(real));
+        let podded = parts.clone().any(|l| l.starts_with("pod"));
         let label = exporter.name_labels.iter().find(|l| get(l).is_some_and(|v| real(&v)))?;
-        let named = workload(get(label)?, label);
+        let named = host_of(workload(get(label)?, label));
         // A container called `server` or `istio-proxy` says less than the workload of its pod.
-        let pod = part.map(|p| workload(p, "pod"));
+        let pod = part.filter(|_| podded).map(|p| workload(p, "pod"));
         let name = pod.filter(|p| !p.contains(named) && !named.contains(p)).unwrap_or(named);
         let id = self.graph.top(kind_by_name(name, exporter.kind), name);
         let part = part.filter(|p| *p != name);
@@ -214,6 +230,17 @@ impl<'a> Resolver<'a> {
         (caller != callee).then_some(Subject::Edge(caller, callee))
     }
 
+    /// The kind of store that a managed service's dimension stands for.
+    fn stored(&self, series: &RawSeries) -> Option<EntityKind> {
+        let named = self.label(series, "service")?;
+        let kinds = [
+            ("database", EntityKind::Database),
+            ("cache", EntityKind::Cache),
+            ("queue", EntityKind::Queue),
+        ];
+        kinds.into_iter().find(|(part, _)| self.label(series, part) == Some(named)).map(|k| k.1)
+    }
+
     /// The only service label is Prometheus' `job`, which names the scrape, not always the service.
     fn only_job(&self, series: &RawSeries) -> bool {
         let names = self.table.label_names("service");
@@ -225,6 +252,8 @@ impl<'a> Resolver<'a> {
         if let Some(id) = self.graph.find(name) {
             return self.graph.top(kind, &self.graph.entity(id).name.clone());
         }
+        // Envoy's clusters: `outbound|8080||cart.shop.svc.cluster.local`.
+        let name = name.rsplit('|').next().unwrap_or(name);
         let host = name.split_once(':').map_or(name, |(h, _)| h);
         let short = host.split('.').next().unwrap_or(host);
         let cluster = host.ends_with(".local") || short_name(host).is_some();

@@ -3,9 +3,12 @@
 
 mod clocks;
 pub mod identity;
+mod merged;
 mod promql;
 mod series;
 mod spans;
+#[cfg(test)]
+mod tests;
 mod twins;
 mod units;
 mod unmapped;
@@ -18,8 +21,9 @@ use crate::model::{EntityId, EntityKind, Subject};
 use crate::signals::SignalTable;
 use crate::telemetry::{SeriesMeta, Telemetry};
 use identity::Resolver;
+use merged::merged;
+use series::Run;
 pub use series::shown;
-use series::{Run, merged};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Understands everything that was read.

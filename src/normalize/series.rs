@@ -120,6 +120,10 @@ impl Run<'_> {
             return Some(Understood { row: Some(row), meaning, query, entity: None });
         }
         let mut meaning = self.table.meaning(&name)?;
+        if let Some(signal) = self.table.named("housekeeping").filter(|_| tells_creation(series)) {
+            (meaning.signal, meaning.guessed) = (signal, false);
+            return Some(Understood { row: None, meaning, query, entity: None });
+        }
         let mut entity = None;
         let unlabelled = self.resolver.label(series, "service").is_none();
         let alone = unlabelled && query.metric.is_empty() && !series.name.is_empty();
@@ -181,8 +185,8 @@ impl Run<'_> {
         if u.meaning.guessed && signal.name == "other" {
             *self.unknown.entry(series.name.clone()).or_default() += 1;
         }
-        let state = signal.state_label.as_ref().and_then(|l| series.labels.get(l));
-        let state = state.cloned().unwrap_or_default();
+        let state = signal.state_labels.iter().find_map(|l| by_name(&series, l));
+        let state = state.unwrap_or_default().to_owned();
         if (!signal.state_kept.is_empty()
             && !state.is_empty()
             && !signal.state_kept.contains(&state))
@@ -206,11 +210,11 @@ impl Run<'_> {
             member: about.member,
             class: self.class(&series, signal.view),
             state,
-            container: one_of(&series, ["container", "container_name"]),
-            pod: one_of(&series, ["pod", "pod_name"]),
+            container: one_of(&series, &["container", "container_name", "k8s.container.name"]),
+            pod: one_of(&series, &["pod", "pod_name", "k8s.pod.name"]),
             container_alone: series.labels.contains_key("name"),
             version: self.resolver.label(&series, "version").map(str::to_owned),
-            dims: self.dims(&series, &signal.state_label),
+            dims: self.dims(&series, &signal.state_labels),
             le: le * le_factor,
             window_s: u.query.window_s,
             derived: u.query.derived(),
@@ -288,7 +292,7 @@ impl Run<'_> {
             return None;
         }
         let path = &raw.files[series.file as usize].path;
-        let stem = stem(path);
+        let stem = panel_of(stem(path));
         let generic = |s: &str| GENERIC_STEMS.contains(&s.to_lowercase().as_str());
         let folder = path.rsplit('/').nth(1).filter(|f| !generic(f));
         let name = match (generic(stem), folder) {
@@ -338,6 +342,7 @@ impl Run<'_> {
                 || grpc
                 || FAILED.contains(&v.as_str())
                 || (v.len() == 3 && v.to_lowercase().starts_with("5x"))
+                || (n.ends_with("class") && v.as_str() == "5")
         };
         match () {
             () if present.iter().any(failed) => Class::Failed,
@@ -347,7 +352,7 @@ impl Run<'_> {
     }
 
     /// Labels that are neither identity nor status: pool, route, database and the like.
-    fn dims(&self, series: &RawSeries, state_label: &Option<String>) -> String {
+    fn dims(&self, series: &RawSeries, state_labels: &[String]) -> String {
         let parts =
             ["service", "instance", "host", "callee", "caller", "member", "status", "version"];
         let taken: BTreeSet<&str> =
@@ -356,14 +361,32 @@ impl Run<'_> {
         let rest = series.labels.iter().filter(|(k, _)| {
             !taken.contains(k.as_str())
                 && !extra.contains(&k.as_str())
-                && Some(*k) != state_label.as_ref()
+                && !state_labels.iter().any(|l| folded(l) == folded(k))
         });
         rest.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
     }
 }
 
-fn one_of(series: &RawSeries, names: [&str; 2]) -> Option<String> {
-    names.iter().find_map(|n| series.labels.get(*n)).cloned()
+fn one_of(series: &RawSeries, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|n| by_name(series, n)).map(str::to_owned)
+}
+
+/// A label's value, its name written with dots or with underscores.
+fn by_name<'s>(series: &'s RawSeries, name: &str) -> Option<&'s str> {
+    let exact = series.labels.get(name);
+    let same = |(k, _): &(&String, &String)| folded(k) == folded(name);
+    exact.or_else(|| series.labels.iter().find(same).map(|(_, v)| v)).map(String::as_str)
+}
+
+fn folded(name: &str) -> String {
+    name.replace('.', "_").to_lowercase()
+}
+
+/// Says whether a series tells since when another exists, as Prometheus' `…_created` does: all of
+/// its values are times of this century.
+fn tells_creation(series: &RawSeries) -> bool {
+    let time = |s: &(Micros, f64)| (1e9..5e9).contains(&s.1);
+    series.name.ends_with("_created") && series.samples.iter().all(time)
 }
 
 /// A series as a person would look it up: its name, labels and statistic.
@@ -381,35 +404,23 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
+/// The panel whose name a Grafana export's file begins with: `Duration p99-data-2026-11-20 …`,
+/// `Duration p99-data-as-joinbyfield-2026-…`.
+fn panel_of(stem: &str) -> &str {
+    let exported = |rest: &str| rest.starts_with("as-") || dated(rest);
+    let cut = stem.match_indices("-data-").find(|(i, w)| exported(&stem[i + w.len()..]));
+    cut.map_or(stem, |(i, _)| &stem[..i])
+}
+
+/// Says whether a text begins with a year.
+fn dated(text: &str) -> bool {
+    text.len() >= 4 && text.bytes().take(4).all(|b| b.is_ascii_digit())
+}
+
 fn same_file(listed: &str, path: &str) -> bool {
     let path = path.trim_end_matches(".gz").trim_end_matches(".zst");
     listed == path
         || listed.ends_with(&format!("/{path}"))
         || path.ends_with(&format!("/{listed}"))
         || path.rsplit('/').next() == listed.rsplit('/').next()
-}
-
-/// One series for one name and label set, also where a panel and a raw export both hold it, or
-/// where a long range was exported in several files.
-pub(super) fn merged(all: Vec<RawSeries>) -> Vec<RawSeries> {
-    let mut at: BTreeMap<String, usize> = BTreeMap::new();
-    let mut out: Vec<RawSeries> = Vec::new();
-    for series in all {
-        let key = match series.name.is_empty() || series.labels.is_empty() {
-            true => format!("{}:{} {:?}", series.file, shown(&series), series.unit),
-            false => format!("{} {:?}", shown(&series), series.unit),
-        };
-        match at.get(&key) {
-            Some(i) => {
-                out[*i].samples.extend(series.samples);
-                out[*i].samples.sort_by_key(|s| s.0);
-                out[*i].samples.dedup_by_key(|s| s.0);
-            }
-            None => {
-                at.insert(key, out.len());
-                out.push(series);
-            }
-        }
-    }
-    out
 }

@@ -3,7 +3,7 @@
 use crate::model::Unit;
 
 /// Units whose word decides by itself.
-const FACTORS: [(&str, Unit, f64); 40] = [
+const FACTORS: [(&str, Unit, f64); 41] = [
     ("s", Unit::Seconds, 1.0),
     ("seconds", Unit::Seconds, 1.0),
     ("ms", Unit::Seconds, 1e-3),
@@ -42,6 +42,7 @@ const FACTORS: [(&str, Unit, f64); 40] = [
     ("bytes/second", Unit::BytesPerSecond, 1.0),
     ("count/second", Unit::PerSecond, 1.0),
     ("mcores", Unit::Cores, 1e-3),
+    ("nanocores", Unit::Cores, 1e-9),
     ("millicores", Unit::Cores, 1e-3),
     ("cores", Unit::Cores, 1.0),
 ];
@@ -58,6 +59,8 @@ pub fn factor(written: &str) -> Option<(Unit, f64)> {
 /// cent, unless `counted` says that the name may also mean a number of things.
 pub fn scale(base: Unit, written: Option<&str>, largest: f64, counted: bool) -> f64 {
     match written.and_then(factor) {
+        // An absolute time counts seconds since 1970, whatever word stands in its name.
+        _ if base == Unit::Instant => 1.0,
         Some((unit, f)) if unit == base || f != 1.0 => f,
         _ if base == Unit::Ratio && !counted && (1.5..=110.0).contains(&largest) => 0.01,
         _ => 1.0,
@@ -75,5 +78,6 @@ mod tests {
         assert_eq!(scale(Unit::Ratio, None, 0.97, false), 1.0);
         assert_eq!(scale(Unit::Ratio, None, 97.0, true), 1.0);
         assert_eq!(scale(Unit::Ratio, Some("ratio"), 97.0, true), 1.0);
+        assert_eq!(scale(Unit::Instant, Some("s"), 1.7e9, false), 1.0);
     }
 }

@@ -9,6 +9,7 @@ use crate::diagnosis::{
     Verdict,
 };
 use crate::features::window::SYMPTOM_ROLES;
+use crate::graph::EdgeKind;
 use crate::matching::{Rejection, facts_symptom};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Subject};
 use crate::telemetry::Telemetry;
@@ -38,7 +39,8 @@ pub fn missing_inputs(t: &Telemetry) -> Vec<Gap> {
             "no traces: own time and calls per request cannot be seen",
         ));
     }
-    if t.graph.edges().next().is_none() {
+    let tells = |kind| matches!(kind, EdgeKind::Calls | EdgeKind::Messages);
+    if !t.graph.edges().any(|(_, _, kind)| tells(kind)) {
         let what = "no dependency graph (traces, edge labels or topology.csv): cause and \
                     victim cannot be told apart by it";
         gaps.push(Gap::new(GapKind::Missing, what));

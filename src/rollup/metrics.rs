@@ -83,7 +83,7 @@ fn keys(telemetry: &Telemetry, meta: &SeriesMeta) -> Vec<Key> {
     let signal = telemetry.signals.get(meta.signal);
     let pooled = signal.role.starts_with("pool") || meta.guessed;
     let mut dims = if pooled { meta.dims.clone() } else { String::new() };
-    let stateful = signal.state_label.is_some() && signal.state_kept.is_empty();
+    let stateful = !signal.state_labels.is_empty() && signal.state_kept.is_empty();
     if stateful && signal.state_dropped.is_empty() && !meta.state.is_empty() {
         dims = meta.state.clone();
     }

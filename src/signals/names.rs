@@ -43,7 +43,7 @@ impl Alias {
 
 const PARTS: [(&str, Part); 4] =
     [("bucket", Part::Bucket), ("sum", Part::Sum), ("count", Part::Count), ("total", Part::Total)];
-const UNITS: [(&str, &str); 16] = [
+const UNITS: [(&str, &str); 17] = [
     ("seconds", "s"),
     ("milliseconds", "ms"),
     ("microseconds", "us"),
@@ -60,6 +60,7 @@ const UNITS: [(&str, &str); 16] = [
     ("percentage", "%"),
     ("ratio", "ratio"),
     ("mcores", "mcores"),
+    ("nanocores", "nanocores"),
 ];
 /// Words of time units other than the base unit.
 pub(super) const TIMES: [&str; 4] = ["milliseconds", "microseconds", "ms", "us"];

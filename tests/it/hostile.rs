@@ -114,7 +114,8 @@ fn a_bad_timestamp_is_named_with_its_line() {
 #[test]
 fn ragged_rows_are_counted() {
     let gaps = beside_a_good_file(&[("cart.csv", &bytes("formats/broken/ragged.csv"))]);
-    let lines: Vec<&Value> = find(&gaps, "cart.csv").iter().map(|g| &g["line"]).collect();
+    let own = find(&gaps, "cart.csv").into_iter().filter(|g| g["kind"] == "skipped");
+    let lines: Vec<&Value> = own.map(|g| &g["line"]).collect();
     assert_eq!(lines, [6, 10], "{gaps:?}");
 }
 
