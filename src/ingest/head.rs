@@ -221,12 +221,7 @@ pub fn what_it_is(head: &Head) -> String {
     let binary = head.bytes.iter().take(512).any(|b| *b == 0);
     let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(60)]);
     let start: String = start.chars().flat_map(char::escape_debug).take(60).collect();
-    let header = head.header.join(",");
     match () {
-        () if header.contains("calls") && header.contains("query") => {
-            "not read yet: pg_stat_statements".to_owned()
-        }
-        () if header.starts_with("name,setting") => "not read yet: pg_settings".to_owned(),
         () if head.has_key("schema_version") && head.has_key("tool") => {
             "not an export: an answer of rootline".to_owned()
         }
