@@ -103,13 +103,17 @@ pub fn read(input: &Input, raw: &mut Raw) {
             let what = format!("the server answered with an error: {error}");
             raw.gap(GapKind::Missing, input.file, Some(input.line(at)), what);
         }
+        let mut unreadable = 0;
         let mut add = |series: &Series, points: &mut dyn Iterator<Item = (&Scalar, &Scalar)>| {
             let (unit, factor) = unit(series);
             let (name, labels) = (series.metric.text(), labels(series));
             let own = all.alone(RawSeries { name, labels, unit, ..RawSeries::default() });
             for (t, v) in points {
-                if let (Some(t), Some(v)) = (t.number(), v.number()) {
-                    all.add(own, t, v * factor, at);
+                match (t.number(), v.number()) {
+                    (Some(t), Some(v)) => all.add(own, t, v * factor, at),
+                    // Null is Datadog's word for an interval without data.
+                    _ if *v == Scalar::Null => {}
+                    _ => unreadable += 1,
                 }
             }
         };
@@ -122,6 +126,10 @@ pub fn read(input: &Input, raw: &mut Raw) {
             for (series, values) in a.series.iter().zip(&a.values) {
                 add(series, &mut a.times.iter().zip(values));
             }
+        }
+        if unreadable > 0 {
+            let what = "point whose time or value is not a number";
+            raw.skip(input.file, Some(input.line(at)), what, unreadable);
         }
     });
     all.finish(input, raw);

@@ -220,7 +220,7 @@ fn span_by_span(input: &Input, base: usize, trace: &[u8], raw: &mut Raw) -> usiz
     }
     if open_processes.is_none() && seen > 0 {
         let what = "a trace is cut before its processes: its spans have no service";
-        raw.skip(input.file, None, what, 0);
+        raw.gap(GapKind::Doubtful, input.file, Some(input.line(base)), what);
     }
     seen
 }
@@ -306,7 +306,9 @@ pub fn read_dependencies(input: &Input, raw: &mut Raw) {
                 let line = || (Some(input.line(at)), "edge without a parent or a child".to_owned());
                 raw.skip_like(input.file, "edge", 1, line);
             }
-            Ok(p) if p.call_count.number() == Some(0.0) => {}
+            Ok(p) if p.call_count.number() == Some(0.0) => {
+                raw.skip(input.file, Some(input.line(at)), "a pair without calls is no edge", 1);
+            }
             Ok(p) => {
                 let (caller, callee) = (p.parent, p.child);
                 raw.edges.push(RawEdge { caller, callee, kind: String::new() });
