@@ -4,7 +4,7 @@
 
 use super::jaeger_usual::{self, Rest};
 use super::lenient::{self, Scalar};
-use super::raw::{Raw, RawEdge, SpanKind};
+use super::raw::{Raw, RawEdge};
 use super::spans::{self, or_default};
 use super::traces::ends_inside;
 use super::{Head, Input, json_scan};
@@ -274,13 +274,7 @@ fn one(input: &Input, span: &Span, processes: &BTreeMap<String, Process>, raw: &
     out.parent = parent(span, trace);
     out.operation = raw.symbols.intern(&span.operation_name);
     let kind = all.iter().find(|(k, _)| *k == "span.kind").map_or("", |(_, v)| v);
-    out.kind = match kind {
-        "server" => SpanKind::Server,
-        "client" => SpanKind::Client,
-        "producer" => SpanKind::Producer,
-        "consumer" => SpanKind::Consumer,
-        _ => SpanKind::Internal,
-    };
+    out.kind = jaeger_usual::kind(kind);
     let duration = span.duration.number().unwrap_or(0.0);
     (out.start, out.end) = (start, start + duration.clamp(0.0, 1e15) as i64);
     spans::attributes(&all, &mut out, &mut raw.symbols);

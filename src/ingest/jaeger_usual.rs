@@ -225,7 +225,8 @@ fn reference(scan: &mut Scan) -> Option<Reference> {
     (out.1 != 0).then_some(out)
 }
 
-fn kind(text: &str) -> SpanKind {
+/// What the tag `span.kind` says; internal for anything else.
+pub fn kind(text: &str) -> SpanKind {
     match text {
         "server" => SpanKind::Server,
         "client" => SpanKind::Client,

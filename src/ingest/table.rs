@@ -88,7 +88,6 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 /// Parses the time column: text, or numbers whose unit is decided by their median.
-#[allow(dead_code)]
 pub fn times(cells: &[&str], zone: &Zone) -> Vec<Option<time::Parsed>> {
     let numbers = cells.iter().filter_map(|c| c.trim().parse().ok()).collect();
     let unit = time::column_unit(numbers, cells.len());
