@@ -21,7 +21,7 @@
 //! 5. No signature id, service name or threshold of a signature stands in Rust outside tests; the
 //!    null hypotheses are known by their category.
 //! 6. Reports compute nothing.
-//! 7. The diagnosis never opens `truth.toml`.
+//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests.
 //! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
 
 pub mod model;
@@ -57,6 +57,8 @@ pub mod inspection;
 pub mod lint;
 
 pub mod selftest;
+
+pub mod matrix;
 
 pub mod report;
 

@@ -1,6 +1,7 @@
 //! Signatures: one failure mode per TOML file. In: text. Out: strict types; an unknown key is an
 //! error with file, line, column and a suggestion. Evaluates nothing.
 
+pub mod fixtures;
 pub mod schema;
 
 use crate::diagnosis::{ActionKind, EvidenceRole, Role, Strength};

@@ -1,11 +1,11 @@
-//! `rootline catalog list|show|lint|test|schema`.
+//! `rootline catalog list|show|lint|test|matrix|schema`.
 
 use super::Outcome;
 use crate::catalog::{Catalog, schema};
 use crate::error::{ExitCode, Result};
-use crate::lint;
 use crate::report::{self, Style};
 use crate::selftest;
+use crate::{lint, matrix};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -32,6 +32,8 @@ enum CatalogCommand {
     Lint,
     /// Run every signature's own tests on its fixtures; exit 3 on a failure.
     Test,
+    /// All signatures against all fixtures, one row each; exit 3 when a row is wrong.
+    Matrix,
     /// Print the JSON Schema of a signature file.
     Schema,
 }
@@ -62,6 +64,13 @@ impl CatalogArgs {
                 let failed = results.iter().filter(|r| r.failure.is_some()).count();
                 let code = if failed > 0 { ExitCode::Catalog } else { ExitCode::Analysed };
                 let stdout = report::catalog_tests(&results);
+                Ok(Outcome { stdout, stderr: String::new(), code })
+            }
+            CatalogCommand::Matrix => {
+                let rows = matrix::run(&catalog, &self.root)?;
+                let wrong = rows.iter().any(|r| !r.faults.is_empty());
+                let code = if wrong { ExitCode::Catalog } else { ExitCode::Analysed };
+                let stdout = report::matrix(&rows, style);
                 Ok(Outcome { stdout, stderr: String::new(), code })
             }
             CatalogCommand::Schema => Ok(Outcome::text(schema::schema())),

@@ -104,7 +104,7 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
-    /// The signatures: list, show, lint, test, schema.
+    /// The signatures: list, show, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
 }
 

@@ -7,6 +7,7 @@ mod evidence;
 mod explain;
 mod inspection;
 mod listing;
+mod matrix;
 mod number;
 mod page;
 mod sections;
@@ -24,6 +25,7 @@ mod tests;
 pub use explain::hypothesis;
 pub use inspection::inspection;
 pub use listing::{catalog_tests, signature, two_columns};
+pub use matrix::{matrix, matrix_line};
 pub use text::text;
 
 use serde::Serialize;

@@ -16,6 +16,7 @@ mod formats_traces;
 mod hostile;
 mod inspect;
 mod invariants;
+mod matrix;
 mod pool_exhaustion;
 mod readers;
 mod readme;
