@@ -21,7 +21,8 @@ struct Stored {
 
 impl Read for Stored {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
+        let most = buffer.len().min(CHUNK);
+        let read = self.from.read(&mut buffer[..most])?;
         self.hash.update(&buffer[..read]);
         self.bytes += read as u64;
         Ok(read)
@@ -37,8 +38,9 @@ impl Read for Shared {
     }
 }
 
-/// Stored bytes that are handed to a decoder in one piece.
-const CHUNK: usize = 1 << 20;
+/// Stored bytes that are handed on in one piece: few enough to be hashed while they are still in the
+/// processor's cache.
+const CHUNK: usize = 256 << 10;
 
 impl Unpacked {
     /// Takes `len` stored bytes; gzip (of several members) and zstd are inflated.

@@ -11,7 +11,7 @@ use super::raw::{InputFile, Raw};
 use super::readers::LINES;
 use crate::model::{Gap, GapKind};
 use rayon::prelude::*;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::mpsc;
 
 /// Text that one task parses; a file that is shorter is read whole.
@@ -46,29 +46,48 @@ struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// The next block, in the memory of one that is `used` up; `None` at the end. An error of
     /// reading ends the text there.
-    fn next(&mut self, mut used: Vec<u8>, defect: &mut Option<String>) -> Option<Vec<u8>> {
-        used.clear();
-        let mut block = std::mem::replace(&mut self.rest, used);
+    fn next(&mut self, mut block: Vec<u8>, defect: &mut Option<String>) -> Option<Vec<u8>> {
+        let mut filled = self.rest.len();
+        block.resize(filled.max(block.len()), 0);
+        block[..filled].copy_from_slice(&self.rest);
+        self.rest.clear();
         while !self.done {
-            let filled = block.len();
-            // One line may be longer than a block.
-            let wanted = if filled < BLOCK { BLOCK - filled } else { filled };
-            let got = self.from.by_ref().take(wanted as u64).read_to_end(&mut block);
-            self.done = !matches!(got, Ok(n) if n == wanted) || block.len() > LINE_MAX;
+            // One line may be longer than a block. What was used before is overwritten, not cleared.
+            let wanted = if filled < BLOCK { BLOCK } else { 2 * filled };
+            block.resize(wanted, 0);
+            let got = fill(&mut self.from, &mut block[filled..], &mut filled);
+            self.done = filled < wanted || filled > LINE_MAX;
             if let Err(e) = got {
                 *defect = Some(format!("reading stopped: {e}"));
             }
-            if block.len() > LINE_MAX {
+            if filled > LINE_MAX {
                 *defect = Some(format!("a line is longer than {} MiB", LINE_MAX >> 20));
             }
-            if let Some(end) = memchr::memrchr(b'\n', &block).filter(|_| !self.done) {
-                self.rest.extend_from_slice(&block[end + 1..]);
+            if let Some(end) = memchr::memrchr(b'\n', &block[..filled]).filter(|_| !self.done) {
+                self.rest.extend_from_slice(&block[end + 1..filled]);
                 block.truncate(end + 1);
                 return Some(block);
             }
         }
+        block.truncate(filled);
         (!block.is_empty()).then_some(block)
     }
+}
+
+/// Reads until `room` is full or the text ends, counting what came.
+fn fill(from: &mut impl Read, mut room: &mut [u8], filled: &mut usize) -> io::Result<()> {
+    while !room.is_empty() {
+        match from.read(room) {
+            Ok(0) => break,
+            Ok(n) => {
+                *filled += n;
+                room = &mut room[n..];
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Reads a file in blocks; `first` is what was read of it already.
