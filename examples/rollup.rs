@@ -7,8 +7,8 @@ fn main() -> rootline::error::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_default();
     let raw = rootline::ingest::read_folder(Path::new(&folder), &Settings::default())?;
     let rows: u64 = raw.files.iter().map(|f| f.rows).sum();
-    let telemetry = rootline::normalize::normalize(raw)?;
-    let rollups = rootline::rollup::roll_up(&telemetry)?;
+    let mut telemetry = rootline::normalize::normalize(raw)?;
+    let rollups = rootline::rollup::roll_up(&mut telemetry);
     println!(
         "{rows} rows, {} series, {} operation buckets, {} call buckets",
         rollups.series.len(),

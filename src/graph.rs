@@ -27,7 +27,7 @@ pub enum EdgeSource {
 }
 
 /// All entities and typed edges of one diagnosis. Ids are dense and in order of first sight.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     entities: Vec<Entity>,
     index: BTreeMap<(String, Option<String>), EntityId>,

@@ -100,8 +100,8 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
     let raw = ingest::read_folder(folder, &settings(options))?;
-    let telemetry = normalize::normalize(raw)?;
-    let rollups = rollup::roll_up(&telemetry)?;
+    let mut telemetry = normalize::normalize(raw)?;
+    let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
     let context = matching::Context::new(&telemetry, &rollups, &features);
     let matches = matching::evaluate(&context, catalog);
@@ -119,8 +119,8 @@ pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let catalog = catalog(options)?;
     let raw = ingest::read_all(folder, &settings(options))?;
     let tallies = Tally::of_files(&raw);
-    let telemetry = normalize::normalize(raw)?;
-    let rollups = rollup::roll_up(&telemetry)?;
+    let mut telemetry = normalize::normalize(raw)?;
+    let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
     let context = matching::Context::new(&telemetry, &rollups, &features);
     let matches = matching::evaluate(&context, &catalog);

@@ -190,6 +190,7 @@ pub struct Meaning {
 }
 
 /// All signals, with the look-up tables made from the file.
+#[derive(Clone)]
 pub struct SignalTable {
     pub signals: Vec<Signal>,
     pub derives: Vec<Derive>,

@@ -88,7 +88,7 @@ pub struct Features {
 
 /// Measures everything.
 pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
-    let extent = telemetry.extent()?.unwrap_or((0, 0));
+    let extent = telemetry.extent.unwrap_or((0, 0));
     let symptom =
         telemetry.incident.symptom_entity.as_deref().and_then(|n| telemetry.graph.find(n));
     let windows =

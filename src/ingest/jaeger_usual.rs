@@ -54,17 +54,14 @@ pub fn read(input: &Input, raw: &mut Raw, mut general: impl FnMut(usize, &[u8], 
 }
 
 fn trace<'a>(scan: &mut Scan<'a>, input: &Input, raw: &mut Raw) -> Option<()> {
-    let from = raw.spans.len();
-    let mut owners: Vec<&'a [u8]> = Vec::new();
+    let mut spans: Vec<(RawSpan, &'a [u8])> = Vec::new();
     let mut processes: Vec<(&'a [u8], RawSpan)> = Vec::new();
     let (mut listed, mut is_trace) = (true, false);
     scan.object(|scan, key| match key {
         b"spans" => {
             is_trace = true;
             scan.array(|scan| {
-                let (span, owner) = span(scan, raw)?;
-                owners.push(owner);
-                raw.spans.push(RawSpan { file: input.file, ..span });
+                spans.push(span(scan, raw)?);
                 Some(())
             })
         }
@@ -80,10 +77,11 @@ fn trace<'a>(scan: &mut Scan<'a>, input: &Input, raw: &mut Raw) -> Option<()> {
         }
         _ => scan.skip(),
     })?;
-    for (span, owner) in raw.spans.get_mut(from..)?.iter_mut().zip(owners) {
+    for (span, owner) in spans {
         let known = processes.iter().find(|(id, _)| *id == owner)?.1;
-        (span.service, span.instance) = (known.service, known.instance);
-        (span.version, span.host) = (known.version, known.host);
+        let (service, instance) = (known.service, known.instance);
+        let (version, host) = (known.version, known.host);
+        raw.spans.push(RawSpan { file: input.file, service, instance, version, host, ..span });
     }
     (listed && is_trace).then_some(())
 }

@@ -42,7 +42,7 @@ impl Raw {
             }
             *known[at].get_or_insert_with(|| symbols.intern(part.symbols.text(sym)))
         };
-        for mut span in part.spans {
+        self.spans.append(part.spans, |mut span| {
             span.file = file;
             for sym in [
                 &mut span.service,
@@ -57,8 +57,8 @@ impl Raw {
             ] {
                 *sym = map(*sym);
             }
-            self.spans.push(span);
-        }
+            span
+        });
         self.sessions
             .extend(part.sessions.into_iter().map(|s| super::raw::RawSession { file, ..s }));
         self.locks.extend(part.locks.into_iter().map(|l| super::raw::RawLock { file, ..l }));

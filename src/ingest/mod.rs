@@ -30,6 +30,7 @@ mod postgres;
 mod prometheus;
 mod promtool;
 pub mod raw;
+mod raw_spans;
 mod readers;
 mod rows;
 mod scan;

@@ -1,6 +1,7 @@
 //! What readers produce: series, spans, sessions, locks, events and companions, still with the
 //! exporter's own names. Nothing here knows which format a value came from.
 
+pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use serde::Serialize;
@@ -116,7 +117,7 @@ pub struct RawSeries {
 }
 
 /// OpenTelemetry's span kinds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SpanKind {
     #[default]
     Internal,
@@ -127,7 +128,7 @@ pub enum SpanKind {
 }
 
 /// One span; ids are binary, strings interned.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RawSpan {
     pub file: FileId,
     pub trace: u128,
@@ -251,7 +252,7 @@ pub struct Raw {
     pub files: Vec<InputFile>,
     pub symbols: Symbols,
     pub series: Vec<RawSeries>,
-    pub spans: Vec<RawSpan>,
+    pub spans: RawSpans,
     pub sessions: Vec<RawSession>,
     pub locks: Vec<RawLock>,
     pub events: Vec<RawEvent>,

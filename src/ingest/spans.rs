@@ -163,6 +163,49 @@ const NAMES: [&str; COUNT] = [
 ];
 const COUNT: usize = 31;
 
+/// The places of names in [`NAMES`]; one that does not stand there does not compile.
+const fn places<const N: usize>(names: [&str; N]) -> [usize; N] {
+    let mut out = [COUNT; N];
+    let mut i = 0;
+    while i < N {
+        let mut place = 0;
+        while !same(names[i].as_bytes(), NAMES[place].as_bytes()) {
+            place += 1;
+        }
+        out[i] = place;
+        i += 1;
+    }
+    out
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+const HTTP_STATUS: [usize; 2] = places(["http.response.status_code", "http.status_code"]);
+const GRPC_STATUS: [usize; 3] =
+    places(["rpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code"]);
+const ERROR: [usize; 1] = places(["error"]);
+const OTEL_STATUS: [usize; 1] = places(["otel.status_code"]);
+const FAULT: [usize; 1] = places(["fault"]);
+const ERROR_TYPE: [usize; 1] = places(["error.type"]);
+const EXCEPTION: [usize; 1] = places(["exception.type"]);
+const DB_SYSTEM: [usize; 2] = places(["db.system.name", "db.system"]);
+const STATEMENT: [usize; 2] = places(["db.query.text", "db.statement"]);
+const NAMESPACE: [usize; 2] = places(["db.namespace", "db.name"]);
+const DESTINATION: [usize; 2] = places(["messaging.destination.name", "messaging.destination"]);
+const PEER_NAME: [usize; 2] = places(["service.peer.name", "peer.service"]);
+const ADDRESS: [usize; 4] =
+    places(["server.address", "net.peer.name", "peer.hostname", "http.host"]);
+const PORT: [usize; 2] = places(["server.port", "net.peer.port"]);
+const URL: [usize; 2] = places(["url.full", "http.url"]);
+const LOW_ADDRESS: [usize; 3] =
+    places(["network.peer.address", "net.sock.peer.addr", "net.peer.ip"]);
+
 /// An attribute's name and its index in [`NAMES`].
 type Place = (&'static [u8], usize);
 
@@ -179,8 +222,9 @@ static BY_LENGTH: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
 /// The attributes of one span that are understood; everything else is passed over.
 #[derive(Default)]
 pub struct Known<'a> {
-    found: [Option<Cow<'a, str>>; COUNT],
-    any: bool,
+    found: Vec<(usize, Cow<'a, str>)>,
+    /// The bit of each place that was found.
+    places: u32,
 }
 
 impl<'a> Known<'a> {
@@ -191,22 +235,26 @@ impl<'a> Known<'a> {
         same.iter().find(|(n, _)| *n == name).map(|(_, place)| *place)
     }
 
+    /// Forgets everything, for the next span.
+    pub fn clear(&mut self) {
+        self.found.clear();
+        self.places = 0;
+    }
+
     /// Keeps the first value that is not empty.
     #[inline]
     pub fn put(&mut self, place: usize, value: Cow<'a, str>) {
-        if let Some(slot) = self.found.get_mut(place)
-            && slot.is_none()
-            && !value.is_empty()
-        {
-            *slot = Some(value);
-            self.any = true;
+        if self.places & (1 << place) == 0 && !value.is_empty() {
+            self.places |= 1 << place;
+            self.found.push((place, value));
         }
     }
 
-    /// The value of the first of the names that is there; empty without any.
-    fn get(&self, names: &[&str]) -> &str {
-        let value = |n: &&str| self.found.get(Self::place(n.as_bytes())?)?.as_deref();
-        names.iter().find_map(value).unwrap_or_default()
+    /// The value of the first of the places that is there; empty without any.
+    fn get(&self, places: &[usize]) -> &str {
+        let there = places.iter().find(|p| self.places & (1 << **p) != 0);
+        let value = |place| self.found.iter().find(|(p, _)| p == place);
+        there.and_then(value).map_or("", |(_, value)| value)
     }
 }
 
@@ -223,19 +271,18 @@ pub fn attributes(all: &[(&str, &str)], span: &mut RawSpan, symbols: &mut Symbol
 
 /// Sets what the known attributes say about a span whose kind and status are read already.
 pub fn understand(known: &Known, span: &mut RawSpan, symbols: &mut Symbols) {
-    if !known.any {
+    if known.places == 0 {
         return;
     }
-    let get = |names: &[&str]| known.get(names);
     let client = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
     errors(known, client, span, symbols);
-    let system = get(&["db.system.name", "db.system"]);
+    let system = known.get(&DB_SYSTEM);
     span.db_system = symbols.intern(system);
-    let statement = get(&["db.query.text", "db.statement"]);
+    let statement = known.get(&STATEMENT);
     if !statement.is_empty() {
         span.statement = symbols.statement(statement, |s| sql::normalize(s).text);
     }
-    let destination = get(&["messaging.destination.name", "messaging.destination"]);
+    let destination = known.get(&DESTINATION);
     span.messaging = !destination.is_empty();
     if client || !system.is_empty() {
         span.peer = peer(known, system, destination, symbols);
@@ -243,60 +290,59 @@ pub fn understand(known: &Known, span: &mut RawSpan, symbols: &mut Symbols) {
 }
 
 fn errors(known: &Known, client: bool, span: &mut RawSpan, symbols: &mut Symbols) {
-    let get = |names: &[&str]| known.get(names);
-    let status: u32 = get(&["http.response.status_code", "http.status_code"]).parse().unwrap_or(0);
-    let grpc = get(&["rpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code"]);
+    let status: u32 = known.get(&HTTP_STATUS).parse().unwrap_or(0);
+    let grpc = known.get(&GRPC_STATUS);
     let grpc_failed = match grpc {
         "" | "0" | "OK" => false,
         _ if client => true,
         code => ["2", "4", "12", "13", "14", "15"].contains(&code) || code.starts_with("UN"),
     };
-    let flagged = matches!(get(&["error"]), "true" | "1")
-        || get(&["otel.status_code"]) == "ERROR"
-        || get(&["fault"]) == "true";
-    let error_type = get(&["error.type"]);
+    let flagged = matches!(known.get(&ERROR), "true" | "1")
+        || known.get(&OTEL_STATUS) == "ERROR"
+        || known.get(&FAULT) == "true";
+    let error_type = known.get(&ERROR_TYPE);
     let http_failed = status >= 500 || (client && status >= 400);
     span.error |= flagged || http_failed || grpc_failed || !error_type.is_empty();
     if !span.error {
         return;
     }
-    let exception = get(&["exception.type"]);
+    let exception = known.get(&EXCEPTION);
     let exception = exception.rsplit('.').next().unwrap_or_default();
     let what = match () {
         () if !exception.is_empty() => exception,
         () if !error_type.is_empty() => error_type,
-        () if status > 0 => get(&["http.response.status_code", "http.status_code"]),
+        () if status > 0 => known.get(&HTTP_STATUS),
         () => grpc,
     };
     span.error_type = symbols.intern(what);
 }
 
 fn peer(known: &Known, system: &str, destination: &str, symbols: &mut Symbols) -> Sym {
-    let get = |names: &[&str]| known.get(names);
-    let named = get(&["service.peer.name", "peer.service"]);
-    let address = get(&["server.address", "net.peer.name", "peer.hostname", "http.host"]);
-    let port = get(&["server.port", "net.peer.port"]);
-    let url = host_of_url(get(&["url.full", "http.url"]));
-    let low = get(&["network.peer.address", "net.sock.peer.addr", "net.peer.ip"]);
+    let (named, address) = (known.get(&PEER_NAME), known.get(&ADDRESS));
+    let (port, low) = (known.get(&PORT), known.get(&LOW_ADDRESS));
+    let url = host_of_url(known.get(&URL));
     let name = match () {
-        () if !named.is_empty() => named.to_owned(),
-        () if !destination.is_empty() => destination.to_owned(),
+        () if !named.is_empty() => Cow::Borrowed(named),
+        () if !destination.is_empty() => Cow::Borrowed(destination),
         () if !address.is_empty() => with_port(address, port),
-        () if !url.is_empty() => url.to_owned(),
+        () if !url.is_empty() => Cow::Borrowed(url),
         () if !low.is_empty() => with_port(low, port),
-        () if !system.is_empty() => {
-            let namespace = get(&["db.namespace", "db.name"]);
-            if namespace.is_empty() { system.to_owned() } else { format!("{system}:{namespace}") }
-        }
-        () => String::new(),
+        () if !system.is_empty() => match known.get(&NAMESPACE) {
+            "" => Cow::Borrowed(system),
+            namespace => Cow::Owned(format!("{system}:{namespace}")),
+        },
+        () => Cow::Borrowed(""),
     };
     symbols.intern(&name)
 }
 
 /// Keeps the port only where the address alone says nothing: loopback and bare IP addresses.
-fn with_port(address: &str, port: &str) -> String {
-    let bare = address.parse::<std::net::IpAddr>().is_ok() || address == "localhost";
-    if bare && !port.is_empty() { format!("{address}:{port}") } else { address.to_owned() }
+fn with_port<'a>(address: &'a str, port: &str) -> Cow<'a, str> {
+    let bare = || address == "localhost" || address.parse::<std::net::IpAddr>().is_ok();
+    match !port.is_empty() && bare() {
+        true => Cow::Owned(format!("{address}:{port}")),
+        false => Cow::Borrowed(address),
+    }
 }
 
 fn host_of_url(url: &str) -> &str {

@@ -150,8 +150,8 @@ fn recorded(raw: &Raw) -> Vec<Recorded> {
             add(s.file, first.0, last.0, print(("series", &s.name, &s.query, &s.labels)));
         }
     }
-    for s in &raw.spans {
-        add(s.file, s.start, s.end.max(s.start), u64::from(s.service.0));
+    for s in raw.spans.alike() {
+        add(s.file, s.first, s.last, u64::from(s.service.0));
     }
     for s in raw.sessions.iter().filter(|s| s.at != 0) {
         add(s.file, s.at, s.at, print(("sessions", &s.server)));
@@ -304,10 +304,7 @@ fn shift(raw: &mut Raw, offsets: &BTreeMap<FileId, i64>) {
         let by = by(series.file);
         series.samples.iter_mut().for_each(|s| s.0 += by);
     }
-    for span in &mut raw.spans {
-        let by = by(span.file);
-        (span.start, span.end) = (span.start + by, span.end + by);
-    }
+    raw.spans.shift(by);
     for session in &mut raw.sessions {
         move_session(session, by(session.file));
     }
@@ -383,7 +380,8 @@ mod tests {
             raw.events.push(event);
             assert_eq!(align(&mut raw), BTreeMap::from([(1, minutes)]));
             assert_eq!(raw.series[1].samples[0].0, NOON);
-            assert_eq!((raw.spans[0].start, raw.spans[0].end), (NOON, NOON + 5));
+            let moved = raw.spans.get(0).map(|s| (s.start, s.end));
+            assert_eq!(moved, Some((NOON, NOON + 5)));
             assert_eq!(raw.events[0].at, NOON + MINUTE);
             assert_eq!(raw.gaps.len(), 1, "{:?}", raw.gaps);
             assert_eq!(raw.gaps[0].kind, GapKind::Inferred);

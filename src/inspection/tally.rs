@@ -76,11 +76,11 @@ impl Tally {
                 }
             });
         }
-        for s in &raw.spans {
+        for s in raw.spans.alike() {
             file(s.file, &mut |open| {
-                open.tally.spans += 1;
+                open.tally.spans += s.count;
                 open.services.insert(s.service);
-                open.covers(s.start, s.end);
+                open.covers(s.first, s.last);
             });
         }
         for s in &raw.sessions {

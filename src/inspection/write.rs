@@ -37,7 +37,7 @@ pub fn inspection(
         files.push(index.file(id as u32, input, tally, gaps));
     }
     let windows = &context.features.windows;
-    let window = t.extent()?.map(|_| WindowReport {
+    let window = t.extent.map(|_| WindowReport {
         baseline: Span { from: windows.baseline.from, to: windows.baseline.to },
         incident: Span { from: windows.incident.from, to: windows.incident.to },
         how: windows.how.clone(),

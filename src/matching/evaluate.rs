@@ -66,7 +66,7 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
     let there = |name: &String| match name.as_str() {
         "pg.sessions" => !context.telemetry.sessions.is_empty(),
         "pg.blocking" => context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some()),
-        "traces" => context.telemetry.spans.height() > 0,
+        "traces" => context.telemetry.trace_file.is_some(),
         "events" => !context.telemetry.events.is_empty(),
         "graph" => context.telemetry.graph.edges().next().is_some(),
         other => context.rollups.series.iter().any(|x| is_source(context, x, other)),

@@ -6,10 +6,10 @@
 //! of the caller's by an offset between `s.end - c.end` and `s.start - c.start`, which is NTP's
 //! bound (RFC 5905, section 8) and what Jaeger's clock skew adjuster centres a span in.
 
-use crate::ingest::raw::{Raw, RawSpan, SpanKind, Sym};
+use crate::ingest::raw::{Raw, RawSpan, RawSpans, SpanKind, Sym};
 use crate::model::{Gap, GapKind, Micros};
 use crate::telemetry::NONE;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Calls without which two clocks are not compared.
 const CALLS_MIN: usize = 5;
@@ -76,17 +76,20 @@ pub fn gaps(raw: &Raw, parent: &[u32]) -> Vec<Gap> {
 }
 
 /// Offsets between clocks that their calls prove, largest first.
-fn skews(spans: &[RawSpan], parent: &[u32]) -> Vec<Skew> {
-    let mut pairs: BTreeMap<(Clock, Clock), Calls> = BTreeMap::new();
-    for (server, row) in spans.iter().zip(parent) {
-        let Some(client) = spans.get(*row as usize) else { continue };
-        let (from, to) = (clock(client), clock(server));
-        let call = client.kind == SpanKind::Client && server.kind == SpanKind::Server;
+fn skews(spans: &RawSpans, parent: &[u32]) -> Vec<Skew> {
+    let mut pairs: HashMap<(Clock, Clock), Calls> = HashMap::new();
+    let (shapes, (shape, start, end)) = (spans.shapes(), spans.columns());
+    for (server, row) in parent.iter().enumerate() {
+        let client = *row as usize;
+        let Some(caller) = shape.get(client).map(|s| &shapes[*s as usize]) else { continue };
+        let callee = &shapes[shape[server] as usize];
+        let (from, to) = (clock(caller), clock(callee));
+        let call = caller.kind == SpanKind::Client && callee.kind == SpanKind::Server;
         let told = from.0 != to.0 || [from.1, to.1].iter().all(|p| *p != Sym::default());
         if !call || from == to || !told {
             continue;
         }
-        let (least, most) = (server.end - client.end, server.start - client.start);
+        let (least, most) = (end[server] - end[client], start[server] - start[client]);
         // Longer than its caller waited: abandoned, says nothing about clocks.
         if least > most {
             continue;
@@ -144,8 +147,8 @@ fn millis(t: Micros) -> String {
 }
 
 /// Spans whose parent was not exported: sampling, or files that lack.
-fn lost_parents(spans: &[RawSpan], parent: &[u32]) -> Option<Gap> {
-    let inner = spans.iter().zip(parent).filter(|(s, _)| s.parent != 0);
+fn lost_parents(spans: &RawSpans, parent: &[u32]) -> Option<Gap> {
+    let inner = parent.iter().enumerate().filter(|(row, _)| spans.ids(*row).2 != 0);
     let (mut all, mut lost) = (0usize, 0usize);
     for (_, row) in inner {
         all += 1;
@@ -188,7 +191,10 @@ mod tests {
             raw.spans.push(RawSpan { host, ..served });
             parent.extend([NONE, 2 * i as u32]);
         }
-        raw.spans.iter_mut().filter(|s| s.kind == SpanKind::Client).for_each(|s| s.parent = 0);
+        raw.spans.update_from(0, |s| match s.kind {
+            SpanKind::Client => s.parent = 0,
+            _ => {}
+        });
         (raw, parent)
     }
 
@@ -218,7 +224,10 @@ mod tests {
         let (raw, parent) = calls(20, |i| if i % 3 == 0 { 250_000 } else { 0 });
         assert_eq!(said(&raw, &parent), [""; 0]);
         let (mut raw, parent) = calls(20, |_| 0);
-        raw.spans.iter_mut().filter(|s| s.kind == SpanKind::Server).for_each(|s| s.end += 900_000);
+        raw.spans.update_from(0, |s| match s.kind {
+            SpanKind::Server => s.end += 900_000,
+            _ => {}
+        });
         assert_eq!(said(&raw, &parent), [""; 0]);
     }
 

@@ -16,10 +16,10 @@ mod windows;
 
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
-use crate::ingest::raw::{Raw, RawSeries};
-use crate::model::{EntityId, EntityKind, Subject};
+use crate::ingest::raw::{Raw, RawSeries, RawSession};
+use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
-use crate::telemetry::{SeriesMeta, Telemetry};
+use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry};
 use identity::Resolver;
 use merged::merged;
 use series::Run;
@@ -62,11 +62,12 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let mut gaps = std::mem::take(&mut raw.gaps);
     label_edges(&metas, &mut resolver);
     topology_edges(std::mem::take(&mut raw.edges), &mut resolver);
-    let trace_file = raw.spans.iter().map(|s| s.file).min();
+    let trace_file = raw.spans.shapes().iter().map(|s| s.file).min();
     let parent = spans::parents(&raw.spans);
     gaps.extend(clocks::gaps(&raw, &parent));
     gaps.extend(windows::gaps(&metas, &raw.times, &raw.files));
-    let span_frame = spans::frame(&raw, parent, &mut resolver)?;
+    let spans = std::mem::take(&mut raw.spans);
+    let spans = spans::understood(spans, &raw.symbols, parent, &mut resolver);
     let sessions = std::mem::take(&mut raw.sessions);
     let sessions: Vec<_> = sessions
         .into_iter()
@@ -87,9 +88,10 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     Ok(Telemetry {
         files: raw.files,
         times: raw.times,
-        samples: Telemetry::samples_frame(points)?,
+        extent: extent(&points, &spans, &sessions),
+        samples: points,
         series: metas,
-        spans: span_frame,
+        spans,
         trace_file,
         symbols,
         sessions,
@@ -100,6 +102,22 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         signals: table,
         gaps,
     })
+}
+
+/// The earliest and latest time of samples, spans and sessions; `None` without any.
+fn extent(
+    points: &[Points],
+    spans: &Spans,
+    sessions: &[(EntityId, RawSession)],
+) -> Option<(Micros, Micros)> {
+    let samples = points.iter().flat_map(|p| [p.first(), p.last()]).flatten().map(|p| p.0);
+    let spans = spans.start.iter().chain(&spans.end).copied();
+    let all = samples.chain(spans).chain(sessions.iter().map(|(_, s)| s.at));
+    let grown = |range: Option<(Micros, Micros)>, t: Micros| match range {
+        Some((first, last)) => Some((first.min(t), last.max(t))),
+        None => Some((t, t)),
+    };
+    all.fold(None, grown)
 }
 
 /// Edges that the user's topology names.
@@ -134,7 +152,7 @@ fn label_edges(metas: &[SeriesMeta], resolver: &mut Resolver) {
 }
 
 /// Edges from applications to the database whose sessions they hold.
-fn session_edges(sessions: &[(EntityId, crate::ingest::raw::RawSession)], resolver: &mut Resolver) {
+fn session_edges(sessions: &[(EntityId, RawSession)], resolver: &mut Resolver) {
     let pairs: BTreeSet<(EntityId, &str)> = sessions
         .iter()
         .filter(|(_, s)| s.backend_type.is_empty() || s.backend_type == "client backend")

@@ -91,9 +91,8 @@ mod tests {
     /// Names and first values that are left, and the notes.
     fn left(all: Vec<RawSeries>) -> (Vec<(String, f64)>, Vec<String>) {
         let t = crate::normalize::normalize(raw(all)).expect("understood");
-        let points = t.points().expect("points");
         let kept =
-            t.series.iter().enumerate().map(|(i, m)| (m.raw_name.clone(), points.of(i)[0].1));
+            t.series.iter().enumerate().map(|(i, m)| (m.raw_name.clone(), t.samples[i][0].1));
         (kept.collect(), t.gaps.into_iter().map(|g| g.what).collect())
     }
 
@@ -141,8 +140,7 @@ mod tests {
             entity_label: Some("shop_part".into()),
         });
         let t = crate::normalize::normalize(raw).expect("understood");
-        let (meta, points) =
-            (t.series.first().expect("one series"), t.points().expect("points").of(0));
+        let (meta, points) = (t.series.first().expect("one series"), &t.samples[0]);
         let crate::model::Subject::Entity(e) = meta.subject else { panic!("an entity") };
         assert_eq!(t.graph.entity(e).name, "basket");
         assert_eq!(t.signals.get(meta.signal).name, "http.server.request.duration");

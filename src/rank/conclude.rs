@@ -33,7 +33,7 @@ pub fn missing_inputs(t: &Telemetry) -> Vec<Gap> {
         let what = "no pg_stat_activity snapshots: locks and blocking sessions cannot be seen";
         gaps.push(Gap::new(GapKind::Missing, what));
     }
-    if t.spans.height() == 0 {
+    if t.trace_file.is_none() {
         gaps.push(Gap::new(
             GapKind::Missing,
             "no traces: own time and calls per request cannot be seen",

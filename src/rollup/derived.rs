@@ -1,10 +1,10 @@
 //! Series made from series: ratios of signals that belong together. And which of two series that
 //! say the same is kept.
 
-use super::metrics::Points;
 use super::{SignalSeries, Source, counter};
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::{SignalId, Stat};
+use crate::telemetry::Points;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,10 +6,8 @@ use super::rates::{self, Rated};
 use super::{Origin, SignalSeries, Source, VersionSpan, counter};
 use crate::model::{Micros, Subject, Unit};
 use crate::signals::{Combine, Part, SignalId, Stat, View};
-use crate::telemetry::{Class, SamplesBySeries, SeriesMeta, Telemetry};
+use crate::telemetry::{Class, Points, SeriesMeta, Telemetry};
 use std::collections::{BTreeMap, BTreeSet};
-
-pub type Points = Vec<(Micros, f64)>;
 
 /// Series that are one signal of one subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +22,12 @@ struct Context<'a> {
     telemetry: &'a Telemetry,
     /// What each series says over time, by its index.
     rated: Vec<Rated>,
-    /// Groups that each series belongs to.
+    /// Groups that still need each series.
     uses: Vec<u32>,
 }
 
 /// Makes every series of the metrics.
-pub fn roll_up(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<SignalSeries> {
+pub fn roll_up(telemetry: &Telemetry, samples: Vec<Points>) -> Vec<SignalSeries> {
     let uses = vec![0; telemetry.series.len()];
     let mut context = Context { telemetry, rated: rates::of(telemetry, samples), uses };
     let sums = cgroup_sums(telemetry);
@@ -46,6 +44,7 @@ pub fn roll_up(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<SignalSe
             members.iter().copied().filter(|m| telemetry.series[*m].window_s == 0.0).collect();
         let used = if raw.is_empty() { members } else { &raw };
         context.group(key, used, &mut out);
+        context.release(members);
     }
     let derived = derive(telemetry, &out);
     out.extend(derived);
@@ -138,7 +137,7 @@ impl Context<'_> {
         }
         let classed = members.iter().any(|m| self.meta(*m).class == Class::Failed);
         if signal.role == "traffic" {
-            let all = self.sum(members, |_| true);
+            let all = self.combined(members, Combine::Sum);
             if classed {
                 let failed = self.sum(members, |m| m.class == Class::Failed);
                 let name = if signal.view == View::Client {
@@ -162,6 +161,16 @@ impl Context<'_> {
             _ => self.combined(members, combine),
         };
         self.emit(key, key.signal, members, points, out);
+    }
+
+    /// Notes that a group is done; what no other group needs is given back.
+    fn release(&mut self, members: &[usize]) {
+        for m in members {
+            self.uses[*m] -= 1;
+            if self.uses[*m] == 0 {
+                self.rated[*m].points = Points::new();
+            }
+        }
     }
 
     /// Traffic, errors, mean and 99th percentile from the parts of a histogram.
@@ -226,26 +235,31 @@ impl Context<'_> {
         let all: Vec<&Points> = members.iter().map(|m| self.values(*m)).collect();
         let step =
             all.iter().filter_map(|p| counter::step(p)).max().unwrap_or(crate::model::SECOND);
-        let mut grid: BTreeMap<Micros, Vec<f64>> = BTreeMap::new();
-        for points in all.iter().copied() {
-            let mut own: BTreeMap<Micros, (Micros, f64, f64)> = BTreeMap::new();
-            for (t, v) in points {
-                let slot = own.entry(t.div_euclid(step)).or_insert((*t, 0.0, 0.0));
-                *slot = (*t, slot.1 + v, slot.2 + 1.0);
-            }
-            for (bucket, (_, sum, n)) in own {
-                grid.entry(bucket).or_default().push(sum / n);
+        // Bucket, time of its last point and mean of its points, member by member.
+        let most = all.iter().map(|p| p.len()).sum();
+        let mut means: Vec<(Micros, Micros, f64)> = Vec::with_capacity(most);
+        for points in all {
+            for bucket in points.chunk_by(|a, b| a.0.div_euclid(step) == b.0.div_euclid(step)) {
+                let last = bucket[bucket.len() - 1].0;
+                let sum = bucket.iter().fold(0.0, |sum, p| sum + p.1);
+                means.push((last.div_euclid(step), last, sum / bucket.len() as f64));
             }
         }
-        let times: BTreeMap<Micros, Micros> =
-            all.iter().copied().flatten().map(|(t, _)| (t.div_euclid(step), *t)).collect();
+        // Stable: the members of a bucket stay in their order.
+        means.sort_by_key(|m| m.0);
         let fold = |values: &[f64]| match combine {
             Combine::Sum => values.iter().sum(),
             Combine::Mean => values.iter().sum::<f64>() / values.len() as f64,
             Combine::Max => values.iter().copied().fold(f64::MIN, f64::max),
             Combine::Min => values.iter().copied().fold(f64::MAX, f64::min),
         };
-        grid.iter().map(|(b, v)| (times.get(b).copied().unwrap_or(b * step), fold(v))).collect()
+        let mut values = Vec::new();
+        let one = |bucket: &[(Micros, Micros, f64)]| {
+            values.clear();
+            values.extend(bucket.iter().map(|m| m.2));
+            (bucket[bucket.len() - 1].1, fold(&values))
+        };
+        means.chunk_by(|a, b| a.0 == b.0).map(one).collect()
     }
 
     fn emit_named(
@@ -300,13 +314,12 @@ impl Context<'_> {
 }
 
 /// Versions that `build_info`-like series and version labels name.
-pub fn versions(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<VersionSpan> {
+pub fn versions(telemetry: &Telemetry, samples: &[Points]) -> Vec<VersionSpan> {
     let mut found = Vec::new();
-    for (i, meta) in telemetry.series.iter().enumerate() {
+    for (meta, points) in telemetry.series.iter().zip(samples) {
         if telemetry.signals.get(meta.signal).role != "version" {
             continue;
         }
-        let points = samples.of(i);
         let (Subject::Entity(service), Some(first), Some(last)) =
             (meta.subject, points.first(), points.last())
         else {
@@ -353,7 +366,7 @@ mod tests {
             format!("{subject} {}", t.signals.get(s.signal).name)
         };
         let values = |s: &SignalSeries| s.points.iter().map(|p| p.1).collect();
-        let out = roll_up(&t, &t.points().expect("points"));
+        let out = roll_up(&t, t.samples.clone());
         out.iter().map(|s| (shown(s), values(s))).collect()
     }
 

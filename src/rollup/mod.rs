@@ -1,6 +1,7 @@
 //! What grows with the data, made small: samples to one series per subject and signal, spans to
 //! counts, errors and times per service, operation, edge and time bucket.
 
+mod classes;
 mod compare;
 pub mod counter;
 mod derived;
@@ -11,11 +12,11 @@ pub mod sessions;
 mod trace_series;
 mod traces;
 
-use crate::error::Result;
 use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{SignalId, Stat};
 use crate::telemetry::Telemetry;
 use serde::Serialize;
+use std::mem::take;
 
 pub use traces::{CallRow, OperationRow};
 
@@ -81,23 +82,25 @@ pub struct VersionSpan {
     pub last: Micros,
 }
 
-/// Rolls everything up.
-pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
-    let points = telemetry.points()?;
-    let mut series = metrics::roll_up(telemetry, &points);
+/// Rolls everything up. Samples and spans are taken out of the telemetry, so that they are in memory
+/// once: nothing after this looks at them.
+pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
+    let (samples, spans) = (take(&mut telemetry.samples), take(&mut telemetry.spans));
+    let telemetry = &*telemetry;
+    let mut versions = metrics::versions(telemetry, &samples);
+    let mut series = metrics::roll_up(telemetry, samples);
     let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
     series.extend(sessions::roll_up(telemetry));
-    let traces = traces::roll_up(telemetry, bucket_of(&steps))?;
+    let traces = traces::roll_up(telemetry, spans, bucket_of(&steps));
     series.extend(traces.series);
     series.sort_by(|a, b| {
         let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
         key(a).cmp(&key(b)).then_with(|| a.dims.cmp(&b.dims))
     });
-    let mut versions = metrics::versions(telemetry, &points);
     versions.extend(traces.versions);
     versions.sort();
     let (gaps, sampling) = compare::gaps(telemetry, &series);
-    Ok(Rollups {
+    Rollups {
         gaps,
         sampling,
         series,
@@ -105,7 +108,7 @@ pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
         calls: traces.calls,
         versions,
         bucket: traces.bucket,
-    })
+    }
 }
 
 /// The bucket for traces: the usual step of the metrics, between 1 and 60 seconds; 10 without any.

@@ -1,27 +1,38 @@
 //! How much of each span its children cover: parallel children count once.
 
-use rayon::prelude::*;
-
-/// Kind of a span that consumes a message: nobody waits for it.
-const CONSUMER: u32 = 4;
-
-/// Row of the parent, start and end of a child.
-type Child = (u32, i64, i64);
-
 /// Seconds of each span, by row, in which at least one of its children ran.
 ///
-/// `parent` holds rows; `start` and `end` are microseconds.
-pub fn covered(parent: &[u32], kind: &[u32], start: &[i64], end: &[i64]) -> Vec<f64> {
-    let mut children: Vec<Child> = (0..parent.len())
-        .filter(|i| (parent[*i] as usize) < parent.len() && kind[*i] != CONSUMER)
-        .map(|i| (parent[i], start[i], end[i]))
-        .collect();
-    children.par_sort_unstable();
+/// `parent` holds rows; `start` and `end` are microseconds. Children that are not `awaited`
+/// (consumers of messages) do not count.
+pub fn covered(
+    parent: &[u32],
+    start: &[i64],
+    end: &[i64],
+    awaited: impl Fn(usize) -> bool,
+) -> Vec<f64> {
+    let counts = |child: &usize| (parent[*child] as usize) < parent.len() && awaited(*child);
+    // The children by parent: those of row `i` stand before `until[i]`, behind those of `i - 1`.
+    let mut until = vec![0u32; parent.len() + 1];
+    for child in (0..parent.len()).filter(counts) {
+        until[parent[child] as usize + 1] += 1;
+    }
+    for i in 1..until.len() {
+        until[i] += until[i - 1];
+    }
+    let mut children = vec![0u32; until.last().map_or(0, |n| *n as usize)];
+    for child in (0..parent.len()).filter(counts) {
+        let place = &mut until[parent[child] as usize];
+        children[*place as usize] = child as u32;
+        *place += 1;
+    }
     let mut covered = vec![0.0; parent.len()];
-    for own in children.chunk_by(|a, b| a.0 == b.0) {
-        let row = own[0].0 as usize;
-        let times = own.iter().map(|c| (c.1, c.2));
-        covered[row] = union(times, start[row], end[row]) as f64 / 1e6;
+    let mut from = 0;
+    for (row, covered) in covered.iter_mut().enumerate() {
+        let own = &mut children[from..until[row] as usize];
+        from = until[row] as usize;
+        own.sort_unstable_by_key(|c| (start[*c as usize], end[*c as usize]));
+        let times = own.iter().map(|c| (start[*c as usize], end[*c as usize]));
+        *covered = union(times, start[row], end[row]) as f64 / 1e6;
     }
     covered
 }
@@ -49,8 +60,10 @@ mod tests {
         let start = [0, 10_000, 10_000, 10_000, 10_000, 400_000];
         let end = [500_000, 210_000, 210_000, 210_000, 210_000, 900_000];
         let parent = [u32::MAX, 0, 0, 0, 0, 0];
-        let covered = covered(&parent, &[1, 2, 2, 2, 2, 2], &start, &end);
-        assert_eq!(covered, [0.3, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let awaited = covered(&parent, &start, &end, |_| true);
+        assert_eq!(awaited, [0.3, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        // Nobody waits for the one that outlives its parent.
+        assert_eq!(covered(&parent, &start, &end, |row| row < 5)[0], 0.2);
     }
 
     #[test]

@@ -2,10 +2,9 @@
 //! events, the values themselves of anything else.
 
 use super::counter;
-use super::metrics::Points;
 use crate::model::{EntityId, Micros, SECOND};
 use crate::signals::{Part, words};
-use crate::telemetry::{SamplesBySeries, SeriesMeta, Telemetry};
+use crate::telemetry::{Points, SeriesMeta, Telemetry};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -24,16 +23,15 @@ pub struct Rated {
 type Starts = BTreeMap<(u32, Option<EntityId>), Micros>;
 
 /// Every series of the telemetry, in its order.
-pub fn of(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<Rated> {
+pub fn of(telemetry: &Telemetry, samples: Vec<Points>) -> Vec<Rated> {
     let mut starts = Starts::new();
-    for (i, meta) in telemetry.series.iter().enumerate() {
-        if let Some(first) = samples.first(i) {
-            let at = starts.entry((meta.file, meta.instance)).or_insert(first);
-            *at = (*at).min(first);
+    for (meta, points) in telemetry.series.iter().zip(&samples) {
+        if let Some((first, _)) = points.first() {
+            let at = starts.entry((meta.file, meta.instance)).or_insert(*first);
+            *at = (*at).min(*first);
         }
     }
-    let one = |(i, meta): (usize, &SeriesMeta)| {
-        let points = samples.of(i);
+    let one = |(meta, points): (&SeriesMeta, Points)| {
         if !counts(telemetry, meta, &points) {
             return Rated { points, counter: false };
         }
@@ -41,7 +39,7 @@ pub fn of(telemetry: &Telemetry, samples: &SamplesBySeries) -> Vec<Rated> {
         let start = starts.get(&(meta.file, meta.instance)).copied();
         Rated { points: rates(&points, start, events), counter: true }
     };
-    telemetry.series.par_iter().enumerate().map(one).collect()
+    telemetry.series.par_iter().zip(samples).map(one).collect()
 }
 
 /// Says whether a series is a counter, by its name or its signal, and by its values.

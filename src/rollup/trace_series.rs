@@ -1,12 +1,11 @@
 //! Series per service, instance and edge from spans: rate, errors, mean duration and own time.
 
-use super::traces::{Columns, f64s, i64s, u32s};
+use super::classes::{ByBucket, Class, Measured};
 use super::{Origin, SignalSeries, Source};
 use crate::graph::Graph;
 use crate::model::{EntityId, Micros, SECOND, Subject};
 use crate::signals::{SignalTable, Stat};
 use crate::telemetry::{NONE, Telemetry};
-use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Count, errors and time of one subject per bucket.
@@ -26,7 +25,7 @@ const THIN: f64 = 3.0;
 
 type Cells<K> = BTreeMap<K, BTreeMap<Micros, Cell>>;
 
-/// Makes series from grouped frames.
+/// Makes series from spans.
 pub struct Maker<'a> {
     table: &'a SignalTable,
     graph: &'a Graph,
@@ -39,28 +38,25 @@ pub struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    pub fn new(telemetry: &'a Telemetry, spans: &DataFrame, bucket: Micros) -> PolarsResult<Self> {
-        let times = Columns(spans).i("bucket")?;
-        let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+    pub fn new(telemetry: &'a Telemetry, spans: &Measured, bucket: Micros) -> Self {
+        let (first, last) = (spans.times.first().copied(), spans.times.last().copied());
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
         let count = ((last - first) / bucket).min(1_000_000);
         let file = telemetry.trace_file.and_then(|f| telemetry.files.get(f as usize));
-        let columns = Spans::of(spans)?;
-        let entries = columns.group(|i| columns.entry[i].then(|| [columns.service[i], NONE]));
+        let entries = cells(spans, |c| c.entry().then_some([c.shape.service, NONE]));
         let entries = entries.into_iter().map(|(k, v)| (k[0], v)).collect();
-        Ok(Maker {
+        Maker {
             table: &telemetry.signals,
             graph: &telemetry.graph,
             bucket,
             buckets: (0..=count).map(|i| first + i * bucket).collect(),
             file: file.map(|f| f.path.clone()).unwrap_or_default(),
             entries,
-        })
+        }
     }
 
-    pub fn services(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let c = Spans::of(spans)?;
-        let all = c.group(|i| (!c.waits(i)).then(|| [c.service[i], NONE]));
+    pub fn services(&self, spans: &Measured, out: &mut Vec<SignalSeries>) {
+        let all = cells(spans, |c| (!c.waits()).then_some([c.shape.service, NONE]));
         for (service, cells) in &self.entries {
             let subject = Subject::Entity(EntityId(*service));
             self.red(subject, cells, false, out);
@@ -69,13 +65,11 @@ impl<'a> Maker<'a> {
             let points = self.means(own, requests, |c| (c.self_time, c.usual_self));
             self.emit("trace.self_time", subject, Stat::Mean, points, out);
         }
-        Ok(())
     }
 
-    pub fn instances(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let c = Spans::of(spans)?;
-        let known = |i: usize| c.entry[i] && c.instance[i] != NONE;
-        let groups = c.group(|i| known(i).then(|| [c.service[i], c.instance[i]]));
+    pub fn instances(&self, spans: &Measured, out: &mut Vec<SignalSeries>) {
+        let known = |c: &Class| c.entry() && c.shape.instance != NONE;
+        let groups = cells(spans, |c| known(c).then_some([c.shape.service, c.shape.instance]));
         let mut count: BTreeMap<u32, usize> = BTreeMap::new();
         for key in groups.keys() {
             *count.entry(key[0]).or_default() += 1;
@@ -83,16 +77,15 @@ impl<'a> Maker<'a> {
         for (key, cells) in groups.iter().filter(|(k, _)| count[&k[0]] > 1) {
             self.red(Subject::Entity(EntityId(key[1])), cells, false, out);
         }
-        Ok(())
     }
 
     /// Edges as the caller's client spans see them; as the callee's spans see them elsewhere.
-    pub fn edges(&self, spans: &DataFrame, out: &mut Vec<SignalSeries>) -> PolarsResult<()> {
-        let c = Spans::of(spans)?;
-        let client = |i: usize| c.waits(i) && c.peer[i] != NONE && c.peer[i] != c.service[i];
-        let seen = c.group(|i| client(i).then(|| [c.service[i], c.peer[i]]));
-        let inner = |i: usize| c.p_service[i] != NONE && c.entry[i];
-        let served = c.group(|i| inner(i).then(|| [c.p_service[i], c.service[i]]));
+    pub fn edges(&self, spans: &Measured, out: &mut Vec<SignalSeries>) {
+        let client =
+            |c: &Class| c.waits() && c.shape.peer != NONE && c.shape.peer != c.shape.service;
+        let seen = cells(spans, |c| client(c).then_some([c.shape.service, c.shape.peer]));
+        let inner = |c: &Class| c.p_service != NONE && c.entry();
+        let served = cells(spans, |c| inner(c).then_some([c.p_service, c.shape.service]));
         let pairs: BTreeSet<&[u32; 2]> = seen.keys().chain(served.keys()).collect();
         for pair in pairs {
             let Some(cells) = seen.get(pair).or(served.get(pair)) else { continue };
@@ -107,7 +100,6 @@ impl<'a> Maker<'a> {
             let points = self.buckets.iter().filter_map(attempts).collect();
             self.emit("trace.attempts", subject, Stat::Mean, points, out);
         }
-        Ok(())
     }
 
     /// Rate, errors and mean duration of one subject.
@@ -192,120 +184,93 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// The columns of the spans frame that the series are made of.
-struct Spans<'f> {
-    service: &'f [u32],
-    instance: &'f [u32],
-    op: &'f [u32],
-    kind: &'f [u32],
-    peer: &'f [u32],
-    p_service: &'f [u32],
-    bucket: &'f [i64],
-    dur: &'f [f64],
-    own: &'f [f64],
-    error: Vec<bool>,
-    entry: Vec<bool>,
-}
-
-impl<'f> Spans<'f> {
-    fn of(frame: &'f DataFrame) -> PolarsResult<Self> {
-        let bools = |name: &str| -> PolarsResult<Vec<bool>> {
-            Ok(frame.column(name)?.bool()?.iter().map(|v| v.unwrap_or(false)).collect())
-        };
-        Ok(Spans {
-            service: u32s(frame, "service")?,
-            instance: u32s(frame, "instance")?,
-            op: u32s(frame, "op")?,
-            kind: u32s(frame, "kind")?,
-            peer: u32s(frame, "peer")?,
-            p_service: u32s(frame, "p_service")?,
-            bucket: i64s(frame, "bucket")?,
-            dur: f64s(frame, "dur")?,
-            own: f64s(frame, "self")?,
-            error: bools("error")?,
-            entry: bools("entry")?,
-        })
-    }
-
-    /// The span waits for somebody else.
-    fn waits(&self, row: usize) -> bool {
-        matches!(self.kind[row], 2 | 3)
-    }
-
-    /// Sums the spans that have a key by key and bucket.
-    fn group(&self, key: impl Fn(usize) -> Option<[u32; 2]>) -> Cells<[u32; 2]> {
-        let mut numbers: hashbrown::HashMap<([u32; 2], u32), u32> = hashbrown::HashMap::new();
-        let mut rows: Vec<(u32, u32)> = Vec::new();
-        let mut keys = Vec::new();
-        for row in 0..self.service.len() {
-            let Some(key) = key(row) else { continue };
-            let number = *numbers.entry((key, self.op[row])).or_insert_with(|| {
-                keys.push(key);
-                keys.len() as u32 - 1
-            });
-            rows.push((number, row as u32));
-        }
-        rows.sort_unstable();
-        let mut cells: Cells<[u32; 2]> = BTreeMap::new();
-        for of_operation in rows.chunk_by(|a, b| a.0 == b.0) {
-            let all = || of_operation.iter().map(|r| r.1 as usize);
-            let usual = median(all().map(|r| self.dur[r])).max(LEAST);
-            let usual_self = median(all().map(|r| self.own[r])).max(LEAST);
-            let own = cells.entry(keys[of_operation[0].0 as usize]).or_default();
+/// Sums the spans of the classes that have a key, by key and bucket.
+fn cells(spans: &Measured, key: impl Fn(&Class) -> Option<[u32; 2]>) -> Cells<[u32; 2]> {
+    let groups = spans.groups(|c| key(c).map(|k| (k, c.shape.op)));
+    let mut order: Vec<usize> = (0..groups.keys.len()).collect();
+    order.sort_by_key(|g| groups.keys[*g].0);
+    let mut sums: ByBucket<Cell> = ByBucket::new(spans.times.len());
+    let mut room = Vec::new();
+    let mut out = BTreeMap::new();
+    for operations in order.chunk_by(|a, b| groups.keys[*a].0 == groups.keys[*b].0) {
+        for group in operations.iter().copied() {
+            let all = || groups.rows(group);
+            let usual = median(all().map(|r| spans.dur[r]), &mut room).max(LEAST);
+            let usual_self = median(all().map(|r| spans.own[r]), &mut room).max(LEAST);
             for row in all() {
-                let cell = own.entry(self.bucket[row]).or_default();
+                let cell = sums.at(spans.bucket[row]);
                 cell.count += 1.0;
-                cell.errors += f64::from(u8::from(self.error[row]));
-                cell.duration += self.dur[row];
-                cell.self_time += self.own[row];
+                cell.errors += f64::from(u8::from(spans.class(row).shape.error));
+                cell.duration += spans.dur[row];
+                cell.self_time += spans.own[row];
                 cell.usual += usual;
                 cell.usual_self += usual_self;
             }
         }
-        cells
+        let by_time = sums.take().into_iter().map(|(b, cell)| (spans.times[b as usize], cell));
+        out.insert(groups.keys[operations[0]].0, by_time.collect());
     }
+    out
 }
 
 /// A usual time is at least one microsecond.
 const LEAST: f64 = 1e-6;
 
-/// The middle value, or the mean of the two middle values.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    let middle = values.len() / 2;
-    if values.is_empty() {
+/// The middle value, or the mean of the two middle values, of values that are not negative. `room` is
+/// used again from call to call.
+fn median(values: impl Iterator<Item = f64>, room: &mut Vec<u64>) -> f64 {
+    // The bits of such numbers have their order, and are compared in one step.
+    room.clear();
+    room.extend(values.map(f64::to_bits));
+    let middle = room.len() / 2;
+    if room.is_empty() {
         return 0.0;
     }
-    let even = values.len().is_multiple_of(2);
-    let (below, high, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    match even {
-        true => (below.iter().copied().fold(f64::MIN, f64::max) + *high) / 2.0,
-        false => *high,
+    let even = room.len().is_multiple_of(2);
+    let (below, high, _) = room.select_nth_unstable(middle);
+    let high = f64::from_bits(*high);
+    match below.iter().max().filter(|_| even) {
+        Some(low) => (f64::from_bits(*low) + high) / 2.0,
+        None => high,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::SpanKind;
+    use crate::telemetry::SpanShape;
 
     /// Mean durations of one service whose spans are `(bucket, operation, seconds)`.
     fn means(spans: &[(i64, u32, f64)]) -> Vec<f64> {
-        let (n, none) = (spans.len(), vec![NONE; spans.len()]);
-        let dur: Vec<f64> = spans.iter().map(|s| s.2).collect();
-        let columns = Spans {
-            service: &vec![0; n],
-            op: &spans.iter().map(|s| s.1).collect::<Vec<_>>(),
-            bucket: &spans.iter().map(|s| s.0).collect::<Vec<_>>(),
-            instance: &none,
-            peer: &none,
-            p_service: &none,
-            kind: &none,
-            dur: &dur,
-            own: &dur,
-            error: vec![false; n],
-            entry: vec![true; n],
+        let class = |op| Class {
+            shape: SpanShape {
+                service: 0,
+                instance: NONE,
+                version: 0,
+                op,
+                etype: 0,
+                kind: SpanKind::Server,
+                error: false,
+                peer: NONE,
+            },
+            p_service: NONE,
+            p_op: NONE,
+            count: spans.iter().filter(|s| s.1 == op).count(),
+            first: 0,
+            last: 0,
         };
-        let cells = columns.group(|i| Some([columns.service[i], NONE]));
+        let dur: Vec<f64> = spans.iter().map(|s| s.2).collect();
+        let n = spans.len();
+        let measured = Measured {
+            classes: (0..3).map(class).collect(),
+            times: (0..5).collect(),
+            class: spans.iter().map(|s| s.1).collect(),
+            bucket: spans.iter().map(|s| s.0 as u32).collect(),
+            own: dur.clone(),
+            dur,
+        };
+        let cells = cells(&measured, |c| Some([c.shape.service, NONE]));
         let cells = &cells[&[0, NONE]];
         let (table, graph) = (SignalTable::built_in().expect("valid"), Graph::default());
         let maker = Maker {

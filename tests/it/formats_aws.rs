@@ -419,7 +419,7 @@ fn spans(raw: &Raw) -> Vec<String> {
         let whom = (text(s.peer), text(s.db_system), text(s.statement), s.messaging);
         format!("{:x} {:x} {:x} {who:?} {what:?} {whom:?}", s.trace, s.span, s.parent)
     };
-    let mut all: Vec<String> = raw.spans.iter().map(one).collect();
+    let mut all: Vec<String> = raw.spans.iter().map(|s| one(&s)).collect();
     all.sort();
     all
 }

@@ -64,7 +64,7 @@ fn spans(raw: &Raw) -> Vec<String> {
         let what = what.join("|");
         format!("{ids} {who} {what} {:?} {}..{} {}", s.kind, s.start, s.end, s.error)
     };
-    raw.spans.iter().map(one).collect()
+    raw.spans.iter().map(|s| one(&s)).collect()
 }
 
 /// Name, labels, unit and samples of every series, in order.
@@ -389,10 +389,13 @@ fn requests_of_a_browser_are_client_spans_without_their_secrets() {
     assert_eq!(all, want);
     let services = raw.spans.iter().all(|s| text(s.service) == "browser");
     assert!(services && raw.spans.iter().all(|s| s.kind == SpanKind::Client));
-    assert!(raw.spans.iter().all(|s| s.trace == raw.spans[0].trace), "one page, one trace");
+    assert!(
+        raw.spans.iter().all(|s| s.trace == raw.spans.get(0).expect("a span").trace),
+        "one page, one trace"
+    );
     assert_eq!(raw.spans.iter().map(|s| s.error).filter(|e| *e).count(), 4);
     // An offset in the time is read.
-    assert_eq!(raw.spans[6].start, 1_795_205_405_000_000);
+    assert_eq!(raw.spans.get(6).expect("a span").start, 1_795_205_405_000_000);
     assert!(has_gap(&raw, GapKind::Skipped, None, "data:"), "{:?}", raw.gaps);
     for secret in ["s3cr3t", "4111", "sid", "203.0.113.9", "?"] {
         assert!(!keeps(&raw, secret), "{secret}");

@@ -98,10 +98,9 @@ fn the_same_samples_are_the_same_series_in_every_format() {
 fn the_same_samples_are_understood_the_same() {
     let understood = |name: &str| {
         let t = normalize::normalize(read(name)).expect("understood");
-        let points = t.points().expect("points");
-        let mut all: Vec<_> = t.series.iter().zip(points.all()).collect();
+        let mut all: Vec<_> = t.series.iter().zip(&t.samples).collect();
         all.sort_by(|a, b| a.0.shown.cmp(&b.0.shown));
-        let show = |(m, p): &(&rootline::telemetry::SeriesMeta, Vec<(Micros, f64)>)| {
+        let show = |(m, p): &(&rootline::telemetry::SeriesMeta, &Vec<(Micros, f64)>)| {
             format!("{} {:?} {:?} {} {p:?}", m.shown, m.signal, m.part, m.le)
         };
         all.iter().map(show).collect::<Vec<_>>()

@@ -50,7 +50,7 @@ fn shown(raw: &Raw) -> Vec<Shown> {
         let (service, operation) = (text(s.service), text(s.operation));
         (s.span, s.parent, service, operation, s.kind, s.start - T0, s.end - s.start, s.error)
     };
-    let mut all: Vec<Shown> = raw.spans.iter().map(one).collect();
+    let mut all: Vec<Shown> = raw.spans.iter().map(|s| one(&s)).collect();
     all.sort_by_key(|s| (s.5, s.0));
     all
 }
@@ -82,7 +82,7 @@ fn seven() -> Vec<Shown> {
 
 /// Peer, error type, statement, instance, version and database of each span by its start.
 fn details(raw: &Raw) -> Vec<[String; 6]> {
-    let mut all: Vec<&RawSpan> = raw.spans.iter().collect();
+    let mut all: Vec<RawSpan> = raw.spans.iter().collect();
     all.sort_by_key(|s| (s.start, s.span));
     let syms =
         |s: &RawSpan| [s.peer, s.error_type, s.statement, s.instance, s.version, s.db_system];
@@ -222,10 +222,14 @@ fn references_of_jaeger_give_the_parent_or_a_link() {
         (0xa8, 0xa1),
     ];
     assert_eq!(parents, want);
-    let later = raw.spans[3];
+    let later = raw.spans.get(3).expect("a span");
     assert!(later.error && later.kind == SpanKind::Consumer, "the status is text: \"503\"");
     assert_eq!(raw.symbols.text(later.instance), "q-1");
-    assert_eq!(raw.spans[7].end - raw.spans[7].start, 2_000, "times may be text");
+    assert_eq!(
+        raw.spans.get(7).expect("a span").end - raw.spans.get(7).expect("a span").start,
+        2_000,
+        "times may be text"
+    );
     let warned = raw.gaps.iter().find(|g| g.what.contains("clock skew")).expect("told once");
     assert_eq!((warned.kind, warned.line, warned.count), (GapKind::Doubtful, Some(3), 3));
     assert_eq!(raw.gaps.len(), 1, "{:?}", raw.gaps);
@@ -245,7 +249,7 @@ fn jaeger_is_read_from_its_page_and_from_elasticsearch() {
             row((0xa2, 0xa1), ("cart", "op a2"), SpanKind::Server, (0, 1_500), false),
         ];
         assert_eq!(shown(&raw), want, "{name}");
-        assert_eq!(raw.symbols.text(raw.spans[0].version), "7", "{name}");
+        assert_eq!(raw.symbols.text(raw.spans.get(0).expect("a span").version), "7", "{name}");
     }
 }
 
@@ -291,7 +295,7 @@ fn datadog_spans_are_the_same_from_the_api_and_from_the_agent() {
         assert_eq!(found[3][0], "pg-main", "{name}");
         assert_eq!((found[3][2].as_str(), found[3][5].as_str()), (statement, "postgresql"));
         assert_eq!([&found[1][0], &found[2][1], &found[0][4]], ["cart", "PoolTimeout", "1.4.2"]);
-        assert_eq!(raw.symbols.text(raw.spans[0].host), "i-0abc", "{name}");
+        assert_eq!(raw.symbols.text(raw.spans.get(0).expect("a span").host), "i-0abc", "{name}");
         let trace = match name {
             "api-v2.json" => 0xa3ce_929d_0e0e_4736,
             _ => 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
@@ -562,13 +566,13 @@ fn flat_spans_are_read_from_columns_of_every_type() {
         let raw = read(&format!("formats/parquet/{name}.parquet"));
         assert_eq!(shown(&raw), want, "{name}");
         assert_eq!((file(&raw), gaps(&raw)), (("parquet", 2, 0), vec![]), "{name}");
-        assert_eq!(raw.symbols.text(raw.spans[1].peer), "cart", "{name}");
+        assert_eq!(raw.symbols.text(raw.spans.get(1).expect("a span").peer), "cart", "{name}");
         assert!(raw.spans.iter().all(|s| s.trace == 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736));
     }
     let raw = read("formats/parquet/spans-struct.parquet");
     let lengths: Vec<_> = shown(&raw).iter().map(|s| (s.0, s.1, s.5, s.6, s.7)).collect();
     assert_eq!(lengths, [(0xb0, 0, 0, 90_000, true), (0xb1, 0xb0, 5_000, 80_000, true)]);
-    assert_eq!(raw.symbols.text(raw.spans[1].peer), "cart", "{:?}", raw.gaps);
+    assert_eq!(raw.symbols.text(raw.spans.get(1).expect("a span").peer), "cart", "{:?}", raw.gaps);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn subject(t: &Telemetry, of: Subject) -> String {
 
 /// Every series of the rollups, as lines.
 pub fn rolled_up(t: &Telemetry, with_stat: bool) -> Vec<String> {
-    let rollups = rollup::roll_up(t).expect("rolled up");
+    let rollups = rollup::roll_up(&mut t.clone());
     let line = |s: &rollup::SignalSeries| {
         let stat = if with_stat { format!("{:?}", s.stat) } else { String::new() };
         format!(

@@ -123,34 +123,26 @@ const FORMATS: [Row; 17] = [
 
 /// The spans as they are understood, the parent by its service and start.
 fn understood(t: &Telemetry, lacks: Lacks) -> Vec<String> {
-    let u32s = |column: &str| -> Vec<u32> {
-        let column = t.spans.column(column).expect("a column").u32().expect("u32");
-        column.into_no_null_iter().collect()
-    };
-    let i64s = |column: &str| -> Vec<i64> {
-        t.spans.column(column).expect("a column").i64().expect("i64").into_no_null_iter().collect()
-    };
-    let errors = t.spans.column("error").expect("a column").bool().expect("bool");
-    let errors: Vec<bool> = errors.iter().map(|e| e == Some(true)).collect();
-    let [parent, service, instance] = ["parent", "service", "instance"].map(u32s);
-    let [version, op, kind, peer, etype] = ["version", "op", "kind", "peer", "etype"].map(u32s);
-    let [start, end] = ["start", "end"].map(i64s);
     let word = |sym: u32| t.symbols.get(sym as usize).cloned().unwrap_or_default();
-    let of = |row: usize| format!("{} +{}", name(t, service[row]), start[row] - T0 * 1_000_000);
+    let (shapes, start) = (&t.spans.shapes, &t.spans.start);
+    let shape = |row: usize| &shapes[t.spans.shape[row] as usize];
+    let of =
+        |row: usize| format!("{} +{}", name(t, shape(row).service), start[row] - T0 * 1_000_000);
     let line = |row: usize| {
-        let above = if parent[row] == NONE { "-".to_owned() } else { of(parent[row] as usize) };
+        let (own, parent) = (shape(row), t.spans.parent[row]);
+        let above = if parent == NONE { "-".to_owned() } else { of(parent as usize) };
         let named = match lacks {
-            Lacks::Nothing => format!("{} kind {} {}", word(op[row]), kind[row], word(etype[row])),
+            Lacks::Nothing => format!("{} kind {:?} {}", word(own.op), own.kind, word(own.etype)),
             Lacks::Names => String::new(),
         };
         format!(
             "{} {named} pod {} {} for {} error {} calls {:?} below {above}",
             of(row),
-            name(t, instance[row]),
-            word(version[row]),
-            end[row] - start[row],
-            errors[row],
-            name(t, peer[row])
+            name(t, own.instance),
+            word(own.version),
+            t.spans.end[row] - start[row],
+            own.error,
+            name(t, own.peer)
         )
     };
     let mut lines: Vec<String> = (0..start.len()).map(line).collect();

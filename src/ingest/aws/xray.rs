@@ -233,8 +233,8 @@ impl File {
 
     /// Gives what was sent apart its service, and callees that only an inferred segment names.
     fn finish(mut self, input: &Input, raw: &mut Raw) {
-        for span in raw.spans.iter_mut().skip(self.first) {
-            let Some(name) = self.inferred.get(&(span.trace, span.span)) else { continue };
+        raw.spans.update_from(self.first, |span| {
+            let Some(name) = self.inferred.get(&(span.trace, span.span)) else { return };
             // Only a call has a far side.
             if span.kind == SpanKind::Internal {
                 span.kind = SpanKind::Client;
@@ -242,20 +242,21 @@ impl File {
             if span.peer == Sym::default() {
                 span.peer = *name;
             }
-        }
+        });
         let mut owner: HashMap<(u128, u64), RawSpan> = HashMap::new();
         if !self.apart.is_empty() {
             let own = raw.spans.iter().skip(self.first).filter(|s| s.service != Sym::default());
-            owner = own.map(|s| ((s.trace, s.span), *s)).collect();
+            owner = own.map(|s| ((s.trace, s.span), s)).collect();
         }
         for _ in 0..CHAIN_MAX {
             let before = self.apart.len();
             self.apart.retain(|i| {
-                let Some(span) = raw.spans.get_mut(*i) else { return false };
+                let Some(mut span) = raw.spans.get(*i) else { return false };
                 let Some(of) = owner.get(&(span.trace, span.parent)) else { return true };
                 (span.service, span.instance) = (of.service, of.instance);
                 (span.version, span.host) = (of.version, of.host);
-                owner.insert((span.trace, span.span), *span);
+                owner.insert((span.trace, span.span), span);
+                raw.spans.update(*i, |s| *s = span);
                 false
             });
             if self.apart.is_empty() || self.apart.len() == before {
@@ -293,7 +294,7 @@ mod tests {
              \"start_time\":1.7952048E9,\
              \"end_time\":1.7952049E9,\"namespace\":\"remote\"}";
         let raw = read_text("a.json", text.as_bytes());
-        assert_eq!((raw.spans.len(), raw.spans[0].kind), (1, SpanKind::Client));
+        assert_eq!((raw.spans.len(), raw.spans.shapes()[0].kind), (1, SpanKind::Client));
         assert!(raw.gaps[0].what.contains("1 subsegments"), "{:?}", raw.gaps);
     }
 }

@@ -262,23 +262,31 @@ fn span_by_span(input: &Input, base: usize, group: &[u8], raw: &mut Raw) -> usiz
         from = open + 1;
         for (at, element) in Elements::new(group, open) {
             (seen, from) = (seen + 1, at + element.len());
-            lone_span_of(input, identity, base + at, element, raw);
+            let span = lone_span_of(input, identity, base + at, element, raw);
+            raw.spans.extend(span);
         }
     }
     seen
 }
 
 /// Reads one span by itself; what it belongs to is set later.
-pub fn lone_span(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
-    lone_span_of(input, RawSpan::default(), at, element, raw);
+pub fn lone_span(input: &Input, at: usize, element: &[u8], raw: &mut Raw) -> Option<RawSpan> {
+    lone_span_of(input, RawSpan::default(), at, element, raw)
 }
 
-fn lone_span_of(input: &Input, owner: RawSpan, at: usize, element: &[u8], raw: &mut Raw) {
+fn lone_span_of(
+    input: &Input,
+    owner: RawSpan,
+    at: usize,
+    element: &[u8],
+    raw: &mut Raw,
+) -> Option<RawSpan> {
     match serde_json::from_slice::<Span>(element) {
         Ok(span) => one(input, &span, owner, raw),
         Err(e) => {
             let first = || (Some(input.line(at)), format!("a span is not readable: {e}"));
             raw.skip_like(input.file, "span", 1, first);
+            None
         }
     }
 }
@@ -294,19 +302,20 @@ fn identity(resource: &Resource, raw: &mut Raw) -> RawSpan {
 fn resource(input: &Input, group: &ResourceSpans, raw: &mut Raw) {
     let identity = identity(&group.resource, raw);
     for span in group.scopes.iter().flat_map(|s| &s.spans) {
-        one(input, span, identity, raw);
+        let span = one(input, span, identity, raw);
+        raw.spans.extend(span);
     }
 }
 
-fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) {
+fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) -> Option<RawSpan> {
     let (Some(start), Some(end)) = (span.start_time_unix_nano.0, span.end_time_unix_nano.0) else {
         raw.skip(input.file, None, "span without a start or an end time", 1);
-        return;
+        return None;
     };
     let (Some(trace), Some(id)) = (spans::id128(&span.trace_id.0), spans::id64(&span.span_id.0))
     else {
         raw.skip(input.file, None, "span without a trace or span id", 1);
-        return;
+        return None;
     };
     let own = span.attributes.iter().map(|a| (a.key.0.as_ref(), a.value.0.as_ref()));
     let exception = span.events.iter().flat_map(|e| &e.attributes);
@@ -329,7 +338,7 @@ fn one(input: &Input, span: &Span, identity: RawSpan, raw: &mut Raw) {
         raw.skip(input.file, None, "span ends before it starts: taken as zero long", 1);
         out.end = out.start;
     }
-    raw.spans.push(out);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -376,7 +385,7 @@ mod tests {
             let raw = group(CART, own);
             let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.count)).collect();
             assert_eq!((raw.spans.len(), said), (3, vec![(Some(4), 1)]), "{:?}", raw.gaps);
-            assert_eq!(raw.symbols.text(raw.spans[0].service), "cart");
+            assert_eq!(raw.symbols.text(raw.spans.shapes()[0].service), "cart");
         }
     }
 

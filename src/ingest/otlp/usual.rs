@@ -10,6 +10,13 @@ use crate::model::Micros;
 use crate::time;
 use std::borrow::Cow;
 
+/// Room that is used again for each group, so that a span costs no allocation.
+#[derive(Default)]
+struct Room<'a> {
+    spans: Vec<RawSpan>,
+    known: Known<'a>,
+}
+
 /// Reads what the pass over the bytes does not: a document at an offset of the input.
 type General<'g> = &'g mut dyn FnMut(&Input, usize, &[u8], &mut Raw);
 
@@ -17,9 +24,10 @@ type General<'g> = &'g mut dyn FnMut(&Input, usize, &[u8], &mut Raw);
 pub fn read(input: &Input, raw: &mut Raw, general: General) {
     let before = raw.spans.len();
     let mut scan = Scan::new(input.bytes, 0);
+    let mut room = Room::default();
     while scan.peek().is_some() {
         let (from, mark) = (scan.at, raw.spans.len());
-        if document(&mut scan, input, raw).is_some() {
+        if document(&mut scan, input, &mut room, raw).is_some() {
             continue;
         }
         raw.spans.truncate(mark);
@@ -41,17 +49,27 @@ pub fn read(input: &Input, raw: &mut Raw, general: General) {
 }
 
 /// `{"resourceSpans":[…]}` and nothing else.
-fn document(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
+fn document<'a>(
+    scan: &mut Scan<'a>,
+    input: &Input,
+    room: &mut Room<'a>,
+    raw: &mut Raw,
+) -> Option<()> {
     scan.object(|scan, key| match key {
         b"resourceSpans" | b"batches" | b"resource_spans" => {
-            scan.array(|scan| resource_spans(scan, input, raw))
+            scan.array(|scan| resource_spans(scan, input, room, raw))
         }
         _ => None,
     })
 }
 
-fn resource_spans(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
-    let from = raw.spans.len();
+fn resource_spans<'a>(
+    scan: &mut Scan<'a>,
+    input: &Input,
+    room: &mut Room<'a>,
+    raw: &mut Raw,
+) -> Option<()> {
+    room.spans.clear();
     let mut owner = RawSpan::default();
     scan.object(|scan, key| match key {
         b"resource" => {
@@ -61,13 +79,14 @@ fn resource_spans(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
         b"scopeSpans"
         | b"instrumentationLibrarySpans"
         | b"scope_spans"
-        | b"instrumentation_library_spans" => scan.array(|scan| scope(scan, input, raw)),
+        | b"instrumentation_library_spans" => scan.array(|scan| scope(scan, input, room, raw)),
         _ => scan.skip(),
     })?;
     // The resource may stand behind its spans.
-    for span in raw.spans.get_mut(from..)? {
-        (span.service, span.instance) = (owner.service, owner.instance);
-        (span.version, span.host) = (owner.version, owner.host);
+    for span in room.spans.drain(..) {
+        let (service, instance) = (owner.service, owner.instance);
+        let (version, host) = (owner.version, owner.host);
+        raw.spans.push(RawSpan { service, instance, version, host, ..span });
     }
     Some(())
 }
@@ -89,18 +108,20 @@ fn resource(scan: &mut Scan, raw: &mut Raw) -> Option<RawSpan> {
     Some(spans::identity(&get, &mut raw.symbols))
 }
 
-fn scope(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
+fn scope<'a>(scan: &mut Scan<'a>, input: &Input, room: &mut Room<'a>, raw: &mut Raw) -> Option<()> {
     scan.object(|scan, key| match key {
         b"spans" => scan.array(|scan| {
             let mut made = None;
             let mut other = None;
             scan.element(
-                |scan| span(scan, raw).map(|s| made = Some(s)),
+                |scan| span(scan, &mut room.known, raw).map(|s| made = Some(s)),
                 |at, e| other = Some((at, e)),
             )?;
             match (made, other) {
-                (Some(span), _) => raw.spans.push(RawSpan { file: input.file, ..span }),
-                (_, Some((at, element))) => traces::lone_span(input, at, element, raw),
+                (Some(span), _) => room.spans.push(RawSpan { file: input.file, ..span }),
+                (_, Some((at, element))) => {
+                    room.spans.extend(traces::lone_span(input, at, element, raw));
+                }
                 _ => {}
             }
             Some(())
@@ -109,9 +130,9 @@ fn scope(scan: &mut Scan, input: &Input, raw: &mut Raw) -> Option<()> {
     })
 }
 
-fn span(scan: &mut Scan, raw: &mut Raw) -> Option<RawSpan> {
+fn span<'a>(scan: &mut Scan<'a>, known: &mut Known<'a>, raw: &mut Raw) -> Option<RawSpan> {
     let mut out = RawSpan::default();
-    let mut known = Known::default();
+    known.clear();
     let (mut start, mut end) = (None, None);
     scan.object(|scan, key| match key {
         b"traceId" | b"trace_id" => {
@@ -143,8 +164,8 @@ fn span(scan: &mut Scan, raw: &mut Raw) -> Option<RawSpan> {
             end = micros(scan);
             end.map(drop)
         }
-        b"attributes" => scan.array(|scan| attribute_of_span(scan, &mut known)),
-        b"events" => scan.array(|scan| event(scan, &mut known)),
+        b"attributes" => scan.array(|scan| attribute_of_span(scan, known)),
+        b"events" => scan.array(|scan| event(scan, known)),
         b"status" => scan.object(|scan, key| match key {
             b"code" => {
                 let code = scan.scalar()?;
@@ -160,7 +181,7 @@ fn span(scan: &mut Scan, raw: &mut Raw) -> Option<RawSpan> {
     if out.trace == 0 || out.span == 0 || out.end < out.start {
         return None;
     }
-    spans::understand(&known, &mut out, &mut raw.symbols);
+    spans::understand(known, &mut out, &mut raw.symbols);
     Some(out)
 }
 

@@ -134,11 +134,11 @@ pub fn read(input: &Input, raw: &mut Raw) {
         }
     });
     // Only a trace's first span carries the upper half of its id.
-    for span in raw.spans.iter_mut().skip(first) {
+    raw.spans.update_from(first, |span| {
         if let Some(upper) = u64::try_from(span.trace).ok().and_then(|low| upper.get(&low)) {
             span.trace |= u128::from(*upper) << 64;
         }
-    }
+    });
 }
 
 fn one(input: &Input, at: usize, text: &[u8], upper: &mut HashMap<u64, u64>, raw: &mut Raw) {

@@ -149,26 +149,26 @@ impl Halves {
     fn part(self, first: usize, raw: &mut Raw) {
         let mut parted: HashMap<(u128, u64, Sym), u64> = HashMap::new();
         for (at, shared) in self.servers {
-            let Some(span) = raw.spans.get_mut(at) else { continue };
+            let Some(span) = raw.spans.get(at) else { continue };
             let Some(caller) = self.clients.get(&(span.trace, span.span)) else { continue };
             let own = derived(span.span);
             // Without the flag, one service calling itself under one id is told by nothing.
             if shared || *caller != span.service {
                 parted.insert((span.trace, span.span, span.service), own);
             }
-            (span.parent, span.span) = (span.span, own);
+            raw.spans.update(at, |s| (s.parent, s.span) = (s.span, own));
         }
         if parted.is_empty() {
             return;
         }
-        for span in raw.spans.iter_mut().skip(first) {
+        raw.spans.update_from(first, |span| {
             let of_server = span.kind != SpanKind::Server;
             if let Some(own) = parted.get(&(span.trace, span.parent, span.service))
                 && of_server
             {
                 span.parent = *own;
             }
-        }
+        });
     }
 }
 
@@ -195,10 +195,10 @@ mod tests {
         for order in [[SERVER, CLIENT, INNER], [INNER, SERVER, CLIENT], [CLIENT, INNER, SERVER]] {
             let raw = read_text("a.json", format!("[{}]", order.join(",")).as_bytes());
             let of = |service: &str, kind| {
-                let is = |s: &&crate::ingest::raw::RawSpan| {
+                let is = |s: &crate::ingest::raw::RawSpan| {
                     raw.symbols.text(s.service) == service && s.kind == kind
                 };
-                *raw.spans.iter().find(is).expect("there is one")
+                raw.spans.iter().find(is).expect("there is one")
             };
             let (client, server) = (of("web", SpanKind::Client), of("cart", SpanKind::Server));
             assert_eq!((client.span, client.parent), (1, 0));
