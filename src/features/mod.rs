@@ -29,7 +29,6 @@ use shift::Shift;
 use skew::Skew;
 use std::collections::BTreeMap;
 use structure::{CallShift, OperationShift};
-use trend::Trend;
 use window::Windows;
 
 /// Fewest points in the baseline of a series whose silence means something.
@@ -43,7 +42,7 @@ const SILENT_STEPS: i64 = 3;
 pub const FEATURES: &[(&str, &str)] = &[
     ("shift", "level against the baseline, robust z and ratio (every series)"),
     ("onset", "first lasting departure, with its uncertainty (every shifted series)"),
-    ("trend", "Theil-Sen slope and Mann-Kendall test (every series)"),
+    ("trend", "Theil-Sen slope and Mann-Kendall test (where a shape is looked for)"),
     ("sawtooth", "climb and fall cycles (memory)"),
     ("saturation", "share of time at a ceiling (utilisations, pools, workers)"),
     ("skew", "share of the top member against its own past (partitions, instances)"),
@@ -58,8 +57,6 @@ pub const FEATURES: &[(&str, &str)] = &[
 pub struct SeriesFeature {
     pub shift: Option<Shift>,
     pub onset: Option<Onset>,
-    /// Trend over the incident window.
-    pub trend: Option<Trend>,
     pub saturation: Option<Saturation>,
     pub sawtooth: Option<Sawtooth>,
     /// It reported in the baseline and stopped before the incident ended.
@@ -134,9 +131,6 @@ fn of_series(
         shift: shift::shift(&before, &during, signal.unit(), signal.direction),
         ..SeriesFeature::default()
     };
-    let incident: Vec<(Micros, f64)> =
-        s.points.iter().filter(|p| windows.incident.contains(p.0)).copied().collect();
-    out.trend = trend::trend(&incident);
     if let Some(shift) = &out.shift {
         // A given start is the user's word: nothing long before it is this incident's onset.
         let before = if windows.given { s.step + s.smear } else { lead(windows) };

@@ -27,31 +27,63 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
 
 /// Middle value; mean of the two middle ones for an even count; `None` when empty.
 pub fn median(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| Data::new(values.to_vec()).median())
+    median_of(values.to_vec())
+}
+
+/// [`median`] of values that nobody needs in their order any more: selects in place.
+pub fn median_of(mut values: Vec<f64>) -> Option<f64> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    let upper = *middle;
+    if n % 2 == 1 {
+        return Some(upper);
+    }
+    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Some(lower + (upper - lower) / 2.0)
 }
 
 /// Median absolute deviation from the median, unscaled; `None` when empty.
 pub fn mad(values: &[f64]) -> Option<f64> {
     let m = median(values)?;
-    let deviations: Vec<f64> = values.iter().map(|v| (v - m).abs()).collect();
-    median(&deviations)
+    let deviations = values.iter().map(|v| (v - m).abs()).collect();
+    median_of(deviations)
+}
+
+/// The values in rising order, for several quantiles of the same values.
+pub fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// Quantile of sorted values, which must not be empty: Hyndman-Fan type 8, as [`quantile`].
+pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
+    let n = sorted.len();
+    let h = (n as f64 + 1.0 / 3.0) * q + 1.0 / 3.0;
+    let at = |k: f64| sorted[(k.clamp(1.0, n as f64) as usize) - 1];
+    let (low, high) = (at(h.floor()), at(h.floor() + 1.0));
+    low + (h - h.floor()) * (high - low)
 }
 
 /// Describes a baseline. When more than half of the values are equal and IQR and MAD are both 0,
 /// the standard deviation stands in, so that a mostly constant series keeps its noise.
 pub fn baseline(values: &[f64]) -> Option<Baseline> {
-    let median = median(values)?;
     let n = values.len();
-    let spread = MAD_TO_SIGMA * mad(values)?;
-    let iqr = (quantile(values, 0.75)? - quantile(values, 0.25)?) / IQR_OF_SIGMA;
+    let sorted = sorted(values);
+    let (min, max) = (*sorted.first()?, *sorted.last()?);
+    let median = quantile_of_sorted(&sorted, 0.5);
+    let spread = MAD_TO_SIGMA * median_of(sorted.iter().map(|v| (v - median).abs()).collect())?;
+    let iqr =
+        (quantile_of_sorted(&sorted, 0.75) - quantile_of_sorted(&sorted, 0.25)) / IQR_OF_SIGMA;
     let mut scale = spread.max(iqr);
     if scale == 0.0 {
         let mean = values.iter().sum::<f64>() / n as f64;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
         scale = variance.sqrt();
     }
-    let min = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Some(Baseline { n, median, scale, min, max })
 }
 
@@ -71,6 +103,8 @@ mod tests {
         for (q, wanted) in [(0.1, 1.066_666_666_666_666_7), (0.5, 4.0), (0.9, 34.0)] {
             let found = quantile(&values, q).expect("not empty");
             assert!((found - wanted).abs() < 1e-9, "{q}: {found}");
+            let found = quantile_of_sorted(&sorted(&values), q);
+            assert!((found - wanted).abs() < 1e-9, "{q}, sorted: {found}");
         }
     }
 

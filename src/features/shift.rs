@@ -81,9 +81,12 @@ pub fn shift(
     let largest = incident.iter().map(|v| v.abs()).fold(b.max.abs(), f64::max);
     let floor = (RELATIVE_FLOOR * b.median.abs()).max(absolute_floor(unit, largest));
     let scale = b.scale.max(floor).max(f64::MIN_POSITIVE) * (1.0 + 2.0 / b.n as f64);
-    let high = robust::quantile(incident, LEVEL_Q)?;
-    let low = robust::quantile(incident, 1.0 - LEVEL_Q)?;
-    let median = robust::median(incident)?;
+    if incident.is_empty() {
+        return None;
+    }
+    let sorted = robust::sorted(incident);
+    let [low, median, high] =
+        [1.0 - LEVEL_Q, 0.5, LEVEL_Q].map(|q| robust::quantile_of_sorted(&sorted, q));
     let up = ((high - b.median) / scale, high);
     let down = ((low - b.median) / scale, low);
     let (z, level) = match direction {

@@ -1,14 +1,16 @@
 //! Trend. In: points. Out: Theil-Sen slope and the Mann-Kendall test of whether it is one.
 //!
-//! Sen 1968; Mann 1945, Kendall 1975 with tie correction. Fewer than four points have no trend;
-//! constant data has slope 0 and p 1.
+//! Sen 1968; Mann 1945, Kendall 1975 with tie correction, counted in n log n steps (Knight 1966).
+//! Fewer than four points have no trend; constant data has slope 0 and p 1; gaps are points that
+//! are not there; NaN never gets here.
 
 use super::robust;
 use crate::model::{Micros, SECOND};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Pairs looked at exactly; longer series are thinned evenly to stay below it.
-const POINTS_MAX: usize = 600;
+/// Points of which the slopes of all pairs are taken; longer series are thinned evenly to stay
+/// below it: the median of 8,000 slopes is as good as that of a million.
+const SLOPE_POINTS_MAX: usize = 128;
 
 /// A monotone trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,39 +23,72 @@ pub struct Trend {
     pub p: f64,
 }
 
-/// Fits the trend.
+/// Fits the trend of points that are sorted by time.
 pub fn trend(points: &[(Micros, f64)]) -> Option<Trend> {
-    let thin = points.len().div_ceil(POINTS_MAX).max(1);
-    let points: Vec<(f64, f64)> =
-        points.iter().step_by(thin).map(|(t, v)| (*t as f64 / SECOND as f64, *v)).collect();
     let n = points.len();
     if n < 4 {
         return None;
     }
-    let mut slopes = Vec::with_capacity(n * (n - 1) / 2);
-    let mut s = 0i64;
-    for (i, a) in points.iter().enumerate() {
-        for b in &points[i + 1..] {
-            if b.0 > a.0 {
-                slopes.push((b.1 - a.1) / (b.0 - a.0));
-            }
-            s += i64::from(b.1 > a.1) - i64::from(b.1 < a.1);
-        }
-    }
-    let slope = robust::median(&slopes)?;
+    let slope = theil_sen(points)?;
     let pairs = (n * (n - 1) / 2) as f64;
-    let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
-    sorted.sort_by(f64::total_cmp);
-    let ties: f64 = sorted
-        .chunk_by(|a, b| a == b)
-        .map(|c| c.len() as f64)
-        .map(|t| t * (t - 1.0) * (2.0 * t + 5.0))
-        .sum();
+    let mut values: Vec<f64> = points.iter().map(|p| p.1).collect();
+    // Pairs that fall, and then, of the sorted values, pairs that are tied; the others rise.
+    let falls = inversions(&mut values) as f64;
+    let (mut tied, mut ties) = (0.0, 0.0);
+    for t in values.chunk_by(|a, b| a == b).map(|c| c.len() as f64) {
+        tied += t * (t - 1.0) / 2.0;
+        ties += t * (t - 1.0) * (2.0 * t + 5.0);
+    }
+    let s = pairs - tied - 2.0 * falls;
     let n = n as f64;
     let variance = (n * (n - 1.0) * (2.0 * n + 5.0) - ties) / 18.0;
-    let z = if variance > 0.0 { (s - s.signum()) as f64 / variance.sqrt() } else { 0.0 };
+    let continuous = s - if s == 0.0 { 0.0 } else { s.signum() };
+    let z = if variance > 0.0 { continuous / variance.sqrt() } else { 0.0 };
     let normal = Normal::standard();
-    Some(Trend { slope, tau: s as f64 / pairs, p: 2.0 * (1.0 - normal.cdf(z.abs())) })
+    Some(Trend { slope, tau: s / pairs, p: 2.0 * (1.0 - normal.cdf(z.abs())) })
+}
+
+/// Median of the slopes between all pairs of the (thinned) points.
+fn theil_sen(points: &[(Micros, f64)]) -> Option<f64> {
+    let thin = points.len().div_ceil(SLOPE_POINTS_MAX).max(1);
+    let points: Vec<(f64, f64)> =
+        points.iter().step_by(thin).map(|(t, v)| (*t as f64 / SECOND as f64, *v)).collect();
+    let mut slopes = Vec::with_capacity(points.len() * (points.len() - 1) / 2);
+    for (i, a) in points.iter().enumerate() {
+        let ahead = points[i + 1..].iter().filter(|b| b.0 > a.0);
+        slopes.extend(ahead.map(|b| (b.1 - a.1) / (b.0 - a.0)));
+    }
+    robust::median_of(slopes)
+}
+
+/// Sorts the values and counts the pairs that stood in falling order (merge sort).
+fn inversions(values: &mut [f64]) -> u64 {
+    let mut buffer = values.to_vec();
+    sort_counting(values, &mut buffer)
+}
+
+fn sort_counting(values: &mut [f64], buffer: &mut [f64]) -> u64 {
+    let n = values.len();
+    if n < 2 {
+        return 0;
+    }
+    let (left, right) = values.split_at_mut(n / 2);
+    let (left_buffer, right_buffer) = buffer.split_at_mut(n / 2);
+    let mut count = sort_counting(left, left_buffer) + sort_counting(right, right_buffer);
+    let (mut i, mut j) = (0, 0);
+    for slot in buffer.iter_mut() {
+        if j == right.len() || (i < left.len() && left[i] <= right[j]) {
+            *slot = left[i];
+            i += 1;
+        } else {
+            // Everything left of it that is still to come is larger.
+            count += (left.len() - i) as u64;
+            *slot = right[j];
+            j += 1;
+        }
+    }
+    values.copy_from_slice(buffer);
+    count
 }
 
 #[cfg(test)]

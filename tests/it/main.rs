@@ -3,6 +3,8 @@
 mod cli;
 mod damaged;
 mod determinism;
+mod feature_properties;
+mod feature_reference;
 mod fixtures;
 mod formats_aws;
 mod formats_grafana;
