@@ -9,8 +9,8 @@ use std::time::Instant;
 fn main() -> rootline::error::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_default();
     let raw = rootline::ingest::read_folder(Path::new(&folder), &Settings::default())?;
-    let telemetry = rootline::normalize::normalize(raw)?;
-    let rollups = rootline::rollup::roll_up(&telemetry)?;
+    let mut telemetry = rootline::normalize::normalize(raw)?;
+    let rollups = rootline::rollup::roll_up(&mut telemetry);
     let (start, cpu) = (Instant::now(), processor_seconds());
     let features = features::extract(&telemetry, &rollups)?;
     println!(

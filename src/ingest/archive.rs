@@ -4,7 +4,7 @@
 use super::file::{self, Source, Stored};
 use super::raw::Raw;
 use super::taken::Taken;
-use super::{BYTES_MAX, RATIO_MAX, is_aside};
+use super::{is_aside, unpacked_max};
 use crate::time;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
@@ -50,7 +50,7 @@ pub fn read(source: &Source, stored: Stored, excluded: &[String]) -> Vec<Raw> {
         let what = format!("{} members, of which the first {MEMBERS_MAX} are read", archive.len());
         parts.push(broken(what));
     }
-    let mut left = BYTES_MAX.min((stored.len() as u64).saturating_mul(RATIO_MAX)).max(1 << 20);
+    let mut left = unpacked_max(stored.len() as u64);
     for i in 0..archive.len().min(MEMBERS_MAX) {
         // The raw member has a name even where its content cannot be had.
         let Ok((name, folder)) = archive.by_index_raw(i).map(|m| (plain_name(&m), m.is_dir()))
@@ -94,21 +94,25 @@ fn member(
     if encrypted {
         return source.unreadable("encrypted: not read".to_owned());
     }
-    let mut bytes = Vec::new();
+    let (mut bytes, mut most) = (Vec::new(), *left);
     let (result, changed) = match archive.by_index(index) {
         Ok(mut file) => {
             let changed =
                 file.last_modified().and_then(|t| time::parse(&t.to_string(), source.zone));
-            (file.by_ref().take(*left).read_to_end(&mut bytes).map_err(|e| e.to_string()), changed)
+            most = most.min(unpacked_max(file.compressed_size()));
+            (file.by_ref().take(most).read_to_end(&mut bytes).map_err(|e| e.to_string()), changed)
         }
         Err(e) => (Err(e.to_string()), None),
     };
-    let full = bytes.len() as u64 == *left;
+    let full = bytes.len() as u64 == most;
     *left -= bytes.len() as u64;
     let nested = is_packed(&bytes);
     let defect = match result {
         Err(e) => Some(format!("inflating stopped after {} bytes: {e}", bytes.len())),
-        Ok(_) if full => Some("inflating stopped at the limit of an archive's size".to_owned()),
+        Ok(_) if full && *left == 0 => {
+            Some("inflating stopped at the limit of an archive's size".to_owned())
+        }
+        Ok(_) if full => Some("inflating stopped: no telemetry is packed so well".to_owned()),
         Ok(_) => None,
     };
     let modified = changed.map(|t| t.at).or(source.taken.modified);

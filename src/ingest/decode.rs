@@ -1,15 +1,18 @@
 //! Stored bytes to the bytes that a reader looks at: inflated, and text as UTF-8 without its mark.
 
-use super::{BYTES_MAX, RATIO_MAX};
+use super::{BYTES_MAX, UNPACKED_FREE, unpacked_max};
 use sha2::{Digest, Sha256};
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A stored file as its bytes come in: hashed as stored, handed on inflated.
 pub struct Unpacked {
-    text: io::Take<Box<dyn Read + Send>>,
+    text: Box<dyn Read + Send>,
     stored: Arc<Mutex<Stored>>,
     packed: bool,
+    /// Bytes of text so far.
+    given: u64,
+    bomb: bool,
 }
 
 /// The stored bytes, and what is known of those that have gone by.
@@ -38,17 +41,20 @@ impl Read for Shared {
     }
 }
 
+/// What is said of a file that unpacks to more than telemetry does.
+pub const BOMB: &str = "decompression stopped: no telemetry is packed so well";
+
 /// Stored bytes that are handed on in one piece: few enough to be hashed while they are still in the
 /// processor's cache.
 const CHUNK: usize = 256 << 10;
 
 impl Unpacked {
-    /// Takes `len` stored bytes; gzip (of several members) and zstd are inflated.
+    /// Takes stored bytes; gzip (of several members) and zstd are inflated.
     ///
     /// # Errors
     ///
     /// When the first bytes cannot be read.
-    pub fn new(from: impl Read + Send + 'static, len: u64) -> io::Result<Unpacked> {
+    pub fn new(from: impl Read + Send + 'static) -> io::Result<Unpacked> {
         let stored = Stored { from: Box::new(from), hash: Sha256::new(), bytes: 0 };
         let stored = Arc::new(Mutex::new(stored));
         let mut magic = Vec::new();
@@ -56,7 +62,6 @@ impl Unpacked {
         let gzip = magic.starts_with(&[0x1f, 0x8b]);
         let zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
         let all = Cursor::new(magic).chain(Shared(stored.clone()));
-        let limit = len.saturating_mul(RATIO_MAX).max(1 << 20);
         let text: Box<dyn Read + Send> = match () {
             () if gzip => {
                 let all = io::BufReader::with_capacity(CHUNK, all);
@@ -69,8 +74,7 @@ impl Unpacked {
             () => Box::new(all),
         };
         let packed = gzip || zstd;
-        let limit = if packed { limit } else { u64::MAX };
-        Ok(Unpacked { text: text.take(limit), stored, packed })
+        Ok(Unpacked { text, stored, packed, given: 0, bomb: false })
     }
 
     /// Appends at most `most` bytes of text; says what went wrong. What came before it is kept.
@@ -90,7 +94,7 @@ impl Unpacked {
 
     /// Says whether the text was cut because no telemetry is packed so well.
     pub fn is_bomb(&self) -> bool {
-        self.packed && self.text.limit() == 0
+        self.bomb
     }
 
     /// SHA-256 (hex) and length of what is stored; reads what was not asked for.
@@ -105,15 +109,28 @@ impl Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.text.read(buffer)
+        if self.packed && self.given >= UNPACKED_FREE {
+            // Measured by what has been unpacked so far: a bomb ends early however long it is.
+            let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner).bytes;
+            self.bomb = self.given > unpacked_max(stored);
+        }
+        if self.bomb {
+            return Ok(0);
+        }
+        let read = self.text.read(buffer)?;
+        self.given += read as u64;
+        Ok(read)
     }
 }
 
 /// Inflates gzip (of several members) and zstd; what was read before a defect is kept.
 pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
-    let (mut text, len) = (Vec::new(), stored.len() as u64);
-    let defect = match Unpacked::new(Cursor::new(stored), len) {
-        Ok(mut unpacked) => unpacked.append(&mut text, BYTES_MAX),
+    let mut text = Vec::new();
+    let defect = match Unpacked::new(Cursor::new(stored)) {
+        Ok(mut unpacked) => {
+            let defect = unpacked.append(&mut text, BYTES_MAX);
+            defect.or_else(|| unpacked.is_bomb().then(|| BOMB.to_owned()))
+        }
         Err(e) => Some(e.to_string()),
     };
     (text, defect)

@@ -51,17 +51,14 @@ pub fn bytes(mut file: std::fs::File, len: u64) -> Stored {
 /// Reads a file whose bytes are in memory.
 pub fn read_stored(source: &Source, stored: Stored) -> Raw {
     match stored {
-        Ok(bytes) => {
-            let len = bytes.len() as u64;
-            read(source, std::io::Cursor::new(bytes), len)
-        }
+        Ok(bytes) => read(source, std::io::Cursor::new(bytes)),
         Err(what) => source.unreadable(what),
     }
 }
 
-/// Reads what a file of `len` stored bytes holds, or notes why it could not be had.
-pub fn read(source: &Source, stored: impl Read + Send + 'static, len: u64) -> Raw {
-    let mut unpacked = match Unpacked::new(stored, len) {
+/// Reads what stored bytes hold, or notes why it could not be had.
+pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
+    let mut unpacked = match Unpacked::new(stored) {
         Ok(unpacked) => unpacked,
         Err(e) => return source.unreadable(format!("cannot be read: {e}")),
     };
@@ -85,7 +82,7 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static, len: u64) -> Ra
         whole(source, &decode::plain(text), &mut raw);
     }
     if unpacked.is_bomb() {
-        defect = Some("decompression stopped: no telemetry is packed so well".to_owned());
+        defect = Some(decode::BOMB.to_owned());
     }
     if let Some(what) = defect {
         raw.gaps.insert(0, Gap::at(GapKind::Truncated, source.shown, None, what));

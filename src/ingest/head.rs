@@ -196,16 +196,29 @@ impl<'a> Input<'a> {
 }
 
 /// Magic bytes of things that people put beside their exports.
-const OTHER: [(&[u8], &str); 8] = [
+const OTHER: [(&[u8], &str); 6] = [
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"\x89PNG", "a PNG picture"),
     (b"GIF8", "a GIF picture"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive (unpack it first)"),
-    (b"<!DOCTYPE", "an HTML page: a login or error page, not an export"),
-    (b"<html", "an HTML page: a login or error page, not an export"),
     (b"SQLite format 3", "an SQLite database"),
 ];
+
+/// Says whether a text is a page for a browser: white space, a declaration of XML and comments may
+/// stand before its first tag.
+fn is_html(bytes: &[u8]) -> bool {
+    let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    while let Some((_, end)) = ASIDE.iter().find(|(open, _)| rest.starts_with(open)) {
+        let Some(at) = memchr::memmem::find(rest, end) else { return false };
+        rest = rest.get(at + end.len()..).unwrap_or_default().trim_ascii_start();
+    }
+    let begins = |tag: &&[u8]| rest.get(..tag.len()).is_some_and(|b| b.eq_ignore_ascii_case(tag));
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(begins)
+}
+
+/// What may stand before a page's first tag: its beginning and its end.
+const ASIDE: [(&[u8], &[u8]); 2] = [(b"<!--", b"-->"), (b"<?xml", b"?>")];
 
 /// Says what a file is that no reader accepts, as far as its head tells.
 pub fn what_it_is(head: &Head) -> String {
@@ -214,6 +227,9 @@ pub fn what_it_is(head: &Head) -> String {
     }
     if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
         return format!("not recognised: {what}");
+    }
+    if is_html(head.bytes) {
+        return "not recognised: an HTML page: a login or error page, not an export".to_owned();
     }
     if let Some(what) = platform::refused(head.bytes).filter(|_| !head.json) {
         return format!("not read: {what}");

@@ -157,6 +157,7 @@ fn samples(input: &Input, table: &Table, row: &[String], at: usize, raw: &mut Ra
     for column in values {
         let text = table.cell(row, column);
         if cell::is_missing(text) {
+            raw.pass_over(input.file, "cells without a value", &table.header[column], 1);
             continue;
         }
         let value = match (table.kind(column), text) {

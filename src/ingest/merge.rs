@@ -68,6 +68,7 @@ impl Raw {
         self.kinds.extend(part.kinds);
         self.mapping.extend(part.mapping);
         self.queries.extend(part.queries);
+        self.passed.absorb(file, part.passed);
         self.cloudwatch.absorb(part.cloudwatch, file);
         let own = part.incident;
         let windows = own.incident.or(own.baseline).is_some();

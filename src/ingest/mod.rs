@@ -6,6 +6,7 @@ mod aws;
 mod cell;
 mod columnar;
 mod companions;
+mod copies;
 mod csv_text;
 mod datadog;
 mod decode;
@@ -25,6 +26,7 @@ mod merge;
 mod native_histogram;
 mod openmetrics;
 mod otlp;
+pub mod passed;
 mod platform;
 mod postgres;
 mod prometheus;
@@ -67,8 +69,16 @@ use taken::Taken;
 const FILES_MAX: usize = 100_000;
 /// Size of one file after decompression.
 const BYTES_MAX: u64 = 4 << 30;
-/// Ratio of decompressed to compressed size that no telemetry reaches.
-const RATIO_MAX: u64 = 2_000;
+/// Bytes that a packed file may unpack to however small it is.
+const UNPACKED_FREE: u64 = 256 << 20;
+/// Ratio of unpacked to packed size that no telemetry of more than that reaches: JSON of metrics packs
+/// 10 to 30 times, a bomb 100 to 1,000 times.
+const RATIO_MAX: u64 = 50;
+
+/// Most bytes that `stored` packed bytes of telemetry unpack to.
+fn unpacked_max(stored: u64) -> u64 {
+    stored.saturating_mul(RATIO_MAX).max(UNPACKED_FREE).min(BYTES_MAX)
+}
 
 /// What the user says about the files.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +131,7 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     for part in parts.into_iter().flatten() {
         raw.absorb(part);
     }
+    copies::leave_out(&mut raw);
     raw.finish();
     let offsets = zones::align(&mut raw);
     steps::look(&mut raw, &offsets);
@@ -202,7 +213,7 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
         Ok((file, len)) if archive::is_zip(&file) => {
             archive::read(&source, file::bytes(file, len), &settings.exclude)
         }
-        Ok((file, len)) => vec![file::read(&source, file, len)],
+        Ok((file, _)) => vec![file::read(&source, file)],
         Err(e) => vec![source.unreadable(format!("cannot be read: {e}"))],
     }
 }
@@ -212,5 +223,5 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
 fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
-    file::read(&Source { shown: name, zone: &zone, taken }, stored, bytes.len() as u64)
+    file::read(&Source { shown: name, zone: &zone, taken }, stored)
 }

@@ -23,13 +23,20 @@ type Bucket = (f64, f64, f64);
 
 impl Histogram {
     fn buckets(&self) -> Vec<Bucket> {
-        let read = |(_, l, r, n): &(i64, Scalar, Scalar, Scalar)| {
-            Some((bound(l)?, bound(r)?, n.number()?)).filter(|(l, r, _)| l <= r)
-        };
-        let mut found: Vec<Bucket> = self.buckets.iter().filter_map(read).collect();
+        let mut found: Vec<Bucket> = self.buckets.iter().filter_map(readable).collect();
         found.sort_by(|a, b| a.1.total_cmp(&b.1));
         found
     }
+}
+
+fn readable((_, l, r, n): &(i64, Scalar, Scalar, Scalar)) -> Option<Bucket> {
+    Some((bound(l)?, bound(r)?, n.number()?)).filter(|(l, r, _)| l <= r)
+}
+
+/// How many buckets cannot be read: what lies in them is missing in every bucket above.
+pub fn unreadable(histograms: &[(Micros, Histogram)]) -> u64 {
+    let buckets = histograms.iter().flat_map(|(_, h)| &h.buckets);
+    buckets.filter(|b| readable(b).is_none()).count() as u64
 }
 
 fn bound(of: &Scalar) -> Option<f64> {
@@ -133,6 +140,14 @@ mod tests {
         ];
         let two: Vec<_> = two.iter().map(|(n, v)| (n.as_str(), [v[0], v[1]])).collect();
         assert_eq!(two, want);
+    }
+
+    #[test]
+    fn buckets_that_cannot_be_read_are_counted() {
+        let text = r#"{"count":"2","sum":"3","buckets":[[0,"1","2","1"],[0,"NaN","4","1"],
+            [0,"5","4","1"],[0,"5","6","many"]]}"#;
+        let one = serde_json::from_str(text).expect("a histogram");
+        assert_eq!(unreadable(&[(1, one)]), 3);
     }
 
     #[test]

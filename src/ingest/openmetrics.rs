@@ -2,7 +2,7 @@
 //! many. In: lines `name{labels} value [time]`. Out: series under their exporter's names.
 //!
 //! Times are seconds or milliseconds, as their size says. Exemplars are links to traces, not
-//! samples: they are passed over.
+//! samples: they are passed over and counted.
 
 use super::gathered::Gathered;
 use super::raw::{Raw, RawSeries};
@@ -117,6 +117,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
     // Samples of this scrape that have no time: series, value, place.
     let mut untimed: Vec<(usize, f64, usize)> = Vec::new();
     let (mut at, mut lost) = (0, 0);
+    let mut exemplars = 0;
     for line in input.bytes.split_inclusive(|b| *b == b'\n') {
         let start = at;
         at += line.len();
@@ -141,6 +142,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             skip(input, start, "is no sample", text, raw);
             continue;
         };
+        exemplars += u64::from(memchr::memmem::find(&text[end..], b"# {").is_some());
         let Ok(value) = value.parse::<f64>() else {
             skip(input, start, "is a native histogram: not read", text, raw);
             continue;
@@ -155,6 +157,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             None => untimed.push((series, value, start)),
         }
     }
+    raw.pass_over(input.file, "exemplars (links to traces)", "# {…}", exemplars);
     if lost > 0 {
         let what = "scrapes without times: only the last one can be dated (put `date -Is` \
                     before each one)";

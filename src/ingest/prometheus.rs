@@ -237,6 +237,13 @@ fn histogram_series(
             (Some(input.line(at)), why.to_owned())
         });
     }
+    let unreadable = native_histogram::unreadable(&dated);
+    if unreadable > 0 {
+        let why = "bucket of a native histogram is not readable: those above it count too little";
+        raw.skip_like(input.file, "native bucket", unreadable, || {
+            (Some(input.line(at)), why.to_owned())
+        });
+    }
     for series in native_histogram::classic(&of, &dated) {
         raw.rows(input.file, series.samples.len() as u64);
         raw.series.push(series);

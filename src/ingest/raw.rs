@@ -268,6 +268,8 @@ pub struct Raw {
     pub(super) cloudwatch: super::aws::CloudWatch,
     /// When each file was recorded; empty until all are read.
     pub times: Vec<FileTimes>,
+    /// What readers knew and made nothing of.
+    pub passed: super::passed::Passed,
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.

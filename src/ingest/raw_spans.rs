@@ -109,6 +109,24 @@ impl RawSpans {
         self.end.truncate(rows);
     }
 
+    /// Keeps the spans for which `keep` says so, in their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(RawSpan) -> bool) {
+        let mut kept = 0;
+        for row in 0..self.len() {
+            if !self.get(row).is_some_and(&mut keep) {
+                continue;
+            }
+            self.shape[kept] = self.shape[row];
+            self.trace[kept] = self.trace[row];
+            self.span[kept] = self.span[row];
+            self.parent[kept] = self.parent[row];
+            self.start[kept] = self.start[row];
+            self.end[kept] = self.end[row];
+            kept += 1;
+        }
+        self.truncate(kept);
+    }
+
     /// Appends other spans; `translate` gives one of their shapes with the numbers of symbols and
     /// files that are used here. It is asked once for each shape that a span has, in the order of
     /// the spans.

@@ -84,8 +84,21 @@ pub struct FileReport {
     pub signals: Vec<SignalCount>,
     /// What its series, spans, sessions and events are about.
     pub entities: Vec<EntityRef>,
+    /// What is in it and nothing is made of, e.g. fields that have no metric's name.
+    pub unused: Vec<Unused>,
     /// What was lost or is doubtful, with line numbers where they are known.
     pub gaps: Vec<Gap>,
+}
+
+/// Values of a file of which nothing is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unused {
+    /// What they are, in the plural.
+    pub what: String,
+    /// How many values.
+    pub count: u64,
+    /// Their different names, sorted.
+    pub names: Vec<String>,
 }
 
 /// How sure the meaning of a name is.

@@ -1,6 +1,7 @@
 //! What each file gave, counted before names are understood: later, series of several files may
 //! have become one and spans no longer know their file.
 
+use super::Unused;
 use crate::ingest::raw::{FileId, Raw, Sym};
 use crate::model::Micros;
 use crate::normalize::shown;
@@ -22,6 +23,7 @@ pub struct Tally {
     pub(super) step: Option<Micros>,
     /// Services that recorded spans.
     pub(super) services: BTreeSet<String>,
+    pub(super) unused: Vec<Unused>,
 }
 
 /// The hash by which a series is found again.
@@ -96,7 +98,16 @@ impl Tally {
                 open.covers(e.at, e.at);
             });
         }
-        all.into_iter().map(|open| open.close(raw)).collect()
+        let mut all: Vec<Tally> = all.into_iter().map(|open| open.close(raw)).collect();
+        for (id, tally) in (0..).zip(&mut all) {
+            let unused = raw.passed.of(id).map(|(what, names)| Unused {
+                what: what.to_owned(),
+                count: names.values().sum(),
+                names: names.keys().cloned().collect(),
+            });
+            tally.unused = unused.collect();
+        }
+        all
     }
 }
 

@@ -185,6 +185,7 @@ impl<'a> Index<'a> {
             rate_windows_s: windows.into_iter().filter(|w| *w > 0).map(seconds).collect(),
             signals: sorted(counts),
             entities: self.named(&about),
+            unused: tally.unused.clone(),
             gaps: gaps.into_iter().cloned().collect(),
         }
     }

@@ -30,8 +30,12 @@ pub fn skew(q: &Question) -> Observation {
         .fact("owner", c.name(group.owner).to_owned())
 }
 
-/// Growth of the traffic at the entry; `None` when it is not known.
+/// Growth of the traffic at the entry, found once; `None` when it is not known.
 pub fn entry_ratio(c: &Context) -> Option<(f64, usize)> {
+    *c.entry_ratio.get_or_init(|| find_entry_ratio(c))
+}
+
+fn find_entry_ratio(c: &Context) -> Option<(f64, usize)> {
     let mut ratios: Vec<(f64, usize)> = Vec::new();
     for e in &c.entries {
         let own = c.series_of(Subject::Entity(*e));
@@ -145,19 +149,15 @@ pub fn sawtooth(q: &Question) -> Observation {
     }
 }
 
-/// Series of the source at the subject and at its instances.
+/// Series of the source at the subject and at its instances, in order of entity.
 fn own_and_parts(q: &Question) -> Vec<usize> {
     let Question { context: c, subject: e, rule: r, .. } = *q;
     let Some(me) = e else { return Vec::new() };
-    let graph = &c.telemetry.graph;
-    let mut found = Vec::new();
-    for (subject, series) in &c.by_subject {
-        let Subject::Entity(x) = subject else { continue };
-        if *x == me || graph.owner(*x) == me {
-            found.extend(series.iter().filter(|i| is_source(c, &c.rollups.series[**i], &r.source)));
-        }
-    }
-    found
+    let mut all = vec![me];
+    all.extend(c.parts.get(&me).into_iter().flatten());
+    all.sort_unstable();
+    let series = all.iter().flat_map(|x| c.series_of(Subject::Entity(*x)));
+    series.copied().filter(|i| is_source(c, &c.rollups.series[*i], &r.source)).collect()
 }
 
 /// Takes several values over the whole recording.

@@ -18,6 +18,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::rollup::Rollups;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// Everything evidence is looked for in.
 pub struct Context<'a> {
@@ -28,6 +29,10 @@ pub struct Context<'a> {
     pub by_subject: BTreeMap<Subject, Vec<usize>>,
     /// Services that nobody calls.
     pub entries: Vec<EntityId>,
+    /// Instances and partitions of each entity that has some, in order of id.
+    pub parts: BTreeMap<EntityId, Vec<EntityId>>,
+    /// Growth of the traffic at the entries, and its series; every subject asks for it.
+    entry_ratio: OnceLock<Option<(f64, usize)>>,
 }
 
 impl<'a> Context<'a> {
@@ -47,7 +52,15 @@ impl<'a> Context<'a> {
             .filter(|e| graph.entity(*e).kind == EntityKind::Service)
             .filter(|e| graph.callers(*e).is_empty() && has_traffic(e))
             .collect();
-        Context { telemetry, rollups, features, by_subject, entries }
+        let mut parts: BTreeMap<EntityId, Vec<EntityId>> = BTreeMap::new();
+        for part in graph.ids() {
+            let owner = graph.owner(part);
+            if owner != part {
+                parts.entry(owner).or_default().push(part);
+            }
+        }
+        let entry_ratio = OnceLock::new();
+        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio }
     }
 
     /// Series of a subject; empty when it has none.

@@ -90,6 +90,60 @@ pub struct Resolver<'a> {
     pub graph: Graph,
     pub table: &'a SignalTable,
     pub gaps: Vec<Gap>,
+    /// Workloads of a mesh that report the requests they get themselves.
+    reported: BTreeSet<String>,
+}
+
+/// Names that an address is said to have, by address.
+fn addresses(all: &[RawSeries]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for series in all {
+        let (server, instance) = (series.labels.get("server"), series.labels.get("instance"));
+        if let (Some(server), Some(instance)) = (server, instance)
+            && is_address(server)
+            && !is_address(instance)
+        {
+            found.entry(server.clone()).or_default().insert(instance.clone());
+        }
+    }
+    found
+}
+
+/// Warns of names that stand for more than one address: two servers may be taken for one.
+fn several_addresses(addresses: &BTreeMap<String, BTreeSet<String>>) -> Vec<Gap> {
+    let mut of_name: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
+    for (address, names) in addresses {
+        // One loopback address in its several spellings is one.
+        let one =
+            ["127.0.0.1", "[::1]"].iter().fold(address.clone(), |a, l| match a.strip_prefix(l) {
+                Some(port) => format!("localhost{port}"),
+                None => a,
+            });
+        for name in names {
+            of_name.entry(name).or_default().insert(one.clone(), address);
+        }
+    }
+    let several = of_name.into_iter().filter(|(_, all)| all.len() > 1);
+    let warn = |(name, all): (&str, BTreeMap<String, &str>)| {
+        let all: Vec<&str> = all.into_values().collect();
+        let what = format!(
+            "{name} has the addresses {}: taken as one (if they are two servers, name each in \
+             topology.toml)",
+            all.join(", ")
+        );
+        Gap::new(GapKind::Doubtful, what)
+    };
+    several.map(warn).collect()
+}
+
+/// Says whether the proxy of a call's `side` (`source`, `destination`) measured a mesh's series.
+fn is_reported_by(series: &RawSeries, side: &str) -> bool {
+    series.labels.get("reporter").is_some_and(|r| r == side)
+}
+
+/// The workload that a mesh's series says is called.
+fn called(series: &RawSeries) -> Option<&str> {
+    series.labels.get("destination_workload").map(String::as_str).filter(|w| *w != "unknown")
 }
 
 impl<'a> Resolver<'a> {
@@ -99,17 +153,8 @@ impl<'a> Resolver<'a> {
         for (from, to) in &raw.aliases {
             graph.alias(from, to);
         }
-        let mut gaps = Vec::new();
-        let mut addresses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for series in &raw.series {
-            let (server, instance) = (series.labels.get("server"), series.labels.get("instance"));
-            if let (Some(server), Some(instance)) = (server, instance)
-                && is_address(server)
-                && !is_address(instance)
-            {
-                addresses.entry(server.clone()).or_default().insert(instance.clone());
-            }
-        }
+        let addresses = addresses(&raw.series);
+        let mut gaps = several_addresses(&addresses);
         for (from, names) in &addresses {
             let mut each = names.iter();
             match (each.next(), each.next()) {
@@ -123,7 +168,9 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        let mut resolver = Resolver { graph, table, gaps };
+        let reported = raw.series.iter().filter(|s| is_reported_by(s, "destination"));
+        let reported = reported.filter_map(called).map(str::to_owned).collect();
+        let mut resolver = Resolver { graph, table, gaps, reported };
         for (name, kind) in &raw.kinds {
             let id = resolver.graph.top(*kind, name);
             resolver.graph.set_kind(id, *kind);
@@ -221,9 +268,17 @@ impl<'a> Resolver<'a> {
         Some((id, part.map(|p| self.graph.part(EntityKind::Instance, p, id))))
     }
 
+    /// Says whether a mesh's series repeats what its callee reports: the caller's side measured the
+    /// same requests, and does not say who called.
+    pub fn is_told_by_callee(&self, series: &RawSeries) -> bool {
+        let caller = self.label(series, "caller").filter(|c| *c != "unknown");
+        let callee = called(series).filter(|_| is_reported_by(series, "source"));
+        caller.is_none() && callee.is_some_and(|c| self.reported.contains(c))
+    }
+
     /// Caller and callee of a mesh's metric that the caller's side reports.
     fn mesh_call(&mut self, series: &RawSeries) -> Option<Subject> {
-        let source = series.labels.get("reporter").is_some_and(|r| r == "source");
+        let source = is_reported_by(series, "source");
         let caller = self.label(series, "caller").filter(|c| source && *c != "unknown")?.to_owned();
         let (callee, _) = self.labelled(series)?;
         let caller = self.peer(&caller, EntityKind::Service);
@@ -428,6 +483,50 @@ mod tests {
         let at = |reporter| [&both[..], &[("reporter", reporter)]].concat();
         assert_eq!(subject_of("istio_requests_total", &at("destination")).0, "cart");
         assert_eq!(subject_of("istio_requests_total", &at("source")).0, "web -> cart");
+    }
+
+    #[test]
+    fn a_call_from_nobody_known_is_not_counted_beside_the_callees_own_report() {
+        let of = |reporter: &str, source: &str, callee: &str| RawSeries {
+            name: "istio_requests_total".into(),
+            labels: [
+                ("reporter", reporter),
+                ("source_workload", source),
+                ("destination_workload", callee),
+            ]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+            ..RawSeries::default()
+        };
+        let table = SignalTable::built_in().expect("valid");
+        let mut raw = Raw::default();
+        raw.series = vec![of("destination", "unknown", "cart")];
+        let r = Resolver::new(&raw, &table);
+        assert!(r.is_told_by_callee(&of("source", "unknown", "cart")));
+        assert!(!r.is_told_by_callee(&of("source", "web", "cart")));
+        assert!(!r.is_told_by_callee(&of("destination", "unknown", "cart")));
+        // Nobody else tells of a callee outside the mesh.
+        assert!(!r.is_told_by_callee(&of("source", "unknown", "bank")));
+    }
+
+    #[test]
+    fn a_name_with_two_addresses_is_doubtful() {
+        let warned = |servers: &[&str]| {
+            let all: Vec<RawSeries> = servers
+                .iter()
+                .map(|server| RawSeries {
+                    labels: [("server", *server), ("instance", "pg-main")]
+                        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                        .into(),
+                    ..RawSeries::default()
+                })
+                .collect();
+            several_addresses(&addresses(&all)).into_iter().map(|g| g.what).collect::<Vec<_>>()
+        };
+        let two = warned(&["10.0.0.1:5432", "10.0.0.2:5432"]);
+        assert!(two[0].starts_with("pg-main has the addresses 10.0.0.1:5432, 10.0.0.2"), "{two:?}");
+        assert_eq!(warned(&["localhost:5432", "127.0.0.1:5432"]), Vec::<String>::new());
+        assert_eq!(warned(&["10.0.0.1:5432"]), Vec::<String>::new());
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         largest: BTreeMap::new(),
         unknown: BTreeMap::new(),
         lost: BTreeMap::new(),
+        told: BTreeMap::new(),
     };
     let homes = run.homes(&raw);
     run.largest = run.largest_values(&raw);

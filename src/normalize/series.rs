@@ -75,6 +75,8 @@ pub(super) struct Run<'a> {
     pub(super) largest: BTreeMap<ScaleKey, f64>,
     pub(super) unknown: BTreeMap<String, u64>,
     pub(super) lost: BTreeMap<String, u64>,
+    /// Series of unknown callers that their callees report as well, by name.
+    pub(super) told: BTreeMap<String, u64>,
 }
 
 impl Run<'_> {
@@ -171,6 +173,10 @@ impl Run<'_> {
             *self.lost.entry("series without a name".to_owned()).or_default() += 1;
             return None;
         };
+        if self.resolver.is_told_by_callee(&series) {
+            *self.told.entry(series.name).or_default() += 1;
+            return None;
+        }
         let signal = self.table.get(u.meaning.signal).clone();
         let about = self.place(raw, &series, &u, homes);
         let Some(mut about) = about else {

@@ -44,6 +44,12 @@ impl Run<'_> {
             let count = self.unknown.values().skip(SUGGESTED).sum();
             self.resolver.gaps.push(Gap { count, ..Gap::new(GapKind::Doubtful, what) });
         }
+        for (name, count) in &self.told {
+            let what = format!(
+                "{name} of callers that are unknown repeats what the callees report: left out"
+            );
+            self.resolver.gaps.push(Gap { count: *count, ..Gap::new(GapKind::Inferred, what) });
+        }
         if !self.lost.is_empty() {
             let names: Vec<&str> = self.lost.keys().take(5).map(String::as_str).collect();
             let what = format!(

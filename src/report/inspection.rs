@@ -10,6 +10,8 @@ use crate::time;
 const SIGNALS: Most = (8, 8);
 const ENTITIES: Most = (8, 8);
 const GAPS: Most = (5, 5);
+/// Names of what nothing is made of; all with `-v`.
+const UNUSED: Most = (4, 200);
 /// Exporter's names of one signal.
 const NAMES: usize = 2;
 /// Columns of the labels at the left of a file's lines.
@@ -91,6 +93,17 @@ fn file(page: &mut Page, f: &FileReport) {
     let shown = page.limit(ENTITIES, f.entities.len());
     let entities = f.entities.iter().take(shown).map(entity).collect();
     several(page, "entities", entities, f.entities.len());
+    for u in &f.unused {
+        let shown = page.limit(UNUSED, u.names.len());
+        let names = u.names.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+        let more = if shown < u.names.len() {
+            format!(", {}", page.glyphs.ellipsis)
+        } else {
+            String::new()
+        };
+        let text = format!("{} {} ({names}{more})", number::whole(u.count), u.what);
+        labelled(page, "unused", &text);
+    }
     let shown = page.limit(GAPS, f.gaps.len());
     for (n, g) in f.gaps.iter().take(shown).enumerate() {
         let label = if n == 0 { "gaps" } else { "" };

@@ -278,3 +278,56 @@ fn hostile_names_of_files_are_shown_harmless() {
         assert!(!run.out.contains('\u{202e}') && !run.out.contains('\u{200b}'), "{}", run.out);
     }
 }
+
+#[test]
+fn what_nothing_is_made_of_is_counted_by_name() {
+    let folder = folder(&[
+        ("cart-redis-info.txt", "redis-info/cart-redis-info.txt"),
+        ("config.csv", "pgbouncer/config-2026-11-21T04-42-22.csv"),
+        ("stat.csv", "haproxy/stat-2026-11-21T04-29-00Z.csv"),
+        ("main_pg_settings.csv", "pg-settings/main_pg_settings-2026-11-21T04-31-30.csv"),
+    ]);
+    let answer = inspected(folder.path());
+    for (path, what, name) in [
+        ("cart-redis-info.txt", "fields of INFO without a metric", "redis_version"),
+        ("config.csv", "rows of the console without a metric", "min_pool_size"),
+        ("stat.csv", "columns of `show stat` without a metric", "pid"),
+        ("main_pg_settings.csv", "settings without a metric", "wal_level"),
+    ] {
+        let unused = &items(&file(&answer, path)["unused"])[0];
+        assert_eq!(text(&unused["what"]), what, "{path}");
+        let names: Vec<&str> = items(&unused["names"]).iter().map(text).collect();
+        assert!(names.contains(&name), "{path}: {names:?}");
+        assert!(unused["count"].as_u64() >= Some(names.len() as u64), "{path}");
+    }
+    let page = shown(&folder, &[]);
+    assert!(page.out.contains("fields of INFO without a metric ("), "{}", page.out);
+}
+
+#[test]
+fn a_login_page_is_known_behind_space_and_comments() {
+    let pages = [
+        "\u{feff}\r\n  <!doctype HTML><title>Sign in</title>",
+        "<?xml version=\"1.0\"?>\n<!-- saved -->\n<html lang=\"en\">",
+        "<!-- a -->\n<!-- b --><HEAD>",
+    ];
+    for page in pages {
+        let folder = Scratch::with(&[("panel.csv", page.as_bytes())]);
+        let out = shown(&folder, &[]).out;
+        assert!(out.contains("an HTML page: a login or error page"), "{page}: {out}");
+    }
+}
+
+#[test]
+fn one_trace_saved_in_two_formats_is_counted_once() {
+    let both = folder(&[
+        ("a.json", "otlp/variant-01-plain.json"),
+        ("b.json", "otlp/variant-02-upper-hex.json"),
+    ]);
+    let answer = inspected(both.path());
+    let (a, b) = (file(&answer, "a.json"), file(&answer, "b.json"));
+    assert!(a["spans"].as_u64() > Some(0), "{a}");
+    assert_eq!(b["spans"], 0, "{b}");
+    let gaps = texts(&b["gaps"], "what");
+    assert!(gaps.iter().any(|g| g.contains("stand in a.json as well")), "{gaps:?}");
+}

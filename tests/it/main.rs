@@ -1,5 +1,7 @@
 //! One binary of integration tests, one module per area.
 
+#[cfg(target_os = "linux")]
+mod bounds;
 mod cli;
 mod damaged;
 mod determinism;

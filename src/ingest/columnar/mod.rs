@@ -3,6 +3,7 @@
 
 pub mod arrow_ipc;
 mod claims;
+mod pages;
 pub mod parquet;
 mod series;
 mod spans;

@@ -2,7 +2,7 @@
 
 use super::super::raw::Raw;
 use super::super::{Head, Input};
-use super::{guarded, read_batches, wanted};
+use super::{guarded, pages, read_batches, wanted};
 use crate::model::GapKind;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -33,6 +33,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
 
 fn row_groups(input: &Input, raw: &mut Raw) -> Result<(), Box<dyn std::error::Error>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::copy_from_slice(input.bytes))?;
+    if let Some(what) = pages::defect(input.bytes, builder.metadata()) {
+        return Err(what.into());
+    }
     let columns = builder.schema().fields().len().max(1);
     let rows = (CELLS / columns).clamp(64, 8192);
     let mask = wanted(builder.schema());

@@ -86,6 +86,10 @@ pub fn read(input: &Input, raw: &mut Raw) {
                 continue;
             }
             let row = Row { header: &header, cells: &cells, line: number };
+            for (column, _) in header.iter().zip(&cells).filter(|(c, v)| !v.is_empty() && !known(c))
+            {
+                raw.pass_over(input.file, "columns of `show stat` without a metric", column, 1);
+            }
             down.extend(values(&row, &mut states, input, raw));
         }
     }
@@ -110,6 +114,14 @@ pub fn read(input: &Input, raw: &mut Raw) {
     }
     raw.rows(input.file, said.len() as u64);
     raw.events.append(&mut said);
+}
+
+/// Says whether something is made of a column.
+fn known(column: &str) -> bool {
+    let own = ["pxname", "svname", "type", "status", "lastchg", ""];
+    own.contains(&column)
+        || NAMES.iter().any(|n| n.1 == column)
+        || CLASSES.iter().any(|c| c.0 == column)
 }
 
 /// Events that are looked back on to find one that was said before.

@@ -132,7 +132,8 @@ fn flat(queue: BTreeMap<String, Value>) -> BTreeMap<String, String> {
             Value::Map(map) if key == "message_stats" => {
                 out.extend(map.into_iter().map(|(k, v)| (format!("message_stats.{k}"), v.text())));
             }
-            Value::Map(_) => {}
+            // Kept by name, so that it can be said that nothing is made of it.
+            Value::Map(_) => drop(out.insert(key, String::new())),
         }
     }
     out
@@ -191,6 +192,17 @@ fn one(
     let own = [("queue", name), ("vhost", vhost)];
     let stats = STATS.iter().map(|(k, n)| (format!("message_stats.{k}"), *n));
     let plain = NAMES.iter().map(|(k, n)| ((*k).to_owned(), *n));
+    let known = |key: &str| {
+        let stat = key.strip_prefix("message_stats.");
+        let named = match stat {
+            Some(stat) => STATS.iter().any(|(k, _)| *k == stat),
+            None => NAMES.iter().any(|(k, _)| *k == key),
+        };
+        named || ["name", "vhost", "state"].contains(&key)
+    };
+    for key in queue.keys().filter(|k| !known(k)) {
+        raw.pass_over(input.file, "columns of queues without a metric", key, 1);
+    }
     for (key, metric) in plain.chain(stats) {
         let cell = get(&key);
         if cell::is_missing(cell) {

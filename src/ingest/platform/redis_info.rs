@@ -272,14 +272,15 @@ fn values(server: &Server, instance: &str, states: &mut States, input: &Input, r
             states.put("redis_instance_info", &[own, ("role", value)], 1.0);
         } else if key == "master_last_io_seconds_ago" {
             states.put("redis_master_last_io_seconds_ago", &[own], number().unwrap_or(-1.0));
-        } else if value.contains('=') {
-            parts(key, value, own, states);
+        } else if !(value.contains('=') && parts(key, value, own, states)) {
+            raw.pass_over(input.file, "fields of INFO without a metric", key, 1);
         }
     }
 }
 
-/// Fields with several values: `db0:keys=1,expires=0`, `slave0:…`, `cmdstat_get:…`.
-fn parts(key: &str, value: &str, own: (&str, &str), states: &mut States) {
+/// Fields with several values: `db0:keys=1,expires=0`, `slave0:…`, `cmdstat_get:…`; says whether it
+/// is one that is known.
+fn parts(key: &str, value: &str, own: (&str, &str), states: &mut States) -> bool {
     let get = |name: &str| {
         value.split(',').filter_map(|p| p.split_once('=')).find(|(k, _)| *k == name).map(|p| p.1)
     };
@@ -320,11 +321,12 @@ fn parts(key: &str, value: &str, own: (&str, &str), states: &mut States) {
     } else if let Some(error) = key.strip_prefix("errorstat_") {
         (vec![own, ("err", error)], &[("count", "redis_errors_total", 1.0)])
     } else {
-        return;
+        return false;
     };
     for (field, name, factor) in fields {
         if let Some(v) = number(field) {
             states.put(name, &labels, v * factor);
         }
     }
+    true
 }

@@ -5,7 +5,7 @@ use super::psql::Block;
 use super::row::{Row, SNAPSHOT, server_of};
 use crate::ingest::Input;
 use crate::ingest::raw::{Raw, RawLock};
-use crate::model::{GapKind, Micros, SECOND};
+use crate::model::{Gap, GapKind, Micros, SECOND};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Lock modes from weak to strong.
@@ -96,12 +96,23 @@ pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
             raw.rows(input.file, 1);
         }
     }
+    let mut crowded = 0;
     for held in tags.into_values() {
+        crowded += u64::from(held.len() > LOOK && held.iter().any(|h| !h.granted));
         for (row, pids) in waits(held) {
+            crowded += u64::from(pids.len() == BLOCKERS_MAX);
             if let Some(lock) = locks.get_mut(row) {
                 lock.blocked_by = pids;
             }
         }
+    }
+    if crowded > 0 {
+        let what = format!(
+            "more than {LOOK} locks on one thing, or {BLOCKERS_MAX} blockers of one lock: only the \
+             first of them are looked at"
+        );
+        let gap = Gap::at(GapKind::Doubtful, input.path, None, what);
+        raw.gaps.push(Gap { count: crowded, ..gap });
     }
     raw.locks.append(&mut locks);
 }

@@ -118,8 +118,8 @@ pub fn read(input: &Input, show: Show, blocks: &[Block], raw: &mut Raw) {
         Show::Stats => series::read(input, &STATS, blocks, raw),
         Show::Databases => series::read(input, &DATABASES, blocks, raw),
         Show::Clients => connections(input, blocks, raw),
-        Show::Lists => named(input, blocks, raw, &listed),
-        Show::Config => named(input, blocks, raw, &configured),
+        Show::Lists => named(input, blocks, raw, ("list", &listed)),
+        Show::Config => named(input, blocks, raw, ("key", &configured)),
     }
 }
 
@@ -176,14 +176,24 @@ fn configured(row: &Row) -> Option<Value> {
     Some((name, unit, row.number("value")?))
 }
 
-/// Reads a table of names and numbers; what is not known by name is left out.
-fn named(input: &Input, blocks: &[Block], raw: &mut Raw, value: &dyn Fn(&Row) -> Option<Value>) {
+/// What a row is called, by its column, and how it is understood.
+type Named<'a> = (&'a str, &'a dyn Fn(&Row) -> Option<Value>);
+
+/// Reads a table of names and numbers; what is not known by name is counted.
+fn named(input: &Input, blocks: &[Block], raw: &mut Raw, (column, value): Named) {
     let mut growing = Growing::default();
     let labels = Labels::from([("server".to_owned(), pooler_of(input.path))]);
     for (block, at) in timed(input, blocks, raw) {
-        for (row, _) in Row::all(&block.table) {
-            let at = row.time(&SNAPSHOT, input, raw).or(at);
-            let (Some(at), Some((name, unit, v))) = (at, value(&row)) else { continue };
+        for (row, line) in Row::all(&block.table) {
+            let Some((name, unit, v)) = value(&row) else {
+                let called = row.text(&[column]);
+                raw.pass_over(input.file, "rows of the console without a metric", called, 1);
+                continue;
+            };
+            let Some(at) = row.time(&SNAPSHOT, input, raw).or(at) else {
+                raw.skip(input.file, Some(line), "row without a snapshot time", 1);
+                continue;
+            };
             growing.add((name, unit), &labels, (at, v));
             raw.rows(input.file, 1);
         }

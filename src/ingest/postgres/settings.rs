@@ -88,7 +88,7 @@ fn value(setting: &str, unit: &str) -> Option<f64> {
     Some(amount * times * factor)
 }
 
-/// Reads the settings that bound something; the others are left out.
+/// Reads the settings that bound something; the others are counted.
 pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
     let labels = BTreeMap::from([("server".to_owned(), server_of(input.path))]);
     let mut growing = Growing::default();
@@ -96,6 +96,7 @@ pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
         for (row, line) in Row::all(&block.table) {
             let name = row.text(&["name"]);
             let Some((_, series, base)) = KEPT.iter().find(|(n, _, _)| *n == name) else {
+                raw.pass_over(input.file, "settings without a metric", name, 1);
                 continue;
             };
             let at = row.time(&SNAPSHOT, input, raw).or(at);
