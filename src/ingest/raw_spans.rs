@@ -241,7 +241,7 @@ mod tests {
         all.append(part, |s| RawSpan { service: Sym(s.service.0 + 100), file: 3, ..s });
         let services: Vec<u32> = all.shapes().iter().map(|s| s.service.0).collect();
         assert_eq!(services, [101, 102]);
-        all.shift(|file| Micros::from(file));
+        all.shift(Micros::from);
         let alike: Vec<_> = all.alike().iter().map(|a| (a.count, a.first, a.last)).collect();
         assert_eq!(alike, [(1, 13, 18), (1, 23, 28)]);
     }

@@ -191,9 +191,10 @@ mod tests {
             raw.spans.push(RawSpan { host, ..served });
             parent.extend([NONE, 2 * i as u32]);
         }
-        raw.spans.update_from(0, |s| match s.kind {
-            SpanKind::Client => s.parent = 0,
-            _ => {}
+        raw.spans.update_from(0, |s| {
+            if s.kind == SpanKind::Client {
+                s.parent = 0;
+            }
         });
         (raw, parent)
     }
@@ -224,9 +225,10 @@ mod tests {
         let (raw, parent) = calls(20, |i| if i % 3 == 0 { 250_000 } else { 0 });
         assert_eq!(said(&raw, &parent), [""; 0]);
         let (mut raw, parent) = calls(20, |_| 0);
-        raw.spans.update_from(0, |s| match s.kind {
-            SpanKind::Server => s.end += 900_000,
-            _ => {}
+        raw.spans.update_from(0, |s| {
+            if s.kind == SpanKind::Server {
+                s.end += 900_000;
+            }
         });
         assert_eq!(said(&raw, &parent), [""; 0]);
     }

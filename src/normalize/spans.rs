@@ -80,7 +80,7 @@ const PARTS: usize = 256;
 pub fn parents(spans: &RawSpans) -> Vec<u32> {
     // A trace lies in one part; the multiplier (of Fibonacci hashing) spreads ids that count up.
     let part = |row: usize| (spans.ids(row).0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize;
-    let mut parts: Vec<Vec<u32>> = vec![Vec::with_capacity(spans.len() / PARTS); PARTS];
+    let mut parts: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
     for row in 0..spans.len() {
         parts[part(row)].push(row as u32);
     }
