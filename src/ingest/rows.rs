@@ -52,6 +52,10 @@ pub struct Rows<'a> {
     held: Vec<f64>,
     /// Rows in `held`; they are the last ones.
     rows_held: usize,
+    /// Length of the cells so far.
+    bytes: usize,
+    /// Rows of the whole table if they are all as long as the first ones; 0 before those.
+    rows_expected: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -72,6 +76,8 @@ impl<'a> Rows<'a> {
             key: Vec::new(),
             held: Vec::new(),
             rows_held: 0,
+            bytes: 0,
+            rows_expected: 0,
         }
     }
 
@@ -106,6 +112,7 @@ impl<'a> Rows<'a> {
         let metrics = std::mem::take(&mut self.columns.metrics);
         for (i, &m) in metrics.iter().enumerate() {
             let text = cell(m);
+            self.bytes += text.len() + 1;
             let Some((value, unit)) = number(text) else {
                 let text = String::from_utf8_lossy(text);
                 if !is_missing(&text) {
@@ -127,6 +134,11 @@ impl<'a> Rows<'a> {
         self.columns.metrics = metrics;
         self.rows_held += usize::from(hold);
         if self.rows_held == RUN {
+            if self.rows_expected == 0 {
+                let seen = self.times.len() as f64 / self.bytes.max(1) as f64;
+                // A little more, for rows are not equally long.
+                self.rows_expected = (input.bytes.len() as f64 * seen * 1.02) as usize + 1;
+            }
             self.hand_over();
         }
     }
@@ -137,7 +149,10 @@ impl<'a> Rows<'a> {
         for (values, first) in self.held.chunks_mut(RUN).zip(&self.first) {
             let Some(part) = self.parts.get_mut(*first as usize) else { continue };
             let known = values.iter().take(self.rows_held).enumerate().filter(|(_, v)| !v.is_nan());
-            part.series.samples.extend(known.map(|(i, v)| ((first_row + i) as i64, *v)));
+            let samples = &mut part.series.samples;
+            // Room for all rows at once: the largest tables need not be moved while they grow.
+            samples.reserve_exact(self.rows_expected.saturating_sub(samples.len()));
+            samples.extend(known.map(|(i, v)| ((first_row + i) as i64, *v)));
             values.fill(f64::NAN);
         }
         self.rows_held = 0;
@@ -306,12 +321,45 @@ impl<'a> Rows<'a> {
 
 /// A cell's number and the base unit that it names; plain numbers first, for they are most.
 fn number(cell: &[u8]) -> Option<(f64, &'static str)> {
+    if let Some(v) = decimal(cell) {
+        return Some((v, ""));
+    }
     let text = std::str::from_utf8(cell).ok()?;
     match text.parse::<f64>() {
         Ok(v) if v.is_finite() => Some((v, "")),
         _ if is_missing(text) => None,
         _ => quantity(text),
     }
+}
+
+/// Powers of ten that 64-bit floats hold exactly and that short decimals need.
+const POWERS: [f64; DIGITS + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// Digits of which every whole number is exact in a 64-bit float.
+const DIGITS: usize = 15;
+
+/// A decimal such as `-12.5` of few digits. Its digits and its power of ten are exact as floats, so
+/// that their quotient is the nearest float, as it is by any right reading (Clinger 1990).
+fn decimal(cell: &[u8]) -> Option<f64> {
+    let (negative, cell) = match cell {
+        [b'-', rest @ ..] => (true, rest),
+        all => (false, all),
+    };
+    let (mut value, mut digits, mut behind, mut point) = (0u64, 0, 0, false);
+    for byte in cell.iter().take(DIGITS + 2) {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + u64::from(byte - b'0');
+                digits += 1;
+                behind += usize::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    let short = cell.len() <= DIGITS + 1 && (1..=DIGITS).contains(&digits);
+    let magnitude = value as f64 / POWERS.get(behind).filter(|_| short)?;
+    Some(if negative { -magnitude } else { magnitude })
 }
 
 fn cut(cell: &str) -> String {
@@ -322,6 +370,27 @@ fn cut(cell: &str) -> String {
 mod tests {
     use super::*;
     use crate::ingest::read_text;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimals_are_read_as_the_library_reads_them(cell in "-?[0-9]{0,9}[.]?[0-9]{0,9}") {
+            let want = cell.parse::<f64>().ok().map(f64::to_bits);
+            if let Some(found) = decimal(cell.as_bytes()) {
+                prop_assert_eq!(Some(found.to_bits()), want);
+            }
+        }
+    }
+
+    #[test]
+    fn short_decimals_need_no_library() {
+        let read = ["0", "7", "-0"].map(|c| decimal(c.as_bytes()).map(f64::to_bits));
+        assert_eq!(read, [0.0f64, 7.0, -0.0].map(|v| Some(v.to_bits())));
+        assert_eq!(decimal(b"40.7231"), Some(40.7231));
+        for no in ["", "-", ".", "1e5", "1.2.3", " 1", "NaN", "1234567890123456"] {
+            assert_eq!(decimal(no.as_bytes()), None, "{no}");
+        }
+    }
 
     /// A table of `columns` series; `cell` gives the text by row and column.
     fn table(rows: usize, columns: usize, cell: impl Fn(usize, usize) -> String) -> Raw {

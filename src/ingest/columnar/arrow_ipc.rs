@@ -26,9 +26,9 @@ pub fn read(input: &Input, raw: &mut Raw) {
 fn batches(input: &Input, raw: &mut Raw) -> Result<(), ArrowError> {
     let cursor = Cursor::new(input.bytes);
     if input.bytes.starts_with(b"ARROW1") {
-        read_batches(input, FileReader::try_new(cursor, None)?, raw)
+        read_batches(input, FileReader::try_new(cursor, None)?, None, raw)
     } else {
-        read_batches(input, StreamReader::try_new(cursor, None)?, raw)
+        read_batches(input, StreamReader::try_new(cursor, None)?, None, raw)
     }
 }
 

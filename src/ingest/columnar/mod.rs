@@ -91,13 +91,14 @@ fn sink(input: &Input, batch: &RecordBatch, raw: &mut Raw) -> Option<Sink> {
     }
 }
 
-/// Reads batches until one is defective; gives the defect.
+/// Reads batches until one is defective; gives the defect. They go `into` what is given, or into
+/// what the first of them is fit for.
 fn read_batches(
     input: &Input,
     batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    mut into: Option<Sink>,
     raw: &mut Raw,
 ) -> Result<(), ArrowError> {
-    let mut into: Option<Sink> = None;
     let mut rows = 0u64;
     let mut defect = Ok(());
     for batch in batches {
@@ -139,6 +140,12 @@ fn read_batches(
         Some(Sink::Spans(_)) | None => {}
     }
     defect
+}
+
+/// Says whether a table holds times and numbers only.
+fn is_wide(schema: &Schema) -> bool {
+    let kinds = schema.fields().iter().map(|f| f.data_type());
+    kinds.into_iter().all(|kind| times::is_time(kind) || values::is_number(kind))
 }
 
 /// Says whether a column holds text, as such or in a dictionary.

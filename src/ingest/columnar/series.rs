@@ -170,19 +170,49 @@ impl Sink {
         before: u64,
         raw: &mut Raw,
     ) -> Result<(), ArrowError> {
-        let times = times(batch.column(self.time), input.zone)?;
+        let all: Vec<usize> = (0..batch.num_columns()).collect();
+        self.add_some(input, batch, &all, before, raw)
+    }
+
+    /// Sets of at most `most` columns of numbers, each with the time, that can be read one set after
+    /// the other; `None` where columns of words have to be read beside the numbers.
+    pub fn column_sets(&self, most: usize) -> Option<Vec<Vec<usize>>> {
+        let set = |metrics: &[Metric]| {
+            let mut columns: Vec<usize> = metrics.iter().map(|m| m.column).collect();
+            columns.push(self.time);
+            columns.sort_unstable();
+            columns
+        };
+        self.keys.is_empty().then(|| self.metrics.chunks(most).map(set).collect())
+    }
+
+    /// As [`Sink::add`], of a batch that holds only these columns of the table, ascending.
+    pub fn add_some(
+        &mut self,
+        input: &Input,
+        batch: &RecordBatch,
+        columns: &[usize],
+        before: u64,
+        raw: &mut Raw,
+    ) -> Result<(), ArrowError> {
+        let place = |column: usize| columns.binary_search(&column).ok();
+        let Some(time) = place(self.time) else { return Ok(()) };
+        let times = times(batch.column(time), input.zone)?;
         if times.zone_assumed {
             raw.zone_assumed(input.file);
         }
         let bad = times.at.iter().filter(|t| t.is_none()).count() as u64;
-        if bad > 0 {
+        // A row is told once, with the first set of columns.
+        let first_set = self.metrics.first().is_some_and(|m| place(m.column).is_some());
+        if bad > 0 && first_set {
             let row = times.at.iter().position(Option::is_none).unwrap_or(0) as u64;
             let what = || "row without a readable time".to_owned();
             raw.skip_like(input.file, "timestamp", bad, || (Some(before + row + 1), what()));
         }
         let groups = self.groups_of(batch)?;
         for metric in &mut self.metrics {
-            let values = numbers(batch.column(metric.column))?;
+            let Some(at) = place(metric.column) else { continue };
+            let values = numbers(batch.column(at))?;
             let mut infinite = 0;
             let samples = values.iter().zip(&times.at).zip(&groups);
             let room = if self.groups.len() == 1 { batch.num_rows() } else { 4 };
