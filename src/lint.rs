@@ -53,7 +53,9 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 4] = [
+const FACTS: [(&str, &str); 6] = [
+    ("pg.sessions", "statements open-transaction"),
+    ("traces", "calls-per-parent"),
     ("pg.blocking", "blocking"),
     ("events", "event"),
     ("graph", "amplified dependants"),
@@ -65,7 +67,15 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 3] = [
+const CONDITIONS: [(&str, &str); 7] = [
+    (
+        "statements",
+        "sessions peak share age_s oldest_s snapshots growth age_growth lock_share io_share \
+         cpu_share new",
+    ),
+    ("open-transaction", "age_s idle_s snapshots lead_s state backend"),
+    ("unit-cost-up", "units growth others dims"),
+    ("calls-per-parent", "calls each_s each_growth errors child_share callee"),
     ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
     ("event", "kind"),
     ("onset-after-event", "kind"),
@@ -144,7 +154,7 @@ fn tests_exist(s: &SignatureFile, _: &World) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in &s.evidence {
         let Some(test) = matching::test(&rule.test) else {
-            let near = did_you_mean(&rule.test, matching::TESTS.iter().map(|t| t.name));
+            let near = did_you_mean(&rule.test, matching::tests().map(|t| t.name));
             let hint = near.map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
             let (id, test) = (&rule.id, &rule.test);
             found.push(error(format!("evidence \"{id}\": no test \"{test}\"{hint}")));
@@ -185,7 +195,7 @@ fn params_fit(s: &SignatureFile, _: &World) -> Vec<Finding> {
 /// Facts that a test binds when it is absent: events that are missing have none.
 fn bound_when_absent(test: &matching::Test) -> &'static [&'static str] {
     match test.name {
-        "blocking" | "event" | "undisturbed" => &[],
+        "blocking" | "statements" | "open-transaction" | "event" | "undisturbed" => &[],
         "onset-after-event" => &["event", "event_kind", "event_at", "version", "lag"],
         _ => test.binds,
     }

@@ -1,8 +1,10 @@
 //! Numbers about (entity or edge, signal): level against baseline, onset, trend, saturation,
-//! sawtooth, skew, blocking, changed traces. One statistic per file; see [`FEATURES`].
+//! sawtooth, skew, blocking, statements, changed traces. One statistic per file; see [`FEATURES`].
 
 pub mod blocking;
 pub mod change;
+pub mod exhaustion;
+pub mod fanout;
 #[cfg(test)]
 pub mod notation;
 pub mod onset;
@@ -11,7 +13,9 @@ pub mod saturation;
 pub mod sawtooth;
 pub mod shift;
 pub mod skew;
+pub mod statements;
 pub mod structure;
+pub mod transactions;
 pub mod trend;
 pub mod window;
 
@@ -21,14 +25,17 @@ use crate::rollup::{Rollups, SignalSeries};
 use crate::signals::{Direction, SignalId};
 use crate::telemetry::Telemetry;
 use blocking::RootBlocker;
+use fanout::FanOut;
 use onset::Onset;
 use rayon::prelude::*;
 use saturation::Saturation;
 use sawtooth::Sawtooth;
 use shift::Shift;
 use skew::Skew;
+use statements::ServerStatements;
 use std::collections::BTreeMap;
 use structure::{CallShift, OperationShift};
+use transactions::OpenTransaction;
 use window::Windows;
 
 /// Fewest points in the baseline of a series whose silence means something.
@@ -49,6 +56,10 @@ pub const FEATURES: &[(&str, &str)] = &[
     ("blocking", "root blockers with victims and ages (sessions)"),
     ("operations", "time and errors per operation (traces)"),
     ("calls", "calls per parent that vanished or appeared (traces)"),
+    ("fan-out", "calls of one operation per run, and what each takes (traces)"),
+    ("statements", "sessions, age and share per statement, and whether it is new (sessions)"),
+    ("transactions", "transactions that stay open (sessions)"),
+    ("exhaustion", "when a level meets its limit (where a rule asks)"),
     ("window", "baseline and incident windows, given or found"),
 ];
 
@@ -81,6 +92,10 @@ pub struct Features {
     pub skews: Vec<SkewFeature>,
     pub operations: Vec<OperationShift>,
     pub calls: Vec<CallShift>,
+    pub fan_outs: Vec<FanOut>,
+    pub statements: Vec<ServerStatements>,
+    /// Open in the incident or shortly before it.
+    pub transactions: Vec<OpenTransaction>,
 }
 
 /// Measures everything.
@@ -101,6 +116,9 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
         skews: skews(telemetry, rollups, &windows),
         operations: structure::operations(rollups, windows.baseline, windows.incident),
         calls: structure::calls(rollups, windows.baseline, windows.incident),
+        fan_outs: fanout::fan_outs(rollups, windows.baseline, windows.incident),
+        statements: statements::statements(telemetry, windows.baseline, windows.incident),
+        transactions: transactions::transactions(telemetry, sessions),
         series,
         windows,
     })

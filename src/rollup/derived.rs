@@ -42,8 +42,13 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
                 let dims = d.numerator_state.is_some() || s.dims == n.dims || s.dims.is_empty();
                 below.contains(&s.signal) && dims
             };
-            let beside = of_subject.get(&n.subject).into_iter().flatten().copied();
-            let parts: Vec<&SignalSeries> = beside.filter(same).collect();
+            let beside = || of_subject.get(&n.subject).into_iter().flatten().copied();
+            let mut parts: Vec<&SignalSeries> = beside().filter(same).collect();
+            if parts.is_empty() {
+                let near =
+                    |s: &&SignalSeries| below.contains(&s.signal) && labels_agree(&n.dims, &s.dims);
+                parts = beside().filter(near).collect();
+            }
             if parts.is_empty() {
                 continue;
             }
@@ -63,6 +68,18 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
         }
     }
     out
+}
+
+/// Says whether two series' labels, as `key=value,…`, have one in common and none that differs: an
+/// exporter may label a pool by its user as well, and its size by its server.
+fn labels_agree(a: &str, b: &str) -> bool {
+    let pairs = |dims: &str| -> BTreeMap<String, String> {
+        let pair = |p: &str| p.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        dims.split(',').filter_map(pair).collect()
+    };
+    let (a, b) = (pairs(a), pairs(b));
+    let mut common = a.iter().filter_map(|(k, v)| b.get(k).map(|w| v == w)).peekable();
+    common.peek().is_some() && common.all(|same| same)
 }
 
 /// Drops what a smeared panel says where raw counters say the same.
@@ -91,4 +108,17 @@ pub fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<
         _ => false,
     };
     series.into_iter().filter(|s| !lone(s)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels_agree;
+
+    #[test]
+    fn labels_of_a_pool_and_of_its_size_agree() {
+        assert!(labels_agree("database=shop,user=web", "database=shop,host=db,port=5432"));
+        assert!(!labels_agree("database=shop,user=web", "database=stock,host=db"));
+        assert!(!labels_agree("user=web", "host=db"));
+        assert!(!labels_agree("", "host=db") && !labels_agree("a1b2", "a1b2"));
+    }
 }
