@@ -20,10 +20,11 @@ pub const SAMPLES: [&str; 3] = ["series", "t", "v"];
 ///
 /// `parent` u32 (row of the parent span), `service` u32, `instance` u32, `version` u32, `op` u32
 /// (symbol), `kind` u32 (0 internal, 1 server, 2 client, 3 producer, 4 consumer), `start` i64,
-/// `end` i64, `error` bool, `peer` u32 (entity called), `etype` u32 (symbol).
-pub const SPANS: [&str; 11] = [
+/// `end` i64, `error` bool, `peer` u32 (entity called), `etype` u32 (symbol), `key` u32 (hash of the path or cache key that
+/// it is about, 0 for none).
+pub const SPANS: [&str; 12] = [
     "parent", "service", "instance", "version", "op", "kind", "start", "end", "error", "peer",
-    "etype",
+    "etype", "key",
 ];
 
 /// Marks a missing entity in a frame.
@@ -54,6 +55,8 @@ pub struct SeriesMeta {
     /// Partition or shard the values are about.
     pub member: Option<EntityId>,
     pub class: Class,
+    /// The status says "too many requests".
+    pub rate_limited: bool,
     /// Value of the label that splits the signal by state.
     pub state: String,
     /// Container and pod, and the name of a container without a pod.

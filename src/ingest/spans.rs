@@ -160,8 +160,11 @@ const NAMES: [&str; COUNT] = [
     "network.peer.address",
     "net.sock.peer.addr",
     "net.peer.ip",
+    "cache.key",
+    "url.path",
+    "http.target",
 ];
-const COUNT: usize = 31;
+const COUNT: usize = 34;
 
 /// An attribute's name and its index in [`NAMES`].
 type Place = (&'static [u8], usize);
@@ -177,10 +180,15 @@ static BY_LENGTH: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
 });
 
 /// The attributes of one span that are understood; everything else is passed over.
-#[derive(Default)]
 pub struct Known<'a> {
     found: [Option<Cow<'a, str>>; COUNT],
     any: bool,
+}
+
+impl Default for Known<'_> {
+    fn default() -> Self {
+        Known { found: [const { None }; COUNT], any: false }
+    }
 }
 
 impl<'a> Known<'a> {
@@ -235,11 +243,30 @@ pub fn understand(known: &Known, span: &mut RawSpan, symbols: &mut Symbols) {
     if !statement.is_empty() {
         span.statement = symbols.statement(statement, |s| sql::normalize(s).text);
     }
+    span.key = key(known, system, statement, span.kind);
     let destination = get(&["messaging.destination.name", "messaging.destination"]);
     span.messaging = !destination.is_empty();
     if client || !system.is_empty() {
         span.peer = peer(known, system, destination, symbols);
     }
+}
+
+/// Hash of what a span reads or writes: the key of a cache's command, the path of a request
+/// without its query. FNV-1a, 32 bits: of a million keys some hundred share a value.
+fn key(known: &Known, system: &str, statement: &str, kind: SpanKind) -> u32 {
+    let get = |names: &[&str]| known.get(names);
+    let cached = ["redis", "memcached", "valkey"].contains(&system);
+    let argument = statement.split_whitespace().nth(1).filter(|_| cached).unwrap_or_default();
+    let path = match kind {
+        SpanKind::Server => get(&["url.path", "http.target"]).split('?').next(),
+        _ => None,
+    };
+    let names = [get(&["cache.key"]), argument, path.unwrap_or_default()];
+    let said = |n: &&&str| !n.is_empty() && **n != "?" && !n.starts_with('$');
+    names.iter().find(said).map_or(0, |name| {
+        let hash = |h: u32, b: u8| (h ^ u32::from(b)).wrapping_mul(0x0100_0193);
+        name.bytes().fold(0x811c_9dc5, hash).max(1)
+    })
 }
 
 fn errors(known: &Known, client: bool, span: &mut RawSpan, symbols: &mut Symbols) {

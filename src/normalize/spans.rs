@@ -83,6 +83,7 @@ pub fn frame(raw: &Raw, parent: Vec<u32>, resolver: &mut Resolver) -> Result<Dat
         "error" => spans.iter().map(|s| s.error).collect::<Vec<bool>>(),
         "peer" => peer,
         "etype" => etype,
+        "key" => spans.iter().map(|s| s.key).collect::<Vec<u32>>(),
     )
     .map_err(frame_error("spans"))
 }
