@@ -53,7 +53,8 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 4] = [
+const FACTS: [(&str, &str); 5] = [
+    ("traces", "stale-reads"),
     ("pg.blocking", "blocking"),
     ("events", "event"),
     ("graph", "amplified dependants"),
@@ -65,7 +66,9 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 3] = [
+const CONDITIONS: [(&str, &str); 5] = [
+    ("outpaces", "than dims"),
+    ("moves-with", "with at dims"),
     ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
     ("event", "kind"),
     ("onset-after-event", "kind"),
@@ -144,7 +147,7 @@ fn tests_exist(s: &SignatureFile, _: &World) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in &s.evidence {
         let Some(test) = matching::test(&rule.test) else {
-            let near = did_you_mean(&rule.test, matching::TESTS.iter().map(|t| t.name));
+            let near = did_you_mean(&rule.test, matching::tests().map(|t| t.name));
             let hint = near.map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
             let (id, test) = (&rule.id, &rule.test);
             found.push(error(format!("evidence \"{id}\": no test \"{test}\"{hint}")));

@@ -1,18 +1,25 @@
 //! Numbers about (entity or edge, signal): level against baseline, onset, trend, saturation,
 //! sawtooth, skew, blocking, changed traces. One statistic per file; see [`FEATURES`].
 
+pub mod association;
 pub mod blocking;
 pub mod change;
+pub mod contribution;
+pub mod growth;
+pub mod leadership;
 #[cfg(test)]
 pub mod notation;
 pub mod onset;
+pub mod pulses;
 pub mod robust;
 pub mod saturation;
 pub mod sawtooth;
 pub mod shift;
 pub mod skew;
+pub mod staleness;
 pub mod structure;
 pub mod trend;
+pub mod warmup;
 pub mod window;
 
 use crate::error::Result;
@@ -47,6 +54,13 @@ pub const FEATURES: &[(&str, &str)] = &[
     ("sawtooth", "climb and fall cycles (memory)"),
     ("saturation", "share of time at a ceiling (utilisations, pools, workers)"),
     ("skew", "share of the top member against its own past (partitions, instances)"),
+    ("growth", "climb of a backlog, and what its rates say (queues)"),
+    ("pulses", "dips and bursts at a fixed distance (hit ratios, misses, load)"),
+    ("contribution", "share of an increase that one caller or client brought"),
+    ("warmup", "a level that starts high and settles (new instances)"),
+    ("leadership", "members that lead at the same time; changes of the leader"),
+    ("staleness", "reads from a cache after a write of the same path (traces)"),
+    ("association", "rank correlation of two series"),
     ("blocking", "root blockers with victims and ages (sessions)"),
     ("operations", "time and errors per operation (traces)"),
     ("calls", "calls per parent that vanished or appeared (traces)"),
@@ -84,6 +98,8 @@ pub struct Features {
     pub skews: Vec<SkewFeature>,
     pub operations: Vec<OperationShift>,
     pub calls: Vec<CallShift>,
+    /// Reads that followed a write of the same path, by the service that read (traces).
+    pub reads: Vec<staleness::Read>,
 }
 
 /// Measures everything.
@@ -104,6 +120,7 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
         skews: skews(telemetry, rollups, &windows),
         operations: structure::operations(rollups, windows.baseline, windows.incident),
         calls: structure::calls(rollups, windows.baseline, windows.incident),
+        reads: staleness::reads(telemetry)?,
         series,
         windows,
     })

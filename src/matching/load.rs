@@ -146,7 +146,7 @@ pub fn sawtooth(q: &Question) -> Observation {
 }
 
 /// Series of the source at the subject and at its instances.
-fn own_and_parts(q: &Question) -> Vec<usize> {
+pub(super) fn own_and_parts(q: &Question) -> Vec<usize> {
     let Question { context: c, subject: e, rule: r, .. } = *q;
     let Some(me) = e else { return Vec::new() };
     let graph = &c.telemetry.graph;

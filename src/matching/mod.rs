@@ -3,8 +3,11 @@
 
 mod evaluate;
 mod facts;
+mod flow;
 mod load;
+mod members;
 mod series;
+mod stale;
 
 pub use evaluate::evaluate;
 
@@ -42,10 +45,12 @@ impl<'a> Context<'a> {
             let own = by_subject.get(&Subject::Entity(*e)).map_or(&[][..], Vec::as_slice);
             own.iter().any(|i| rollups.series[*i].role == "traffic")
         };
+        // Tenants and keys by which requests are counted are the users of an entry.
+        let is_client = |e: &EntityId| graph.entity(*e).kind == EntityKind::Client;
         let entries = graph
             .ids()
             .filter(|e| graph.entity(*e).kind == EntityKind::Service)
-            .filter(|e| graph.callers(*e).is_empty() && has_traffic(e))
+            .filter(|e| graph.callers(*e).iter().all(is_client) && has_traffic(e))
             .collect();
         Context { telemetry, rollups, features, by_subject, entries }
     }
@@ -129,8 +134,8 @@ pub struct Test {
 
 const LEVELS: &[&str] = &["target", "before", "during", "ratio", "at", "signal"];
 
-/// Every test that evidence may use.
-pub const TESTS: &[Test] = &[
+/// Tests of levels, load and facts; the others stand beside their code.
+const TESTS: &[Test] = &[
     Test {
         name: "shift-up",
         what: "the level rose from the baseline",
@@ -297,9 +302,14 @@ pub const TESTS: &[Test] = &[
     },
 ];
 
+/// Every test that evidence may use.
+pub fn tests() -> impl Iterator<Item = &'static Test> {
+    [TESTS, flow::TESTS, members::TESTS, stale::TESTS].into_iter().flatten()
+}
+
 /// Finds a test by name.
 pub fn test(name: &str) -> Option<&'static Test> {
-    TESTS.iter().find(|t| t.name == name)
+    tests().find(|t| t.name == name)
 }
 
 /// One rule's evidence in a finding.
