@@ -55,7 +55,7 @@ const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
 const FACTS: [(&str, &str); 6] = [
     ("pg.sessions", "statements open-transaction"),
-    ("traces", "calls-per-parent"),
+    ("traces", "calls-per-parent stale-reads"),
     ("pg.blocking", "blocking"),
     ("events", "event"),
     ("graph", "amplified dependants"),
@@ -67,7 +67,7 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 7] = [
+const CONDITIONS: [(&str, &str); 9] = [
     (
         "statements",
         "sessions peak share age_s oldest_s snapshots growth age_growth lock_share io_share \
@@ -76,6 +76,8 @@ const CONDITIONS: [(&str, &str); 7] = [
     ("open-transaction", "age_s idle_s snapshots lead_s state backend"),
     ("unit-cost-up", "units growth others dims"),
     ("calls-per-parent", "calls each_s each_growth errors child_share callee"),
+    ("outpaces", "than dims"),
+    ("moves-with", "with at dims"),
     ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
     ("event", "kind"),
     ("onset-after-event", "kind"),

@@ -50,6 +50,8 @@ pub enum EntityKind {
     Partition,
     Instance,
     Host,
+    /// A tenant, customer or key that requests are counted by.
+    Client,
     External,
 }
 
@@ -64,6 +66,7 @@ impl EntityKind {
             EntityKind::Partition => "partition",
             EntityKind::Instance => "instance",
             EntityKind::Host => "host",
+            EntityKind::Client => "client",
             EntityKind::External => "external",
         }
     }

@@ -133,6 +133,9 @@ pub struct Exporter {
     /// Labels that name the part of the entity that measured.
     #[serde(default)]
     pub instance_labels: Vec<String>,
+    /// Label that names what the entity lives on, as a queue on its broker.
+    #[serde(default)]
+    pub runs_on: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -38,6 +38,8 @@ pub struct Spans {
     pub parent: Vec<u32>,
     pub start: Vec<Micros>,
     pub end: Vec<Micros>,
+    /// Hash of the path or cache key that it is about, 0 for none.
+    pub key: Vec<u32>,
 }
 
 /// Marks a missing entity, symbol or row.
@@ -68,6 +70,8 @@ pub struct SeriesMeta {
     /// Partition or shard the values are about.
     pub member: Option<EntityId>,
     pub class: Class,
+    /// The status says "too many requests".
+    pub rate_limited: bool,
     /// Value of the label that splits the signal by state.
     pub state: String,
     /// Container and pod, and the name of a container without a pod.

@@ -208,8 +208,10 @@ pub enum On {
     EdgeOut,
     /// Services that nobody calls.
     Entry,
-    /// The host it runs on.
+    /// What it runs on: a host, or the broker of a queue.
     Host,
+    /// Those that send it messages or take them.
+    Messaging,
     /// The system as a whole.
     Global,
 }

@@ -1,13 +1,18 @@
 //! Numbers about (entity or edge, signal): level against baseline, onset, trend, saturation,
 //! sawtooth, skew, blocking, statements, changed traces. One statistic per file; see [`FEATURES`].
 
+pub mod association;
 pub mod blocking;
 pub mod change;
+pub mod contribution;
 pub mod exhaustion;
 pub mod fanout;
+pub mod growth;
+pub mod leadership;
 #[cfg(test)]
 pub mod notation;
 pub mod onset;
+pub mod pulses;
 pub mod robust;
 pub mod saturation;
 pub mod sawtooth;
@@ -17,6 +22,7 @@ pub mod statements;
 pub mod structure;
 pub mod transactions;
 pub mod trend;
+pub mod warmup;
 pub mod window;
 
 use crate::error::Result;
@@ -53,6 +59,12 @@ pub const FEATURES: &[(&str, &str)] = &[
     ("sawtooth", "climb and fall cycles (memory)"),
     ("saturation", "share of time at a ceiling (utilisations, pools, workers)"),
     ("skew", "share of the top member against its own past (partitions, instances)"),
+    ("growth", "climb of a backlog, and what its rates say (queues)"),
+    ("pulses", "dips and bursts at a fixed distance (hit ratios, misses, load)"),
+    ("contribution", "share of an increase that one caller or client brought"),
+    ("warmup", "a level that starts high and settles (new instances)"),
+    ("leadership", "members that lead at the same time; changes of the leader"),
+    ("association", "rank correlation of two series"),
     ("blocking", "root blockers with victims and ages (sessions)"),
     ("operations", "time and errors per operation (traces)"),
     ("calls", "calls per parent that vanished or appeared (traces)"),

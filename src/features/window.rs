@@ -42,7 +42,7 @@ const GUARD: Micros = 30 * crate::model::SECOND;
 /// Roles by which users feel an incident.
 pub const SYMPTOM_ROLES: [&str; 3] = ["latency", "errors", "availability"];
 /// Roles that show trouble which users need not feel yet.
-const TROUBLE_ROLES: [&str; 12] = [
+const TROUBLE_ROLES: [&str; 14] = [
     "queue",
     "lag",
     "pool-pending",
@@ -55,12 +55,17 @@ const TROUBLE_ROLES: [&str; 12] = [
     "replication-lag",
     "workers-utilization",
     "pool-utilization",
+    "broker-alarm",
+    "leader-changes",
 ];
 
 /// Resources whose lasting growth without more load is worth a look even if nobody felt it.
 const RESOURCE_ROLES: [&str; 3] = ["cpu", "memory", "disk"];
 /// Traffic that moves by this factor explains resources that move with it.
 const LOAD_RATIO: f64 = 1.3;
+
+/// A bump is like another up to this ratio of their sizes.
+const BREATH_Z: f64 = 1.5;
 
 /// The two windows that everything is compared between.
 #[derive(Clone, Debug)]
@@ -146,8 +151,11 @@ pub fn windows(
         (resources, false, "resources leave their usual level without more load; nobody felt it"),
     ];
     for (candidates, felt, why) in rounds {
-        let found: Vec<Disturbance> =
+        let mut found: Vec<Disturbance> =
             candidates.iter().flat_map(|i| disturbances(*i, &series[*i], table)).collect();
+        if !felt {
+            breathing(&mut found, last);
+        }
         let Some(window) = vote(&found) else { continue };
         let guard = ((window.from - first) / 20).max(0);
         let baseline = incident.baseline.unwrap_or(Window { from: first, to: window.from - guard });
@@ -164,6 +172,18 @@ pub fn windows(
         given: false,
         felt: false,
     }
+}
+
+/// Drops bumps that nobody felt and that only repeat an earlier one of their series, as a queue
+/// does that takes a batch and is drained: normal was left as far before, and came back by itself.
+fn breathing(found: &mut Vec<Disturbance>, last: Micros) {
+    let all = found.clone();
+    found.retain(|d| {
+        let like = |o: &&Disturbance| {
+            o.series == d.series && o.from != d.from && o.to <= last && d.z <= BREATH_Z * o.z
+        };
+        d.to > last || !all.iter().any(|o| like(&o))
+    });
 }
 
 fn is_top(s: &SignalSeries) -> bool {

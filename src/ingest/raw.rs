@@ -153,6 +153,8 @@ pub struct RawSpan {
     /// Statement fingerprint on database spans.
     pub statement: Sym,
     pub messaging: bool,
+    /// Hash of the path or cache key that the span is about; 0 for none.
+    pub key: u32,
 }
 
 /// One row of pg_stat_activity; `None` where the column is empty or missing.

@@ -19,6 +19,8 @@ pub struct RawSpans {
     parent: Vec<u64>,
     start: Vec<Micros>,
     end: Vec<Micros>,
+    /// What each span is about, see [`RawSpan::key`].
+    key: Vec<u32>,
 }
 
 /// The spans of one shape, taken together.
@@ -45,11 +47,12 @@ impl RawSpans {
         self.parent.push(span.parent);
         self.start.push(span.start);
         self.end.push(span.end);
+        self.key.push(span.key);
     }
 
     /// The number of what a span shares with others.
     fn shape_of(&mut self, span: RawSpan) -> u32 {
-        let shape = RawSpan { trace: 0, span: 0, parent: 0, start: 0, end: 0, ..span };
+        let shape = RawSpan { trace: 0, span: 0, parent: 0, start: 0, end: 0, key: 0, ..span };
         let hash = self.hasher.hash_one(shape);
         let (shapes, hasher) = (&mut self.shapes, &self.hasher);
         if let Some(known) = self.index.find(hash, |s| shapes[*s as usize] == shape) {
@@ -75,7 +78,8 @@ impl RawSpans {
     pub fn get(&self, row: usize) -> Option<RawSpan> {
         let shape = self.shapes.get(*self.shape.get(row)? as usize)?;
         let (trace, span, parent) = (self.trace[row], self.span[row], self.parent[row]);
-        Some(RawSpan { trace, span, parent, start: self.start[row], end: self.end[row], ..*shape })
+        let (start, end, key) = (self.start[row], self.end[row], self.key[row]);
+        Some(RawSpan { trace, span, parent, start, end, key, ..*shape })
     }
 
     /// Every span, in the order of the rows.
@@ -89,7 +93,7 @@ impl RawSpans {
         change(&mut span);
         self.shape[row] = self.shape_of(span);
         (self.trace[row], self.span[row], self.parent[row]) = (span.trace, span.span, span.parent);
-        (self.start[row], self.end[row]) = (span.start, span.end);
+        (self.start[row], self.end[row], self.key[row]) = (span.start, span.end, span.key);
     }
 
     /// Changes every span from a row on.
@@ -107,6 +111,7 @@ impl RawSpans {
         self.parent.truncate(rows);
         self.start.truncate(rows);
         self.end.truncate(rows);
+        self.key.truncate(rows);
     }
 
     /// Keeps the spans for which `keep` says so, in their order.
@@ -122,6 +127,7 @@ impl RawSpans {
             self.parent[kept] = self.parent[row];
             self.start[kept] = self.start[row];
             self.end[kept] = self.end[row];
+            self.key[kept] = self.key[row];
             kept += 1;
         }
         self.truncate(kept);
@@ -145,6 +151,7 @@ impl RawSpans {
         join(&mut self.parent, other.parent);
         join(&mut self.start, other.start);
         join(&mut self.end, other.end);
+        join(&mut self.key, other.key);
     }
 
     /// Moves the times of each file's spans by what `by` says, microseconds.
@@ -190,9 +197,9 @@ impl RawSpans {
         ((trace >> 64) as u64 ^ trace as u64, self.span[row], self.parent[row])
     }
 
-    /// Gives up the ids for what is left: shape, start and end of each span.
-    pub fn into_columns(self) -> (Vec<u32>, Vec<Micros>, Vec<Micros>) {
-        (self.shape, self.start, self.end)
+    /// Gives up the ids for what is left: shape, start, end and key of each span.
+    pub fn into_columns(self) -> (Vec<u32>, Vec<Micros>, Vec<Micros>, Vec<u32>) {
+        (self.shape, self.start, self.end, self.key)
     }
 }
 

@@ -160,8 +160,11 @@ const NAMES: [&str; COUNT] = [
     "network.peer.address",
     "net.sock.peer.addr",
     "net.peer.ip",
+    "cache.key",
+    "url.path",
+    "http.target",
 ];
-const COUNT: usize = 31;
+const COUNT: usize = 34;
 
 /// The places of names in [`NAMES`]; one that does not stand there does not compile.
 const fn places<const N: usize>(names: [&str; N]) -> [usize; N] {
@@ -203,6 +206,8 @@ const ADDRESS: [usize; 4] =
     places(["server.address", "net.peer.name", "peer.hostname", "http.host"]);
 const PORT: [usize; 2] = places(["server.port", "net.peer.port"]);
 const URL: [usize; 2] = places(["url.full", "http.url"]);
+const CACHE_KEY: [usize; 1] = places(["cache.key"]);
+const PATH: [usize; 2] = places(["url.path", "http.target"]);
 const LOW_ADDRESS: [usize; 3] =
     places(["network.peer.address", "net.sock.peer.addr", "net.peer.ip"]);
 
@@ -224,7 +229,7 @@ static BY_LENGTH: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
 pub struct Known<'a> {
     found: Vec<(usize, Cow<'a, str>)>,
     /// The bit of each place that was found.
-    places: u32,
+    places: u64,
 }
 
 impl<'a> Known<'a> {
@@ -282,11 +287,29 @@ pub fn understand(known: &Known, span: &mut RawSpan, symbols: &mut Symbols) {
     if !statement.is_empty() {
         span.statement = symbols.statement(statement, |s| sql::normalize(s).text);
     }
+    span.key = key(known, system, statement, span.kind);
     let destination = known.get(&DESTINATION);
     span.messaging = !destination.is_empty();
     if client || !system.is_empty() {
         span.peer = peer(known, system, destination, symbols);
     }
+}
+
+/// Hash of what a span reads or writes: the key of a cache's command, the path of a request
+/// without its query. FNV-1a, 32 bits: of a million keys some hundred share a value.
+fn key(known: &Known, system: &str, statement: &str, kind: SpanKind) -> u32 {
+    let cached = ["redis", "memcached", "valkey"].contains(&system);
+    let argument = statement.split_whitespace().nth(1).filter(|_| cached).unwrap_or_default();
+    let path = match kind {
+        SpanKind::Server => known.get(&PATH).split('?').next(),
+        _ => None,
+    };
+    let names = [known.get(&CACHE_KEY), argument, path.unwrap_or_default()];
+    let said = |n: &&&str| !n.is_empty() && **n != "?" && !n.starts_with('$');
+    names.iter().find(said).map_or(0, |name| {
+        let hash = |h: u32, b: u8| (h ^ u32::from(b)).wrapping_mul(0x0100_0193);
+        name.bytes().fold(0x811c_9dc5, hash).max(1)
+    })
 }
 
 fn errors(known: &Known, client: bool, span: &mut RawSpan, symbols: &mut Symbols) {

@@ -149,8 +149,8 @@ pub fn sawtooth(q: &Question) -> Observation {
     }
 }
 
-/// Series of the source at the subject and at its instances, in order of entity.
-fn own_and_parts(q: &Question) -> Vec<usize> {
+/// Series of the source at the subject and at its instances.
+pub(super) fn own_and_parts(q: &Question) -> Vec<usize> {
     let Question { context: c, subject: e, rule: r, .. } = *q;
     let Some(me) = e else { return Vec::new() };
     let mut all = vec![me];

@@ -4,8 +4,11 @@
 mod conditions;
 mod evaluate;
 mod facts;
+mod flow;
 mod load;
+mod members;
 mod series;
+mod stale;
 mod statements;
 
 pub use evaluate::evaluate;
@@ -49,10 +52,12 @@ impl<'a> Context<'a> {
             let own = by_subject.get(&Subject::Entity(*e)).map_or(&[][..], Vec::as_slice);
             own.iter().any(|i| rollups.series[*i].role == "traffic")
         };
+        // Tenants and keys by which requests are counted are the users of an entry.
+        let is_client = |e: &EntityId| graph.entity(*e).kind == EntityKind::Client;
         let entries = graph
             .ids()
             .filter(|e| graph.entity(*e).kind == EntityKind::Service)
-            .filter(|e| graph.callers(*e).is_empty() && has_traffic(e))
+            .filter(|e| graph.callers(*e).iter().all(is_client) && has_traffic(e))
             .collect();
         let mut parts: BTreeMap<EntityId, Vec<EntityId>> = BTreeMap::new();
         for part in graph.ids() {
@@ -314,7 +319,7 @@ const TESTS: &[Test] = &[
 
 /// Every test that evidence may use.
 pub fn tests() -> impl Iterator<Item = &'static Test> {
-    [TESTS, statements::TESTS].into_iter().flatten()
+    [TESTS, flow::TESTS, members::TESTS, stale::TESTS, statements::TESTS].into_iter().flatten()
 }
 
 /// Finds a test by name.

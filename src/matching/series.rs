@@ -43,6 +43,11 @@ fn targets(
                 graph.edges().filter(|(f, _, k)| *f == me && *k == crate::graph::EdgeKind::RunsOn);
             on.map(|(_, h, _)| entity(h)).collect()
         }
+        On::Messaging => {
+            let messages = crate::graph::EdgeKind::Messages;
+            let pairs = graph.edges().filter(|(f, t, k)| *k == messages && (*f == me || *t == me));
+            pairs.map(|(f, t, _)| entity(if f == me { t } else { f })).collect()
+        }
         On::Global => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
     }
 }

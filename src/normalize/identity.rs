@@ -1,7 +1,7 @@
 //! Who a series, a span or a session is about. In: labels and addresses. Out: entities of the
 //! graph, one per thing, however many names it has.
 
-use crate::graph::Graph;
+use crate::graph::{EdgeKind, EdgeSource, Graph};
 use crate::ingest::raw::{Raw, RawSeries};
 use crate::ingest::workload;
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
@@ -210,7 +210,13 @@ impl<'a> Resolver<'a> {
                 .collect();
             let named = values.iter().find(|v| !is_address(v)).or(values.first());
             if let Some(name) = named {
-                return Some((self.graph.top(exporter.kind, name), None));
+                let id = self.graph.top(exporter.kind, name);
+                let ground = exporter.runs_on.as_ref().and_then(|l| series.labels.get(l));
+                if let Some(ground) = ground.filter(|g| !g.is_empty() && !is_address(g)) {
+                    let ground = self.graph.top(exporter.kind, ground);
+                    self.graph.connect(id, ground, EdgeKind::RunsOn, EdgeSource::Labels);
+                }
+                return Some((id, None));
             }
         }
         let service = self.label(series, "service").map(str::to_owned);
@@ -349,7 +355,17 @@ impl<'a> Resolver<'a> {
         };
         let member = self.label(series, "member").map(str::to_owned);
         let member = member.map(|m| self.graph.part(EntityKind::Partition, &m, entity));
+        let member = member.or_else(|| self.client(series, subject, view));
         Some(About { subject, instance, member })
+    }
+
+    /// The tenant or key on whose behalf the requests of a server's series came: a caller of it.
+    fn client(&mut self, series: &RawSeries, subject: Subject, view: View) -> Option<EntityId> {
+        let Subject::Entity(service) = subject else { return None };
+        let name = self.label(series, "tenant").filter(|_| view == View::Server)?.to_owned();
+        let id = self.graph.part(EntityKind::Client, &name, service);
+        self.graph.connect(id, service, EdgeKind::Calls, EdgeSource::Labels);
+        Some(id)
     }
 
     /// Splits `<entity>_<metric>` (or with another separator) at the longest known metric suffix.
@@ -527,6 +543,25 @@ mod tests {
         assert!(two[0].starts_with("pg-main has the addresses 10.0.0.1:5432, 10.0.0.2"), "{two:?}");
         assert_eq!(warned(&["localhost:5432", "127.0.0.1:5432"]), Vec::<String>::new());
         assert_eq!(warned(&["10.0.0.1:5432"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tenants_are_clients_of_the_service_and_queues_live_on_their_broker() {
+        let table = SignalTable::built_in().expect("valid");
+        let mut r = Resolver::new(&Raw::default(), &table);
+        let series = |name: &str, labels: &[(&str, &str)]| RawSeries {
+            name: name.into(),
+            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..RawSeries::default()
+        };
+        let counted = series("http_requests_total", &[("job", "api"), ("tenant", "acme")]);
+        let client = r.about(&counted, View::Server).and_then(|a| a.member).expect("a tenant");
+        assert_eq!(r.graph.entity(client).kind, EntityKind::Client);
+        assert!(r.about(&counted, View::Internal).is_some_and(|a| a.member.is_none()));
+        let depth = series("rabbitmq_queue_messages", &[("queue", "jobs"), ("instance", "mq-1")]);
+        r.about(&depth, View::Internal).expect("a queue");
+        let kinds: Vec<EdgeKind> = r.graph.edges().map(|e| e.2).collect();
+        assert_eq!(kinds, [EdgeKind::Calls, EdgeKind::RunsOn]);
     }
 
     #[test]

@@ -45,6 +45,9 @@ const FAILED: [&str; 14] = [
     "DATA_LOSS",
 ];
 
+/// Statuses by which a server refuses more requests.
+const RATE_LIMITED: [&str; 4] = ["429", "RESOURCE_EXHAUSTED", "ResourceExhausted", "throttled"];
+
 /// Numbers of gRPC's codes that are a server's fault.
 const GRPC_FAILED: [u32; 6] = [2, 4, 12, 13, 14, 15];
 
@@ -215,6 +218,7 @@ impl Run<'_> {
             instance: about.instance,
             member: about.member,
             class: self.class(&series, signal.view),
+            rate_limited: self.rate_limited(&series),
             state,
             container: one_of(&series, &["container", "container_name", "k8s.container.name"]),
             pod: one_of(&series, &["pod", "pod_name", "k8s.pod.name"]),
@@ -357,10 +361,18 @@ impl Run<'_> {
         }
     }
 
+    /// Says whether a status label means "too many requests".
+    fn rate_limited(&self, series: &RawSeries) -> bool {
+        let names = self.table.label_names("status").iter();
+        names.filter_map(|n| series.labels.get(n)).any(|v| RATE_LIMITED.contains(&v.as_str()))
+    }
+
     /// Labels that are neither identity nor status: pool, route, database and the like.
     fn dims(&self, series: &RawSeries, state_labels: &[String]) -> String {
-        let parts =
-            ["service", "instance", "host", "callee", "caller", "member", "status", "version"];
+        let parts = [
+            "service", "instance", "host", "callee", "caller", "member", "status", "version",
+            "tenant",
+        ];
         let taken: BTreeSet<&str> =
             parts.iter().flat_map(|p| self.table.label_names(p)).map(String::as_str).collect();
         let extra = ["le", "server", "datid", "namespace", "statistic"];

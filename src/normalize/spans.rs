@@ -34,8 +34,8 @@ pub fn understood(
     resolver: &mut Resolver,
 ) -> Spans {
     let shapes = shapes(&spans, symbols, resolver);
-    let (shape, start, end) = spans.into_columns();
-    let spans = Spans { shapes, shape, parent, start, end };
+    let (shape, start, end, key) = spans.into_columns();
+    let spans = Spans { shapes, shape, parent, start, end, key };
     parent_edges(&spans, resolver);
     spans
 }

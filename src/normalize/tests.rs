@@ -145,7 +145,7 @@ const EXPORTERS: [Row; 66] = [
     ("pgbouncer_config_max_client_connections", "", "pgbouncer.info", 1.0),
     ("pgbouncer_stats_queries_pooled_total", "", "db.client.connection.requests", 1.0),
     ("pgbouncer_stats_client_wait_seconds_total", "s", "db.client.connection.wait_time", 1.0),
-    ("patroni_primary", "", "leader.present", 1.0),
+    ("patroni_primary", "", "leader.self", 1.0),
     ("patroni_replication_lag_bytes", "bytes", "postgresql.replication.lag_bytes", 1.0),
     ("patroni_is_paused", "", "cluster.info", 1.0),
     ("patroni_dcs_last_seen", "s", "patroni.dcs_last_seen", 1.0),

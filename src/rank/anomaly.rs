@@ -60,8 +60,10 @@ pub enum Facet {
 pub fn facet(role: &str, view: View) -> Option<Facet> {
     Some(match role {
         "latency" | "errors" | "traffic" if view == View::Client => Facet::Outgoing,
-        "latency" => Facet::Latency,
-        "errors" | "availability" | "up" | "rollbacks" | "deadlocks" => Facet::Errors,
+        "latency" | "process-time" => Facet::Latency,
+        "errors" | "availability" | "up" | "rollbacks" | "deadlocks" | "leader-changes" => {
+            Facet::Errors
+        }
         "traffic" | "pool-requests" | "cache-requests" => Facet::Traffic,
         "queue"
         | "lag"
@@ -74,7 +76,9 @@ pub fn facet(role: &str, view: View) -> Option<Facet> {
         | "workers-utilization"
         | "connections"
         | "retries"
-        | "descriptors" => Facet::Backlog,
+        | "descriptors"
+        | "broker-alarm"
+        | "consumers" => Facet::Backlog,
         "cpu" | "memory" | "disk" | "gc" | "throttle" | "restarts" | "uptime" => Facet::Resource,
         "lock-waiters" | "transaction-age" | "idle-in-transaction" | "locks" => Facet::Contention,
         "replication-lag" => Facet::Contention,

@@ -257,7 +257,16 @@ impl Writer<'_> {
         let stands_out = |h: &Hypothesis| {
             h.signature.is_some() && !normal(h) && h.role == Role::Cause && h.score > STANDS_OUT
         };
-        if top.is_some_and(stands_out) {
+        // Wrong data shows in no latency: where it is proved, nothing else need be disturbed.
+        let silent = |h: &Hypothesis| {
+            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
+            let data = file.is_some_and(|f| f.signature.category == Category::Data);
+            let proved = |e: &crate::diagnosis::Evidence| {
+                e.state == EvidenceState::Present && e.strength == Strength::Decisive
+            };
+            data && h.role == Role::Cause && h.evidence.iter().any(proved)
+        };
+        if top.is_some_and(|h| stands_out(h) || silent(h)) {
             return None;
         }
         let (verdict, what) = match self.symptoms_were_read() {

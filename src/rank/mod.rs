@@ -48,6 +48,8 @@ const SUSTAINS: f64 = -0.25;
 const CALM: f64 = -2.5;
 /// Abnormality of what stands behind the callee from which it is in trouble by itself.
 const TROUBLE_BEHIND: f64 = 1.0;
+/// Growth of its load from which a part behind a client is the client's matter.
+const LOAD_GREW: f64 = 1.2;
 /// Growth of a callee's load from which an amplifier can keep it overloaded.
 const SUSTAINED_LOAD: f64 = 1.4;
 
@@ -184,6 +186,7 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     // An instance or partition stands in the graph through its owner.
     let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
     let blame = finding.subject.and_then(|e| blames.get(&e)).or(owner.and_then(|e| blames.get(&e)));
+    let blame = finding.subject.and_then(|e| of_load(scale, e)).or(blame);
     let mut terms = blame_terms(blame);
     let follower = matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing)
         && s.category != Category::Normal;
@@ -204,6 +207,21 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     let onset = exact.or_else(known);
     let (entity, role) = (finding.subject, s.role);
     Candidate { finding: at, entity, role, terms, score: 0.0, probability: 0.0, onset }
+}
+
+/// The blame of a client that requests are counted by: load goes from caller to callee, so it has
+/// that of whichever part behind it got more requests and carries most.
+fn of_load<'a>(scale: &Scale<'a>, client: EntityId) -> Option<&'a Blame> {
+    let graph = &scale.context.telemetry.graph;
+    if graph.entity(client).kind != EntityKind::Client {
+        return None;
+    }
+    let grew = |e: &EntityId| {
+        scale.anomalies.get(e).and_then(|a| a.traffic_ratio).is_some_and(|r| r >= LOAD_GREW)
+    };
+    let sum = |b: &Blame| b.terms.iter().map(|t| t.1).sum::<f64>();
+    let behind = graph.reach(client).into_keys().filter(grew);
+    behind.filter_map(|e| scale.blames.get(&e)).max_by(|a, b| sum(a).total_cmp(&sum(b)))
 }
 
 /// The evidence, by what it can say, and the prior.

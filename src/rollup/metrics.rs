@@ -131,13 +131,16 @@ impl Context<'_> {
         let histogram = parts.contains(&Part::Count) || parts.contains(&Part::Bucket);
         let derived = members.iter().all(|m| self.meta(*m).derived);
         let guessed = members.iter().all(|m| self.meta(*m).guessed);
-        let timed = signal.role == "latency" || guessed && signal.unit() == Unit::Seconds;
+        let seconds = signal.unit() == Unit::Seconds;
+        let timed =
+            signal.role == "latency" || seconds && (guessed || signal.combine == Combine::Mean);
         if timed && histogram && !derived {
             return self.histogram(key, members, out);
         }
         let classed = members.iter().any(|m| self.meta(*m).class == Class::Failed);
         if signal.role == "traffic" {
             let all = self.combined(members, Combine::Sum);
+            self.rate_limited(key, members, &all, |_| true, out);
             if classed {
                 let failed = self.sum(members, |m| m.class == Class::Failed);
                 let name = if signal.view == View::Client {
@@ -183,7 +186,7 @@ impl Context<'_> {
         let guessed = members.iter().all(|m| self.meta(*m).guessed);
         let (requests, errors) = match (view, guessed) {
             // Its count is no request of anybody.
-            (View::Internal, true) => ("", ""),
+            (View::Internal, _) => ("", ""),
             (_, true) => ("guess.traffic", "guess.errors"),
             (View::Client, _) => ("http.client.requests", "http.client.errors"),
             (_, false) => ("http.server.requests", "http.server.errors"),
@@ -193,6 +196,9 @@ impl Context<'_> {
             if classed {
                 self.emit_named(errors, key, members, ratio(&failed, &all), out);
             }
+            if !guessed && view != View::Internal {
+                self.rate_limited(key, members, &all, count, out);
+            }
             let mean = ratio(&sums, &all);
             let mean_key = Key { stat: Stat::Mean, ..key.clone() };
             self.emit(&mean_key, key.signal, members, mean, out);
@@ -201,6 +207,26 @@ impl Context<'_> {
         let p99 = self.quantile(members, 0.99);
         let key = Key { stat: Stat::Quantile(99), ..key.clone() };
         self.emit(&key, key.signal, members, p99, out);
+    }
+
+    /// The share of the counts that a server refused as too many, where it refused any.
+    fn rate_limited(
+        &self,
+        key: &Key,
+        members: &[usize],
+        all: &Points,
+        counts: impl Fn(&SeriesMeta) -> bool,
+        out: &mut Vec<SignalSeries>,
+    ) {
+        if !members.iter().any(|m| self.meta(*m).rate_limited) {
+            return;
+        }
+        let refused = self.sum(members, |m| counts(m) && m.rate_limited);
+        let name = match self.telemetry.signals.get(key.signal).view {
+            View::Client => "http.client.rate_limited",
+            _ => "http.server.rate_limited",
+        };
+        self.emit_named(name, key, members, ratio(&refused, all), out);
     }
 
     fn quantile(&self, members: &[usize], q: f64) -> Points {

@@ -9,6 +9,7 @@ mod metrics;
 mod own_time;
 mod rates;
 pub mod sessions;
+pub mod staleness;
 mod trace_series;
 mod traces;
 
@@ -62,6 +63,8 @@ pub struct Rollups {
     pub operations: Vec<OperationRow>,
     /// Per caller operation, callee operation and bucket; empty without traces.
     pub calls: Vec<CallRow>,
+    /// Reads that followed a write of the same path, by the service that read (traces).
+    pub reads: Vec<staleness::Read>,
     /// Versions seen per instance, with the first and last time.
     pub versions: Vec<VersionSpan>,
     /// Length of a trace bucket, microseconds.
@@ -91,6 +94,7 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     let mut series = metrics::roll_up(telemetry, samples);
     let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
     series.extend(sessions::roll_up(telemetry));
+    let reads = staleness::reads(telemetry, &spans);
     let traces = traces::roll_up(telemetry, spans, bucket_of(&steps));
     series.extend(traces.series);
     series.sort_by(|a, b| {
@@ -104,6 +108,7 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
         gaps,
         sampling,
         series,
+        reads,
         operations: traces.operations,
         calls: traces.calls,
         versions,

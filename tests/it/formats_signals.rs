@@ -80,7 +80,7 @@ const NAMES: [(&str, &str, &str); 107] = [
     ("etcd_server_has_leader", "leader.present", ""),
     ("etcd_server_leader_changes_seen_total", "leader.changes", ""),
     ("consul_raft_leader_lastContact", "leader.contact", "ms"),
-    ("patroni_primary", "leader.present", ""),
+    ("patroni_primary", "leader.self", ""),
     ("patroni_postgres_timeline", "leader.term", ""),
     ("redis_cluster_current_epoch", "leader.term", ""),
     ("pg_replication_lag_seconds", "postgresql.replication.lag", "s"),
