@@ -53,8 +53,9 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 4] = [
-    ("pg.blocking", "blocking"),
+const FACTS: [(&str, &str); 5] = [
+    ("pg.blocking", "blocking contention"),
+    ("pg.sessions", "waits session-holders"),
     ("events", "event"),
     ("graph", "amplified dependants"),
     ("symptoms", "undisturbed"),
@@ -65,8 +66,19 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 3] = [
-    ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
+const CONDITIONS: [(&str, &str); 6] = [
+    (
+        "blocking",
+        "victims age_s held_s still_s waited_s snapshots share depth state ddl writes row_locks \
+         autovacuum ddl_waits backend standby",
+    ),
+    (
+        "contention",
+        "roots snapshots top_share circle_share victims applications event event_share relation \
+         relation_share statement_share",
+    ),
+    ("waits", "type event growth sessions peak statements applications longest_s"),
+    ("session-holders", "sessions share growth idle_share active_share"),
     ("event", "kind"),
     ("onset-after-event", "kind"),
 ];
@@ -185,7 +197,7 @@ fn params_fit(s: &SignatureFile, _: &World) -> Vec<Finding> {
 /// Facts that a test binds when it is absent: events that are missing have none.
 fn bound_when_absent(test: &matching::Test) -> &'static [&'static str] {
     match test.name {
-        "blocking" | "event" | "undisturbed" => &[],
+        "blocking" | "contention" | "waits" | "session-holders" | "event" | "undisturbed" => &[],
         "onset-after-event" => &["event", "event_kind", "event_at", "version", "lag"],
         _ => test.binds,
     }

@@ -3,6 +3,7 @@
 
 pub mod blocking;
 pub mod change;
+pub mod forest;
 #[cfg(test)]
 pub mod notation;
 pub mod onset;
@@ -13,6 +14,7 @@ pub mod shift;
 pub mod skew;
 pub mod structure;
 pub mod trend;
+pub mod waits;
 pub mod window;
 
 use crate::error::Result;
@@ -20,7 +22,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject, Unit, Window};
 use crate::rollup::{Rollups, SignalSeries};
 use crate::signals::{Direction, SignalId};
 use crate::telemetry::Telemetry;
-use blocking::RootBlocker;
+use blocking::{Contention, RootBlocker};
 use onset::Onset;
 use rayon::prelude::*;
 use saturation::Saturation;
@@ -30,6 +32,7 @@ use skew::Skew;
 use std::collections::BTreeMap;
 use structure::{CallShift, OperationShift};
 use trend::Trend;
+use waits::ServerSessions;
 use window::Windows;
 
 /// Fewest points in the baseline of a series whose silence means something.
@@ -47,7 +50,8 @@ pub const FEATURES: &[(&str, &str)] = &[
     ("sawtooth", "climb and fall cycles (memory)"),
     ("saturation", "share of time at a ceiling (utilisations, pools, workers)"),
     ("skew", "share of the top member against its own past (partitions, instances)"),
-    ("blocking", "root blockers with victims and ages (sessions)"),
+    ("blocking", "root blockers with victims and ages; how the roots change (sessions)"),
+    ("waits", "busy sessions by wait event and sessions by application (sessions)"),
     ("operations", "time and errors per operation (traces)"),
     ("calls", "calls per parent that vanished or appeared (traces)"),
     ("window", "baseline and incident windows, given or found"),
@@ -81,6 +85,8 @@ pub struct Features {
     pub windows: Windows,
     pub series: Vec<SeriesFeature>,
     pub blockers: Vec<RootBlocker>,
+    pub contention: Vec<Contention>,
+    pub servers: Vec<ServerSessions>,
     pub skews: Vec<SkewFeature>,
     pub operations: Vec<OperationShift>,
     pub calls: Vec<CallShift>,
@@ -95,12 +101,19 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
         window::windows(&telemetry.incident, &rollups.series, &telemetry.signals, symptom, extent);
     let series: Vec<SeriesFeature> =
         rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows, extent.1)).collect();
-    let sessions = match windows.disturbed {
-        true => Window { from: windows.incident.from - lead(&windows), to: windows.incident.to },
-        false => Window { from: extent.0, to: extent.1 + 1 },
+    let all = Window { from: extent.0, to: extent.1 + 1 };
+    let (sessions, during) = match windows.disturbed {
+        true => {
+            let from = windows.incident.from - lead(&windows);
+            (Window { from, to: windows.incident.to }, windows.incident)
+        }
+        false => (all, all),
     };
+    let blocking = blocking::blocking(telemetry, sessions);
     Ok(Features {
-        blockers: blocking::roots(telemetry, sessions),
+        blockers: blocking.roots,
+        contention: blocking.contention,
+        servers: waits::servers(telemetry, windows.baseline, during),
         skews: skews(telemetry, rollups, &windows),
         operations: structure::operations(rollups, windows.baseline, windows.incident),
         calls: structure::calls(rollups, windows.baseline, windows.incident),

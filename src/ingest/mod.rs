@@ -42,6 +42,7 @@ mod table;
 mod taken;
 mod traces;
 mod units;
+pub mod verbs;
 mod victoriametrics;
 mod why;
 mod zones;

@@ -1,10 +1,12 @@
 //! Evidence for every signature on every possible subject, three-valued. In: features, rollups,
 //! graph, catalogue. Out: findings (matched), rejections with a reason, and what could not run.
 
+mod conditions;
 mod evaluate;
 mod facts;
 mod load;
 mod series;
+mod sessions;
 
 pub use evaluate::evaluate;
 
@@ -215,6 +217,15 @@ pub const TESTS: &[Test] = &[
         run: load::jumps,
     },
     Test {
+        name: "switches",
+        what: "changes between states, e.g. standby and primary",
+        default: 1.0,
+        meaning: "least number of changes",
+        binds: &["target", "changes"],
+        on_series: true,
+        run: load::switches,
+    },
+    Test {
         name: "skew",
         what: "the subject takes far more than its members' even or earlier share",
         default: 2.0,
@@ -246,9 +257,36 @@ pub const TESTS: &[Test] = &[
         what: "a session at the root of a blocking tree",
         default: 0.0,
         meaning: "not used",
-        binds: facts::BLOCKING,
+        binds: sessions::BLOCKING,
         on_series: false,
-        run: facts::blocking,
+        run: sessions::blocking,
+    },
+    Test {
+        name: "contention",
+        what: "sessions wait for each other over several snapshots",
+        default: 0.0,
+        meaning: "not used",
+        binds: sessions::CONTENTION,
+        on_series: false,
+        run: sessions::contention,
+    },
+    Test {
+        name: "waits",
+        what: "busy sessions wait for the named events",
+        default: 0.25,
+        meaning: "least share of the busy sessions",
+        binds: sessions::WAITS,
+        on_series: false,
+        run: sessions::waits,
+    },
+    Test {
+        name: "session-holders",
+        what: "an application holds more sessions than before",
+        default: 5.0,
+        meaning: "least number of sessions more",
+        binds: sessions::HOLDERS,
+        on_series: false,
+        run: sessions::holders,
     },
     Test {
         name: "event",

@@ -87,6 +87,13 @@ pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
     let mut series = metrics::roll_up(telemetry, &points);
     let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
     series.extend(sessions::roll_up(telemetry));
+    // Those of the metrics are there already; what was counted row by row is exact and wins.
+    let mut derived = derived::derive(telemetry, &series);
+    derived.retain(|s| s.origin == Origin::Sessions);
+    let counted =
+        |s: &SignalSeries| derived.iter().any(|d| d.subject == s.subject && d.signal == s.signal);
+    series.retain(|s| !counted(s));
+    series.extend(derived);
     let traces = traces::roll_up(telemetry, bucket_of(&steps))?;
     series.extend(traces.series);
     series.sort_by(|a, b| {

@@ -4,6 +4,8 @@ mod cli;
 mod damaged;
 mod determinism;
 mod fixtures;
+mod forests;
+mod forests_degraded;
 mod formats_aws;
 mod formats_grafana;
 mod formats_misc;
