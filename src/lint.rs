@@ -54,9 +54,9 @@ const RULES: &[(&str, Rule)] = &[
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
 const FACTS: [(&str, &str); 6] = [
-    ("pg.sessions", "statements open-transaction"),
+    ("pg.sessions", "statements open-transaction waits session-holders"),
     ("traces", "calls-per-parent stale-reads"),
-    ("pg.blocking", "blocking"),
+    ("pg.blocking", "blocking contention"),
     ("events", "event"),
     ("graph", "amplified dependants"),
     ("symptoms", "undisturbed"),
@@ -67,7 +67,7 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 9] = [
+const CONDITIONS: &[(&str, &str)] = &[
     (
         "statements",
         "sessions peak share age_s oldest_s snapshots growth age_growth lock_share io_share \
@@ -78,7 +78,18 @@ const CONDITIONS: [(&str, &str); 9] = [
     ("calls-per-parent", "calls each_s each_growth errors child_share callee"),
     ("outpaces", "than dims"),
     ("moves-with", "with at dims"),
-    ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
+    (
+        "blocking",
+        "victims age_s held_s still_s waited_s snapshots share depth state ddl writes row_locks \
+         autovacuum ddl_waits backend standby",
+    ),
+    (
+        "contention",
+        "roots snapshots top_share circle_share victims applications event event_share relation \
+         relation_share statement_share",
+    ),
+    ("waits", "type event growth sessions peak statements applications longest_s"),
+    ("session-holders", "sessions share growth idle_share active_share"),
     ("event", "kind"),
     ("onset-after-event", "kind"),
 ];
@@ -197,7 +208,8 @@ fn params_fit(s: &SignatureFile, _: &World) -> Vec<Finding> {
 /// Facts that a test binds when it is absent: events that are missing have none.
 fn bound_when_absent(test: &matching::Test) -> &'static [&'static str] {
     match test.name {
-        "blocking" | "statements" | "open-transaction" | "event" | "undisturbed" => &[],
+        "blocking" | "contention" | "waits" | "session-holders" | "statements"
+        | "open-transaction" | "event" | "undisturbed" => &[],
         "onset-after-event" => &["event", "event_kind", "event_at", "version", "lag"],
         _ => test.binds,
     }

@@ -121,6 +121,13 @@ pub struct Derive {
     /// Only series of this state count in the numerator.
     pub numerator_state: Option<String>,
     pub denominator: Vec<String>,
+    /// The denominator is a limit that seldom changes: its last value holds at the numerator's
+    /// times, and the numerator's states add up.
+    #[serde(default)]
+    pub limit: bool,
+    /// What the limit loses, e.g. connections kept for superusers.
+    #[serde(default)]
+    pub less: Vec<String>,
 }
 
 /// What kind of entity the metrics of an exporter are about.
@@ -258,7 +265,7 @@ impl SignalTable {
             guesses.push((g, id));
         }
         for d in &file.derives {
-            let all = d.denominator.iter().chain([&d.signal, &d.numerator]);
+            let all = d.denominator.iter().chain(&d.less).chain([&d.signal, &d.numerator]);
             all.map(|n| find(n)).collect::<Result<Vec<_>>>()?;
         }
         Ok(SignalTable {

@@ -1,26 +1,37 @@
-//! Who blocks whom. In: session snapshots and lock rows. Out: the root blockers of each database,
-//! with victims, depth, ages and the relation, over all snapshots.
-//!
-//! pg_blocking_pids does not see through auxiliary processes: on a standby the startup process,
-//! which replays a lock from the primary, shows no blocker. The edge from it to the oldest open
-//! transaction on the same tables is then inferred and marked so.
+//! Who is at the root of blocking, and for how long. In: session snapshots and lock rows. Out: the
+//! root blockers of each server, with victims, depth, ages and the relation, over all snapshots;
+//! and per server how the roots change from snapshot to snapshot.
 
+use super::forest::{Edges, Snapshot, snapshots};
+use super::robust;
 use crate::ingest::raw::RawSession;
-use crate::ingest::sql;
+use crate::ingest::{sql, verbs};
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::sessions::{is_client, waits_for_lock};
+use crate::rollup::sessions::is_client;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// State of a root that is no session: a transaction prepared for two-phase commit.
+pub const PREPARED: &str = "prepared transaction";
+
+/// Waits for locks on rows or for the end of a transaction that holds some.
+const ROW_WAITS: [&str; 3] = ["transactionid", "tuple", "spectoken"];
+
+/// Share of the snapshots with blocking from which a root stays.
+const STAYS: f64 = 0.3;
 
 /// A session at the root of a blocking tree, seen in one or more snapshots.
 #[derive(Clone, Debug)]
 pub struct RootBlocker {
     pub database: EntityId,
-    /// The session as it was when it blocked most.
+    /// The session as it was when it blocked most. Only pid and state are known of one that the
+    /// export does not list.
     pub session: RawSession,
     pub first_seen: Micros,
     pub last_seen: Micros,
     pub snapshots: usize,
+    /// Share of the server's snapshots with blocking in which it was a root, 0 to 1.
+    pub share: f64,
     /// Most sessions that waited behind it at once, directly or not.
     pub victims: usize,
     /// Victims by application in the worst snapshot, without auxiliary processes.
@@ -30,8 +41,17 @@ pub struct RootBlocker {
     /// Longest time a victim had waited, seconds, and the age of the root's transaction then.
     pub waited_s: f64,
     pub age_s: f64,
+    /// Longest time it can have held what others wait for, seconds: since its transaction began, or
+    /// since it was last seen waiting itself. `None` where no start is shown.
+    pub held_s: Option<f64>,
+    /// Longest time it was in its state: idle in transaction, or in its statement. `None` if unknown.
+    pub still_s: Option<f64>,
     /// Relation that is waited for, where locks or statements say.
     pub relation: String,
+    /// Most victims wait for rows; `None` where the export does not say what they wait for.
+    pub row_locks: Option<bool>,
+    /// A schema change waits behind it, and others behind that.
+    pub ddl_waits: bool,
     /// The edge to this session was inferred, not read.
     pub inferred: bool,
     /// The auxiliary process through which it blocks, e.g. `startup`.
@@ -40,16 +60,68 @@ pub struct RootBlocker {
     pub since: Micros,
 }
 
-/// Finds the root blockers of every database whose blocking overlaps `window`.
-pub fn roots(telemetry: &Telemetry, window: Window) -> Vec<RootBlocker> {
-    let mut snapshots: BTreeMap<(EntityId, Micros, u32), Vec<&RawSession>> = BTreeMap::new();
-    for (db, s) in telemetry.sessions.iter().filter(|(_, s)| window.contains(s.at)) {
-        snapshots.entry((*db, s.at, s.snapshot)).or_default().push(s);
+impl RootBlocker {
+    /// Says whether it is a culprit of its own, not one of many that come and go.
+    pub fn stays(&self) -> bool {
+        self.share >= STAYS
     }
+}
+
+/// How the roots of one server come and go while sessions wait.
+#[derive(Clone, Debug)]
+pub struct Contention {
+    pub database: EntityId,
+    /// Snapshots with a waiting client, and all snapshots from the first to the last of them.
+    pub snapshots: usize,
+    pub of: usize,
+    /// Sessions that were a root in at least one snapshot.
+    pub roots: usize,
+    /// Share of the snapshots in which the most frequent root was one, 0 to 1.
+    pub top_share: f64,
+    /// Share of the snapshots in which some client waits in a circle, 0 to 1: a deadlock.
+    pub circle_share: f64,
+    /// Median number of waiting clients per snapshot with any.
+    pub victims: f64,
+    /// Most frequent relation that is waited for, and the share of snapshots about it.
+    pub relation: String,
+    pub relation_share: f64,
+    /// Most frequent event of the waiting clients, and its share of them.
+    pub event: String,
+    pub event_share: f64,
+    /// Most frequent statement of the waiting clients (a short name), and its share of them.
+    pub statement: String,
+    pub statement_share: f64,
+    /// Waiting clients by application, over all snapshots.
+    pub applications: BTreeMap<String, usize>,
+    pub first: Micros,
+    pub last: Micros,
+    /// Where the worst snapshot stands.
+    pub worst: RawSession,
+}
+
+/// What blocking over a window looks like.
+#[derive(Default)]
+pub struct Blocking {
+    pub roots: Vec<RootBlocker>,
+    pub contention: Vec<Contention>,
+}
+
+/// Finds the root blockers of every server whose blocking overlaps `window`.
+pub fn blocking(telemetry: &Telemetry, window: Window) -> Blocking {
     let mut found: BTreeMap<(EntityId, i64, Option<Micros>), RootBlocker> = BTreeMap::new();
-    for ((db, _, _), rows) in &snapshots {
-        for root in of_snapshot(*db, rows, telemetry) {
-            let key = (*db, root.session.pid, root.session.backend_start);
+    let mut waited: BTreeMap<(EntityId, i64, Option<Micros>), Micros> = BTreeMap::new();
+    let mut tallies: BTreeMap<EntityId, Tally> = BTreeMap::new();
+    for snapshot in snapshots(telemetry, window) {
+        let edges = Edges::new(&snapshot.rows);
+        let transaction = |s: &RawSession| (snapshot.database, s.pid, s.xact_start);
+        let roots = of_snapshot(&snapshot, &edges, telemetry);
+        tallies.entry(snapshot.database).or_default().add(&snapshot, &edges, &roots);
+        for mut root in roots {
+            if let Some(last) = waited.get(&transaction(&root.session)) {
+                let since = (snapshot.at - last) as f64 / SECOND as f64;
+                root.held_s = root.held_s.map(|held| held.min(since));
+            }
+            let key = (snapshot.database, root.session.pid, root.session.backend_start);
             match found.get_mut(&key) {
                 None => {
                     found.insert(key, root);
@@ -57,115 +129,75 @@ pub fn roots(telemetry: &Telemetry, window: Window) -> Vec<RootBlocker> {
                 Some(known) => merge(known, root),
             }
         }
+        for s in snapshot.rows.iter().filter(|s| edges.blockers.contains_key(&s.pid)) {
+            waited.insert(transaction(s), snapshot.at);
+        }
     }
     let mut roots: Vec<RootBlocker> = found.into_values().collect();
+    for root in &mut roots {
+        let all = tallies.get(&root.database).map_or(1, |t| t.blocked.len()).max(1);
+        root.share = root.snapshots as f64 / all as f64;
+    }
     roots.sort_by_key(|r| (r.database, std::cmp::Reverse(r.victims * r.snapshots), r.session.pid));
-    roots
+    let contention = tallies.into_iter().filter_map(|(db, t)| t.finish(db)).collect();
+    Blocking { roots, contention }
 }
 
 fn merge(known: &mut RootBlocker, other: RootBlocker) {
+    let longest = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
     known.last_seen = other.last_seen;
     known.snapshots += 1;
     known.depth = known.depth.max(other.depth);
     known.waited_s = known.waited_s.max(other.waited_s);
     known.age_s = known.age_s.max(other.age_s);
+    known.held_s = longest(known.held_s, other.held_s);
+    known.still_s = longest(known.still_s, other.still_s);
     known.since = known.since.min(other.since);
+    known.ddl_waits |= other.ddl_waits;
     if other.victims > known.victims {
         known.victims = other.victims;
         known.victim_applications = other.victim_applications;
         known.session = other.session;
+        known.row_locks = other.row_locks.or(known.row_locks);
     }
     if known.relation.is_empty() {
         known.relation = other.relation;
     }
 }
 
-/// The blockers of each waiting pid, read or inferred.
-struct Edges {
-    blockers: BTreeMap<i64, Vec<i64>>,
-    inferred: BTreeSet<i64>,
-}
-
-fn of_snapshot(db: EntityId, rows: &[&RawSession], telemetry: &Telemetry) -> Vec<RootBlocker> {
-    let by_pid: BTreeMap<i64, &RawSession> = rows.iter().map(|s| (s.pid, *s)).collect();
-    let edges = edges(rows, &by_pid);
+fn of_snapshot(snapshot: &Snapshot, edges: &Edges, telemetry: &Telemetry) -> Vec<RootBlocker> {
+    let by_pid: BTreeMap<i64, &RawSession> = snapshot.rows.iter().map(|s| (s.pid, *s)).collect();
     let mut victims: BTreeMap<i64, BTreeMap<i64, usize>> = BTreeMap::new();
-    for waiter in edges.blockers.keys() {
-        for (root, depth) in roots_of(*waiter, &edges) {
-            victims.entry(root).or_default().insert(*waiter, depth);
-        }
+    for wait in edges.waits() {
+        victims.entry(wait.root).or_default().insert(wait.waiter, wait.depth);
     }
-    let mut out = Vec::new();
-    for (root, waiters) in victims {
-        let Some(session) = by_pid.get(&root) else { continue };
-        out.push(root_blocker(db, session, &waiters, &edges, &by_pid, telemetry));
-    }
-    out
+    let unseen = |pid: i64| RawSession {
+        pid,
+        at: snapshot.at,
+        state: if pid == 0 { PREPARED.to_owned() } else { String::new() },
+        ..place_of(snapshot)
+    };
+    let of = |(root, waiters): (i64, BTreeMap<i64, usize>)| {
+        let session = by_pid.get(&root).map_or_else(|| unseen(root), |s| (*s).clone());
+        root_blocker(snapshot.database, session, &waiters, edges, &by_pid, telemetry)
+    };
+    victims.into_iter().map(of).collect()
 }
 
-fn edges(rows: &[&RawSession], by_pid: &BTreeMap<i64, &RawSession>) -> Edges {
-    let mut edges = Edges { blockers: BTreeMap::new(), inferred: BTreeSet::new() };
-    for s in rows {
-        let direct: Vec<i64> =
-            s.blocked_by.iter().flatten().copied().filter(|p| *p != s.pid).collect();
-        if !direct.is_empty() {
-            edges.blockers.insert(s.pid, direct);
-        }
-    }
-    let waiting_auxiliary: Vec<&&RawSession> = rows
-        .iter()
-        .filter(|s| !is_client(s) && waits_for_lock(s) && !edges.blockers.contains_key(&s.pid))
-        .collect();
-    for auxiliary in waiting_auxiliary {
-        let behind: Vec<&&RawSession> = rows
-            .iter()
-            .filter(|s| s.blocked_by.as_ref().is_some_and(|b| b.contains(&auxiliary.pid)))
-            .collect();
-        let wanted: BTreeSet<String> = behind.iter().flat_map(|s| sql::tables(&s.query)).collect();
-        let waits_since = behind.iter().filter_map(|s| s.query_start).min().unwrap_or(auxiliary.at);
-        let holder = rows
-            .iter()
-            .filter(|s| is_client(s) && !waits_for_lock(s))
-            .filter(|s| s.xact_start.is_some_and(|x| x <= waits_since))
-            .filter(|s| {
-                wanted.is_empty() || sql::tables(&s.query).iter().any(|t| wanted.contains(t))
-            })
-            .min_by_key(|s| (s.xact_start, s.pid));
-        if let Some(holder) = holder.filter(|h| by_pid.contains_key(&h.pid)) {
-            edges.blockers.insert(auxiliary.pid, vec![holder.pid]);
-            edges.inferred.insert(auxiliary.pid);
-        }
-    }
-    edges
+/// Where the snapshot stands, for a session without a row.
+fn place_of(snapshot: &Snapshot) -> RawSession {
+    let first = snapshot.rows.first();
+    let (file, line) = first.map_or((0, 0), |s| (s.file, s.line));
+    RawSession { file, line, ..RawSession::default() }
 }
 
-/// The ends of the chains from a waiter, with their depth; a cycle (deadlock) has no end.
-fn roots_of(waiter: i64, edges: &Edges) -> BTreeMap<i64, usize> {
-    let (mut found, mut seen) = (BTreeMap::new(), BTreeSet::from([waiter]));
-    let mut front = vec![waiter];
-    let mut depth = 0;
-    while !front.is_empty() {
-        depth += 1;
-        let mut ahead = Vec::new();
-        for pid in front.iter().flat_map(|p| edges.blockers.get(p).into_iter().flatten()) {
-            if !seen.insert(*pid) {
-                continue;
-            }
-            match edges.blockers.contains_key(pid) {
-                true => ahead.push(*pid),
-                false => {
-                    found.insert(*pid, depth);
-                }
-            }
-        }
-        front = ahead;
-    }
-    found
+fn application(s: &RawSession) -> String {
+    if s.application.is_empty() { s.user.clone() } else { s.application.clone() }
 }
 
 fn root_blocker(
     db: EntityId,
-    session: &RawSession,
+    session: RawSession,
     waiters: &BTreeMap<i64, usize>,
     edges: &Edges,
     by_pid: &BTreeMap<i64, &RawSession>,
@@ -173,33 +205,48 @@ fn root_blocker(
 ) -> RootBlocker {
     let at = session.at;
     let rows: Vec<&&RawSession> = waiters.keys().filter_map(|p| by_pid.get(p)).collect();
+    let clients: Vec<&&&RawSession> = rows.iter().filter(|s| is_client(s)).collect();
     let mut applications: BTreeMap<String, usize> = BTreeMap::new();
-    for s in rows.iter().filter(|s| is_client(s)) {
-        let name = if s.application.is_empty() { &s.user } else { &s.application };
-        *applications.entry(name.clone()).or_default() += 1;
+    for s in &clients {
+        *applications.entry(application(s)).or_default() += 1;
     }
     let waits = rows.iter().filter_map(|s| s.wait_start.or(s.query_start));
     let since = waits.min().unwrap_or(at);
     let through = rows.iter().find(|s| {
         !is_client(s) && edges.blockers.get(&s.pid).is_some_and(|b| b.contains(&session.pid))
     });
-    let inferred = through.is_some_and(|s| edges.inferred.contains(&s.pid));
-    let seconds = |t: Option<Micros>| t.map_or(0.0, |t| (at - t) as f64 / SECOND as f64);
+    let direct = |pid: &i64| edges.blockers.get(pid).is_some_and(|b| b.contains(&session.pid));
+    let inferred = waiters.keys().filter(|p| direct(p)).any(|p| edges.inferred.contains(p));
+    let events: Vec<&str> =
+        clients.iter().map(|s| s.wait_event.as_str()).filter(|e| !e.is_empty()).collect();
+    let on_rows = events.iter().filter(|e| ROW_WAITS.contains(e)).count();
+    let blocks = |pid: i64| edges.blockers.values().any(|b| b.contains(&pid));
+    let seconds = |t: Option<Micros>| t.map(|t| (at - t).max(0) as f64 / SECOND as f64);
+    let start = session.xact_start.or(session.query_start);
+    let still = match session.state.as_str() {
+        "active" => session.query_start,
+        _ => session.state_change.or(session.query_start).or(session.xact_start),
+    };
     RootBlocker {
         database: db,
-        session: session.clone(),
         first_seen: at,
         last_seen: at,
         snapshots: 1,
-        victims: rows.iter().filter(|s| is_client(s)).count(),
+        share: 1.0,
+        victims: clients.len(),
         victim_applications: applications,
         depth: waiters.values().copied().max().unwrap_or(0),
-        waited_s: seconds(Some(since)),
-        age_s: seconds(session.xact_start.or(session.query_start)),
+        waited_s: seconds(Some(since)).unwrap_or(0.0),
+        age_s: seconds(start).unwrap_or(0.0),
+        held_s: seconds(start),
+        still_s: seconds(still),
         relation: relation(db, at, &rows, telemetry),
+        row_locks: (!events.is_empty()).then_some(2 * on_rows >= events.len()),
+        ddl_waits: rows.iter().any(|s| verbs::is_ddl(&s.query) && blocks(s.pid)),
         inferred,
         through: through.map(|s| s.backend_type.clone()),
         since,
+        session,
     }
 }
 
@@ -226,60 +273,174 @@ fn relation(db: EntityId, at: Micros, victims: &[&&RawSession], telemetry: &Tele
     shared.map(|(t, _)| t).next().unwrap_or_default()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What the snapshots of one server add up to.
+#[derive(Default)]
+struct Tally {
+    /// Times of all snapshots, and of those with waiting clients, with the clients' number.
+    times: Vec<Micros>,
+    blocked: Vec<(Micros, usize)>,
+    circles: usize,
+    roots: BTreeMap<(i64, Option<Micros>), usize>,
+    relations: BTreeMap<String, usize>,
+    events: BTreeMap<String, usize>,
+    statements: BTreeMap<String, usize>,
+    applications: BTreeMap<String, usize>,
+    worst: Option<(usize, RawSession)>,
+}
 
-    fn row(pid: i64, blocked_by: &[i64]) -> RawSession {
-        let blocked_by = Some(blocked_by.to_vec());
-        let wait = if blocked_by.as_ref().is_some_and(|b| b.is_empty()) { "" } else { "Lock" };
-        RawSession {
-            pid,
-            at: 100,
-            blocked_by,
-            wait_event_type: wait.into(),
-            ..RawSession::default()
+impl Tally {
+    fn add(&mut self, snapshot: &Snapshot, edges: &Edges, roots: &[RootBlocker]) {
+        self.times.push(snapshot.at);
+        let waits = |s: &&&RawSession| is_client(s) && edges.blockers.contains_key(&s.pid);
+        let victims: Vec<&&RawSession> = snapshot.rows.iter().filter(waits).collect();
+        if victims.is_empty() {
+            return;
+        }
+        self.blocked.push((snapshot.at, victims.len()));
+        let rooted: BTreeSet<i64> = edges.waits().iter().map(|w| w.waiter).collect();
+        self.circles += usize::from(victims.iter().any(|s| !rooted.contains(&s.pid)));
+        for root in roots {
+            *self.roots.entry((root.session.pid, root.session.backend_start)).or_default() += 1;
+        }
+        let largest = roots.iter().max_by_key(|r| r.victims);
+        if let Some(root) = largest.filter(|r| !r.relation.is_empty()) {
+            *self.relations.entry(root.relation.clone()).or_default() += 1;
+        }
+        for s in &victims {
+            *self.applications.entry(application(s)).or_default() += 1;
+            if !s.wait_event.is_empty() {
+                *self.events.entry(s.wait_event.clone()).or_default() += 1;
+            }
+            if !verbs::is_hidden(&s.query) {
+                *self.statements.entry(sql::summary(&s.query)).or_default() += 1;
+            }
+        }
+        if self.worst.as_ref().is_none_or(|w| victims.len() > w.0) {
+            self.worst = Some((victims.len(), (*victims[0]).clone()));
         }
     }
 
-    fn forest(rows: &[RawSession]) -> (Edges, BTreeMap<i64, BTreeMap<i64, usize>>) {
-        let refs: Vec<&RawSession> = rows.iter().collect();
-        let by_pid = refs.iter().map(|s| (s.pid, *s)).collect();
-        let edges = edges(&refs, &by_pid);
-        let roots = edges.blockers.keys().map(|w| (*w, roots_of(*w, &edges))).collect();
-        (edges, roots)
+    fn finish(self, database: EntityId) -> Option<Contention> {
+        let (first, last) = (self.blocked.first()?.0, self.blocked.last()?.0);
+        let snapshots = self.blocked.len();
+        let sizes: Vec<f64> = self.blocked.iter().map(|b| b.1 as f64).collect();
+        let (relation, relation_share) = top(&self.relations);
+        let (event, event_share) = top(&self.events);
+        let (statement, statement_share) = top(&self.statements);
+        Some(Contention {
+            database,
+            snapshots,
+            of: self.times.iter().filter(|t| (first..=last).contains(*t)).count(),
+            roots: self.roots.len(),
+            top_share: self.roots.values().copied().max().unwrap_or(0) as f64 / snapshots as f64,
+            circle_share: self.circles as f64 / snapshots as f64,
+            victims: robust::median(&sizes).unwrap_or(0.0),
+            relation,
+            relation_share,
+            event,
+            event_share,
+            statement,
+            statement_share,
+            applications: self.applications,
+            first,
+            last,
+            worst: self.worst?.1,
+        })
+    }
+}
+
+/// The most frequent name with its share of all; empty and 0 without any.
+fn top(count: &BTreeMap<String, usize>) -> (String, f64) {
+    let all: usize = count.values().sum();
+    let best = count.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
+    best.map_or((String::new(), 0.0), |(name, n)| (name.clone(), *n as f64 / all.max(1) as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::raw::{InputFile, Raw};
+    use crate::normalize::normalize;
+
+    /// Second of the snapshot, pid, state, blockers, seconds since its transaction began.
+    type Row = (i64, i64, &'static str, &'static [i64], i64);
+
+    fn seen(rows: &[Row]) -> Blocking {
+        let session = |(at, pid, state, blocked_by, age): &Row| {
+            let start = Some((at - age) * SECOND);
+            let waits = !blocked_by.is_empty();
+            RawSession {
+                server: "pg".into(),
+                at: at * SECOND,
+                snapshot: *at as u32,
+                pid: *pid,
+                state: (*state).into(),
+                xact_start: start,
+                query_start: start,
+                state_change: Some((at - 1) * SECOND),
+                wait_event_type: if waits { "Lock".into() } else { String::new() },
+                wait_event: if waits { "transactionid".into() } else { String::new() },
+                query: "update stock set n = n - ?".into(),
+                blocked_by: Some(blocked_by.to_vec()),
+                ..RawSession::default()
+            }
+        };
+        let mut raw = Raw::default();
+        let file = InputFile::named("pg_pg_stat_activity.csv");
+        (raw.files, raw.sessions) = (vec![file], rows.iter().map(session).collect());
+        let telemetry = normalize(raw).expect("understood");
+        blocking(&telemetry, Window { from: 0, to: i64::MAX })
+    }
+
+    const IDLE: &str = "idle in transaction";
+
+    #[test]
+    fn a_root_that_waited_itself_has_held_the_lock_only_since() {
+        let b = seen(&[
+            (100, 1, IDLE, &[], 40),
+            (100, 2, "active", &[1], 20),
+            (103, 2, IDLE, &[], 23),
+            (103, 3, "active", &[2], 5),
+        ]);
+        let of = |pid| b.roots.iter().find(|r| r.session.pid == pid).expect("a root");
+        assert_eq!((of(1).held_s, of(1).still_s, of(1).share), (Some(40.0), Some(1.0), 0.5));
+        assert_eq!((of(2).held_s, of(2).age_s), (Some(3.0), 23.0));
+        assert_eq!((of(2).row_locks, of(2).relation.as_str()), (Some(true), "stock"));
     }
 
     #[test]
-    fn chains_lead_to_their_root_and_cycles_have_none() {
-        let (_, roots) =
-            forest(&[row(1, &[]), row(2, &[1]), row(3, &[2]), row(8, &[9]), row(9, &[8])]);
-        assert_eq!(roots[&3], BTreeMap::from([(1, 2)]));
-        assert!(roots[&8].is_empty());
+    fn roots_that_change_are_told_from_one_that_stays() {
+        const ROOTS: [&[i64]; 4] = [&[1], &[2], &[3], &[4]];
+        let turn = |at: i64, pid: i64| -> [Row; 2] {
+            [(at, pid, IDLE, &[], 1), (at, 99, "active", ROOTS[(pid - 1) as usize], 1)]
+        };
+        let rows: Vec<Row> = (1..=4).flat_map(|pid| turn(100 + 3 * pid, pid)).collect();
+        let c = &seen(&rows).contention[0];
+        assert_eq!((c.roots, c.snapshots, c.of), (4, 4, 4));
+        assert_eq!((c.top_share, c.circle_share, c.victims), (0.25, 0.0, 1.0));
+        assert_eq!((c.event.as_str(), c.statement_share), ("transactionid", 1.0));
     }
 
     #[test]
-    fn the_edge_behind_a_standbys_startup_process_is_inferred_by_table() {
-        let startup = RawSession {
-            backend_type: "startup".into(),
-            wait_event_type: "Lock".into(),
-            ..row(10, &[])
-        };
-        let victim = RawSession {
-            query: "select ? from products".into(),
-            query_start: Some(50),
-            backend_type: "client backend".into(),
-            ..row(11, &[10])
-        };
-        let holder = |pid, table: &str, start| RawSession {
-            query: format!("select count(*) from {table}"),
-            xact_start: Some(start),
-            backend_type: "client backend".into(),
-            ..row(pid, &[])
-        };
-        let rows = [startup, victim, holder(12, "orders", 1), holder(13, "products", 20)];
-        let (edges, roots) = forest(&rows);
-        assert_eq!(roots[&11], BTreeMap::from([(13, 2)]));
-        assert!(edges.inferred.contains(&10));
+    fn a_deadlock_is_a_circle_without_a_root() {
+        let b = seen(&[(100, 1, "active", &[2], 1), (100, 2, "active", &[1], 1)]);
+        assert!(b.roots.is_empty());
+        assert_eq!((b.contention[0].circle_share, b.contention[0].roots), (1.0, 0));
+    }
+
+    #[test]
+    fn blockers_without_a_row_are_kept_with_what_is_known() {
+        let b = seen(&[(100, 5, "active", &[0], 9), (100, 6, "active", &[77], 9)]);
+        let of = |pid| b.roots.iter().find(|r| r.session.pid == pid).expect("a root");
+        assert_eq!(of(0).session.state, PREPARED);
+        assert_eq!((of(77).session.state.as_str(), of(77).held_s), ("", None));
+        assert_eq!(of(77).waited_s, 9.0);
+    }
+
+    #[test]
+    fn nobody_waits_and_nothing_is_found() {
+        let b = seen(&[(100, 1, "active", &[], 60)]);
+        assert!(b.roots.is_empty() && b.contention.is_empty());
+        assert!(seen(&[]).roots.is_empty());
     }
 }

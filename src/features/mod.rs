@@ -7,6 +7,7 @@ pub mod change;
 pub mod contribution;
 pub mod exhaustion;
 pub mod fanout;
+pub mod forest;
 pub mod growth;
 pub mod leadership;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod statements;
 pub mod structure;
 pub mod transactions;
 pub mod trend;
+pub mod waits;
 pub mod warmup;
 pub mod window;
 
@@ -30,7 +32,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject, Unit, Window};
 use crate::rollup::{Rollups, SignalSeries};
 use crate::signals::{Direction, SignalId};
 use crate::telemetry::Telemetry;
-use blocking::RootBlocker;
+use blocking::{Contention, RootBlocker};
 use fanout::FanOut;
 use onset::Onset;
 use rayon::prelude::*;
@@ -42,6 +44,7 @@ use statements::ServerStatements;
 use std::collections::BTreeMap;
 use structure::{CallShift, OperationShift};
 use transactions::OpenTransaction;
+use waits::ServerSessions;
 use window::Windows;
 
 /// Fewest points in the baseline of a series whose silence means something.
@@ -65,7 +68,8 @@ pub const FEATURES: &[(&str, &str)] = &[
     ("warmup", "a level that starts high and settles (new instances)"),
     ("leadership", "members that lead at the same time; changes of the leader"),
     ("association", "rank correlation of two series"),
-    ("blocking", "root blockers with victims and ages (sessions)"),
+    ("blocking", "root blockers with victims and ages; how the roots change (sessions)"),
+    ("waits", "busy sessions by wait event and sessions by application (sessions)"),
     ("operations", "time and errors per operation (traces)"),
     ("calls", "calls per parent that vanished or appeared (traces)"),
     ("fan-out", "calls of one operation per run, and what each takes (traces)"),
@@ -101,6 +105,8 @@ pub struct Features {
     pub windows: Windows,
     pub series: Vec<SeriesFeature>,
     pub blockers: Vec<RootBlocker>,
+    pub contention: Vec<Contention>,
+    pub servers: Vec<ServerSessions>,
     pub skews: Vec<SkewFeature>,
     pub operations: Vec<OperationShift>,
     pub calls: Vec<CallShift>,
@@ -119,12 +125,19 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
         window::windows(&telemetry.incident, &rollups.series, &telemetry.signals, symptom, extent);
     let series: Vec<SeriesFeature> =
         rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows, extent.1)).collect();
-    let sessions = match windows.disturbed {
-        true => Window { from: windows.incident.from - lead(&windows), to: windows.incident.to },
-        false => Window { from: extent.0, to: extent.1 + 1 },
+    let all = Window { from: extent.0, to: extent.1 + 1 };
+    let (sessions, during) = match windows.disturbed {
+        true => {
+            let from = windows.incident.from - lead(&windows);
+            (Window { from, to: windows.incident.to }, windows.incident)
+        }
+        false => (all, all),
     };
+    let blocking = blocking::blocking(telemetry, sessions);
     Ok(Features {
-        blockers: blocking::roots(telemetry, sessions),
+        blockers: blocking.roots,
+        contention: blocking.contention,
+        servers: waits::servers(telemetry, windows.baseline, during),
         skews: skews(telemetry, rollups, &windows),
         operations: structure::operations(rollups, windows.baseline, windows.incident),
         calls: structure::calls(rollups, windows.baseline, windows.incident),

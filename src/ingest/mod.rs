@@ -45,6 +45,7 @@ mod table;
 mod taken;
 mod traces;
 mod units;
+pub mod verbs;
 mod victoriametrics;
 mod why;
 mod zones;

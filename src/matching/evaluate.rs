@@ -65,7 +65,10 @@ enum Outcome {
 fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
     let there = |name: &String| match name.as_str() {
         "pg.sessions" => !context.telemetry.sessions.is_empty(),
-        "pg.blocking" => context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some()),
+        "pg.blocking" => {
+            let told = || context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some());
+            !context.features.blockers.is_empty() || told()
+        }
         "traces" => context.telemetry.trace_file.is_some(),
         "events" => !context.telemetry.events.is_empty(),
         "graph" => context.telemetry.graph.edges().next().is_some(),

@@ -1,42 +1,16 @@
-//! Tests on facts that are no series: blocking trees, change events, versions, callers in trouble.
+//! Tests on facts that are no series: change events, versions, callers in trouble.
 
+use super::conditions::fits;
 use super::series::{human, moved, target_name};
 use super::{Context, Observation, Question, is_source};
-use crate::catalog::{EvidenceRule, On, SignatureFile};
+use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
-use crate::features::blocking::RootBlocker;
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{inside, robust};
-use crate::ingest::sql;
 use crate::model::{EntityId, Micros, SECOND, Subject, Unit};
 use crate::signals::Direction;
 use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Facts that the blocking test binds.
-pub const BLOCKING: &[&str] = &[
-    "pid",
-    "application",
-    "user",
-    "client",
-    "database",
-    "state",
-    "query",
-    "fingerprint",
-    "tag",
-    "short",
-    "relation",
-    "age",
-    "waited",
-    "victims",
-    "victim_list",
-    "snapshots",
-    "since",
-    "started",
-    "through",
-    "depth",
-    "backend_start",
-];
 
 /// Facts that the event tests bind.
 pub const EVENT: &[&str] = &[
@@ -51,126 +25,6 @@ pub const EVENT: &[&str] = &[
     "target",
     "at",
 ];
-
-/// Statements that take strong locks.
-const DDL: [&str; 9] =
-    ["alter", "drop", "truncate", "reindex", "create", "cluster", "vacuum full", "lock", "refresh"];
-
-/// Says whether `conditions` hold; numbers compare with `>=`, `<=`, `<`, `>`, texts with `|`.
-fn holds(
-    rule: &EvidenceRule,
-    s: &SignatureFile,
-    number: &dyn Fn(&str) -> Option<f64>,
-    text: &dyn Fn(&str) -> String,
-) -> bool {
-    rule.conditions.iter().all(|(key, wanted)| {
-        let compare = ["<=", ">=", "<", ">"]
-            .iter()
-            .find_map(|op| wanted.strip_prefix(op).map(|w| (*op, w.trim())));
-        match compare {
-            Some((op, right)) => {
-                let right = match right.strip_prefix('$') {
-                    Some(name) => s.params.get(name).map_or(f64::NAN, |p| p.value),
-                    None => right.parse().unwrap_or(f64::NAN),
-                };
-                number(key).is_some_and(|left| match op {
-                    ">=" => left >= right,
-                    "<=" => left <= right,
-                    ">" => left > right,
-                    _ => left < right,
-                })
-            }
-            None => match wanted.strip_prefix('!') {
-                Some(not) => !not.split('|').any(|w| w.trim() == text(key)),
-                None => wanted.split('|').any(|w| w.trim() == text(key)),
-            },
-        }
-    })
-}
-
-fn is_ddl(query: &str) -> bool {
-    let lower = query.trim_start().to_lowercase();
-    DDL.iter().any(|verb| lower.starts_with(verb))
-}
-
-/// A root blocker of the subject database that fulfils the conditions.
-pub fn blocking(q: &Question) -> Observation {
-    let Question { context: c, subject: e, rule: r, signature: s, .. } = *q;
-    let Some(db) = e else { return Observation::unobservable() };
-    let seen = c.telemetry.sessions.iter().any(|(d, x)| *d == db && x.blocked_by.is_some());
-    if !seen {
-        return Observation::unobservable();
-    }
-    let number = |b: &RootBlocker, key: &str| match key {
-        "victims" => Some(b.victims as f64),
-        "age_s" => Some(b.age_s),
-        "waited_s" => Some(b.waited_s),
-        "snapshots" => Some(b.snapshots as f64),
-        "depth" => Some(b.depth as f64),
-        _ => None,
-    };
-    let text = |b: &RootBlocker, key: &str| match key {
-        "state" => b.session.state.clone(),
-        "ddl" => is_ddl(&b.session.query).to_string(),
-        "backend" => b.session.backend_type.clone(),
-        "standby" => b.through.is_some().to_string(),
-        _ => String::new(),
-    };
-    let found = c
-        .features
-        .blockers
-        .iter()
-        .filter(|b| b.database == db)
-        .find(|b| holds(r, s, &|k| number(b, k), &|k| text(b, k)));
-    match found {
-        None => Observation::of(Absent),
-        Some(b) => root(c, b),
-    }
-}
-
-fn root(c: &Context, b: &RootBlocker) -> Observation {
-    let s = &b.session;
-    let or = |a: &str, b: &str| if a.is_empty() { b.to_owned() } else { a.to_owned() };
-    let victims: Vec<String> =
-        b.victim_applications.iter().map(|(a, n)| format!("{n} x {}", or(a, "unnamed"))).collect();
-    let started = s.xact_start.or(s.query_start).map_or_else(|| "?".to_owned(), time::clock);
-    let file = c.telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
-    let mut o = Observation::of(Present)
-        .fact("pid", s.pid.to_string())
-        .fact("application", or(&s.application, &or(&s.user, "unnamed application")))
-        .fact("user", or(&s.user, "?"))
-        .fact("client", or(&s.client_addr, "local"))
-        .fact("database", s.database.clone())
-        .fact("state", or(&s.state, "?"))
-        .fact("query", s.query.clone())
-        .fact("fingerprint", sql::fingerprint(&s.query))
-        .fact("tag", or(own_tag(s), &sql::summary(&s.query)))
-        .fact("short", sql::summary(&s.query))
-        .fact("relation", or(&b.relation, "a relation"))
-        .fact("age", time::duration(b.age_s))
-        .fact("waited", time::duration(b.waited_s))
-        .fact("victims", b.victims.to_string())
-        .fact("victim_list", victims.join(", "))
-        .fact("snapshots", b.snapshots.to_string())
-        .fact("since", time::clock(b.since))
-        .fact("started", started)
-        .fact(
-            "through",
-            b.through.clone().map_or(String::new(), |t| format!(", through the {t} process")),
-        )
-        .fact("depth", b.depth.to_string())
-        .fact("backend_start", s.backend_start.map_or_else(|| "?".to_owned(), time::rfc3339));
-    o.place = Some((file, Some(s.line)));
-    o.span = Some((b.since.max(b.first_seen - 60 * SECOND).min(b.first_seen), b.last_seen));
-    o.inferred = b.inferred;
-    o
-}
-
-/// The statement's tag without the application's name in front.
-fn own_tag(s: &crate::ingest::raw::RawSession) -> &str {
-    let rest = s.query_tag.strip_prefix(s.application.as_str()).unwrap_or(&s.query_tag);
-    rest.trim_start_matches([':', ' '])
-}
 
 /// Changes to the subject (or to nobody in particular) before the incident, latest first.
 fn events<'a>(q: &Question<'a>) -> Vec<&'a crate::ingest::raw::RawEvent> {
@@ -187,7 +41,8 @@ fn events<'a>(q: &Question<'a>) -> Vec<&'a crate::ingest::raw::RawEvent> {
         .iter()
         .filter(|(ids, x)| about(ids) && x.at <= onset + slack)
         .filter(|(_, x)| {
-            holds(r, s, &|_| None, &|k| if k == "kind" { x.kind.clone() } else { String::new() })
+            let text = |k: &str| Some(if k == "kind" { x.kind.clone() } else { String::new() });
+            fits(r, s, &|_| None, &text) == Some(true)
         })
         .map(|(_, x)| x)
         .collect();

@@ -162,11 +162,20 @@ pub(super) fn own_and_parts(q: &Question) -> Vec<usize> {
 
 /// Takes several values over the whole recording.
 pub fn jumps(q: &Question) -> Observation {
+    changing(q, |before, after| after > before + 0.5)
+}
+
+/// Changes between states that are whole numbers, e.g. a role, over the whole recording.
+pub fn switches(q: &Question) -> Observation {
+    changing(q, |before, after| (after - before).abs() > 0.5)
+}
+
+fn changing(q: &Question, changed: fn(f64, f64) -> bool) -> Observation {
     let Question { context: c, value: v, .. } = *q;
     let all = own_and_parts(q);
     let changes = |i: usize| {
         let points = &c.rollups.series[i].points;
-        points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5).count()
+        points.windows(2).filter(|w| changed(w[0].1, w[1].1)).count()
     };
     match all.iter().map(|i| (*i, changes(*i))).max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))) {
         None => Observation::unobservable(),

@@ -8,6 +8,7 @@ mod flow;
 mod load;
 mod members;
 mod series;
+mod sessions;
 mod stale;
 mod statements;
 
@@ -235,6 +236,15 @@ const TESTS: &[Test] = &[
         run: load::jumps,
     },
     Test {
+        name: "switches",
+        what: "changes between states, e.g. standby and primary",
+        default: 1.0,
+        meaning: "least number of changes",
+        binds: &["target", "changes"],
+        on_series: true,
+        run: load::switches,
+    },
+    Test {
         name: "skew",
         what: "the subject takes far more than its members' even or earlier share",
         default: 2.0,
@@ -266,9 +276,36 @@ const TESTS: &[Test] = &[
         what: "a session at the root of a blocking tree",
         default: 0.0,
         meaning: "not used",
-        binds: facts::BLOCKING,
+        binds: sessions::BLOCKING,
         on_series: false,
-        run: facts::blocking,
+        run: sessions::blocking,
+    },
+    Test {
+        name: "contention",
+        what: "sessions wait for each other over several snapshots",
+        default: 0.0,
+        meaning: "not used",
+        binds: sessions::CONTENTION,
+        on_series: false,
+        run: sessions::contention,
+    },
+    Test {
+        name: "waits",
+        what: "busy sessions wait for the named events",
+        default: 0.25,
+        meaning: "least share of the busy sessions",
+        binds: sessions::WAITS,
+        on_series: false,
+        run: sessions::waits,
+    },
+    Test {
+        name: "session-holders",
+        what: "an application holds more sessions than before",
+        default: 5.0,
+        meaning: "least number of sessions more",
+        binds: sessions::HOLDERS,
+        on_series: false,
+        run: sessions::holders,
     },
     Test {
         name: "event",

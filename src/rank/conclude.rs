@@ -119,7 +119,7 @@ impl Writer<'_> {
                 }
             }
         }
-        for b in &self.context.features.blockers {
+        for b in self.context.features.blockers.iter().filter(|b| b.stays()) {
             let s = &b.session;
             let start = s.xact_start.or(s.query_start);
             let who = if s.application.is_empty() { &s.user } else { &s.application };

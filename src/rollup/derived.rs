@@ -1,9 +1,9 @@
 //! Series made from series: ratios of signals that belong together. And which of two series that
 //! say the same is kept.
 
-use super::{SignalSeries, Source, counter};
+use super::{Origin, SignalSeries, Source, counter};
 use crate::model::{EntityId, EntityKind, Micros, Subject};
-use crate::signals::{SignalId, Stat};
+use crate::signals::{Derive, SignalId, SignalTable, Stat};
 use crate::telemetry::Points;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,10 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
     for s in series.iter().filter(|s| s.stat == Stat::Value) {
         of_subject.entry(s.subject).or_default().push(s);
     }
-    for d in &table.derives {
+    for d in table.derives.iter().filter(|d| d.limit) {
+        out.extend(of_limits(table, d, &of_subject));
+    }
+    for d in table.derives.iter().filter(|d| !d.limit) {
         let (Some(signal), Some(top)) = (table.named(&d.signal), table.named(&d.numerator)) else {
             continue;
         };
@@ -80,6 +83,53 @@ fn labels_agree(a: &str, b: &str) -> bool {
     let (a, b) = (pairs(a), pairs(b));
     let mut common = a.iter().filter_map(|(k, v)| b.get(k).map(|w| v == w)).peekable();
     common.peek().is_some() && common.all(|same| same)
+}
+
+/// Levels as shares of a limit: one series per subject and input.
+fn of_limits(
+    table: &SignalTable,
+    d: &Derive,
+    of_subject: &BTreeMap<Subject, Vec<&SignalSeries>>,
+) -> Vec<SignalSeries> {
+    let (Some(signal), Some(top)) = (table.named(&d.signal), table.named(&d.numerator)) else {
+        return Vec::new();
+    };
+    let ids = |names: &[String]| names.iter().filter_map(|n| table.named(n)).collect::<Vec<_>>();
+    let (below, less) = (ids(&d.denominator), ids(&d.less));
+    let mut out = Vec::new();
+    for own in of_subject.values() {
+        let last = |all: &[SignalId]| {
+            let of = own.iter().filter(|s| all.contains(&s.signal));
+            of.filter_map(|s| s.points.last()).map(|p| p.1).filter(|v| *v > 0.0).sum::<f64>()
+        };
+        let limit = last(&below) - last(&less);
+        if limit <= 0.0 {
+            continue;
+        }
+        for origin in [Origin::Metrics, Origin::Sessions] {
+            let levels: Vec<&SignalSeries> =
+                own.iter().copied().filter(|s| s.signal == top && s.origin == origin).collect();
+            // A level of the whole is not added to its parts by state.
+            let whole = levels.iter().any(|s| s.dims.is_empty());
+            let levels = levels.into_iter().filter(|s| !whole || s.dims.is_empty());
+            let levels: Vec<&SignalSeries> = levels.collect();
+            let Some(first) = levels.first() else { continue };
+            let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
+            for (t, v) in levels.iter().flat_map(|s| &s.points) {
+                *total.entry(*t).or_default() += v / limit;
+            }
+            let shown = format!("{} / {limit}", first.source.series);
+            out.push(SignalSeries {
+                signal,
+                role: table.get(signal).role.clone(),
+                points: total.into_iter().collect(),
+                source: Source { file: first.source.file.clone(), series: shown },
+                dims: String::new(),
+                ..(*first).clone()
+            });
+        }
+    }
+    out
 }
 
 /// Drops what a smeared panel says where raw counters say the same.

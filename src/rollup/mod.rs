@@ -94,6 +94,13 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     let mut series = metrics::roll_up(telemetry, samples);
     let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
     series.extend(sessions::roll_up(telemetry));
+    // Those of the metrics are there already; what was counted row by row is exact and wins.
+    let mut derived = derived::derive(telemetry, &series);
+    derived.retain(|s| s.origin == Origin::Sessions);
+    let counted =
+        |s: &SignalSeries| derived.iter().any(|d| d.subject == s.subject && d.signal == s.signal);
+    series.retain(|s| !counted(s));
+    series.extend(derived);
     let reads = staleness::reads(telemetry, &spans);
     let traces = traces::roll_up(telemetry, spans, bucket_of(&steps));
     series.extend(traces.series);

@@ -13,13 +13,27 @@ pub fn is_client(s: &RawSession) -> bool {
     s.backend_type.is_empty() || s.backend_type == "client backend"
 }
 
-/// Says whether a session waits for a heavyweight lock.
+/// Says whether a session waits for a heavyweight lock: by its event, or, where events are hidden,
+/// because it has blockers.
 pub fn waits_for_lock(s: &RawSession) -> bool {
-    s.wait_event_type == "Lock"
+    s.wait_event_type.eq_ignore_ascii_case("lock")
+        || s.wait_event_type.is_empty() && s.blocked_by.iter().any(|b| !b.is_empty())
 }
+
+/// Age below which a session is new, microseconds: below the usual lifetime of pooled connections.
+const NEW: Micros = 30 * SECOND;
+
+/// Processes that only a standby has.
+const REPLAY: [&str; 2] = ["startup", "walreceiver"];
 
 #[derive(Default)]
 struct Facts {
+    /// All client sessions, and those that were opened a moment ago.
+    total: f64,
+    new: f64,
+    /// A process that replays or receives the log, and any other process of the server.
+    replays: bool,
+    server: bool,
     waiting: f64,
     active: f64,
     idle: f64,
@@ -47,8 +61,13 @@ pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
         for subject in subjects {
             let facts = by.entry(subject).or_default().entry(s.at).or_default();
             if !is_client(s) {
+                facts.server = true;
+                facts.replays |= REPLAY.contains(&s.backend_type.as_str());
                 continue;
             }
+            facts.total += 1.0;
+            let age = s.backend_start.map(|b| s.at - b);
+            facts.new += f64::from(u8::from(age.is_some_and(|a| (0..NEW).contains(&a))));
             facts.waiting += f64::from(u8::from(waits_for_lock(s)));
             facts.active += f64::from(u8::from(s.state == "active"));
             facts.idle += f64::from(u8::from(s.state == "idle"));
@@ -64,13 +83,20 @@ pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
             Subject::Entity(db) | Subject::Edge(_, db) => db,
         };
         let file = files.get(db).cloned().unwrap_or_default();
-        let columns: [Column; 5] = [
+        let mut columns: Vec<Column> = vec![
+            ("total", |f| f.total),
+            ("new", |f| f.new),
             ("lock_waiting", |f| f.waiting),
             ("active", |f| f.active),
             ("idle", |f| f.idle),
             ("idle_in_transaction", |f| f.in_transaction),
             ("oldest_transaction", |f| f.oldest_s),
         ];
+        // Exports of client sessions alone do not tell a standby from a primary.
+        let server = matches!(subject, Subject::Entity(_)) && snapshots.values().all(|f| f.server);
+        if server {
+            columns.push(("standby", |f| f64::from(u8::from(f.replays))));
+        }
         for (name, value) in columns {
             let Some(signal) = telemetry.signals.named(&format!("postgresql.sessions.{name}"))
             else {

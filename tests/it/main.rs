@@ -8,6 +8,8 @@ mod determinism;
 mod feature_properties;
 mod feature_reference;
 mod fixtures;
+mod forests;
+mod forests_degraded;
 mod formats_aws;
 mod formats_grafana;
 mod formats_misc;
