@@ -54,6 +54,8 @@ pub struct SeriesMeta {
     /// Partition or shard the values are about.
     pub member: Option<EntityId>,
     pub class: Class,
+    /// How the calls that are counted ended, where a status label says it.
+    pub outcome: Option<String>,
     /// Value of the label that splits the signal by state.
     pub state: String,
     /// Container and pod, and the name of a container without a pod.

@@ -194,6 +194,12 @@ impl Run<'_> {
         {
             return None;
         }
+        let means_this = |(label, value): (&String, &String)| {
+            by_name(&series, label).is_none_or(|v| v.eq_ignore_ascii_case(value))
+        };
+        if !signal.only.iter().all(means_this) {
+            return None;
+        }
         let (signal_id, factor, written) = self.unit(&series, &u);
         let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
         let le_factor = units::scale(Unit::Seconds, written, 0.0, true);
@@ -209,6 +215,7 @@ impl Run<'_> {
             instance: about.instance,
             member: about.member,
             class: self.class(&series, signal.view),
+            outcome: self.outcome(&series),
             state,
             container: one_of(&series, &["container", "container_name", "k8s.container.name"]),
             pod: one_of(&series, &["pod", "pod_name", "k8s.pod.name"]),
@@ -349,6 +356,14 @@ impl Run<'_> {
             () if present.is_empty() => Class::All,
             () => Class::Good,
         }
+    }
+
+    /// How the calls that a series counts ended: what its error says, else its status.
+    fn outcome(&self, series: &RawSeries) -> Option<String> {
+        let mut labels: Vec<&String> = self.table.label_names("status").iter().collect();
+        labels.sort_by_key(|n| !n.contains("error"));
+        let values = labels.into_iter().filter_map(|n| series.labels.get(n));
+        values.filter_map(|v| self.table.outcome(v)).next().map(str::to_owned)
     }
 
     /// Labels that are neither identity nor status: pool, route, database and the like.

@@ -13,15 +13,15 @@ pub type Points = Vec<(Micros, f64)>;
 
 /// Series that are one signal of one subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    subject: Subject,
-    signal: SignalId,
-    stat: Stat,
-    dims: String,
+pub(super) struct Key {
+    pub(super) subject: Subject,
+    pub(super) signal: SignalId,
+    pub(super) stat: Stat,
+    pub(super) dims: String,
 }
 
-struct Context<'a> {
-    telemetry: &'a Telemetry,
+pub(super) struct Context<'a> {
+    pub(super) telemetry: &'a Telemetry,
     /// What each series says over time, by its index.
     rated: Vec<Rated>,
     /// Groups that each series belongs to.
@@ -117,7 +117,7 @@ fn client_side(telemetry: &Telemetry, signal: SignalId) -> SignalId {
 }
 
 impl Context<'_> {
-    fn meta(&self, i: usize) -> &SeriesMeta {
+    pub(super) fn meta(&self, i: usize) -> &SeriesMeta {
         &self.telemetry.series[i]
     }
 
@@ -132,7 +132,9 @@ impl Context<'_> {
         let histogram = parts.contains(&Part::Count) || parts.contains(&Part::Bucket);
         let derived = members.iter().all(|m| self.meta(*m).derived);
         let guessed = members.iter().all(|m| self.meta(*m).guessed);
-        let timed = signal.role == "latency" || guessed && signal.unit() == Unit::Seconds;
+        let seconds = signal.unit() == Unit::Seconds;
+        let timed =
+            signal.role == "latency" || seconds && (guessed || signal.combine == Combine::Mean);
         if timed && histogram && !derived {
             return self.histogram(key, members, out);
         }
@@ -148,6 +150,7 @@ impl Context<'_> {
                 };
                 self.emit_named(name, key, members, ratio(&failed, &all), out);
             }
+            self.outcomes(key, members, &all, out);
             self.emit(key, key.signal, members, all, out);
             return;
         }
@@ -174,7 +177,7 @@ impl Context<'_> {
         let guessed = members.iter().all(|m| self.meta(*m).guessed);
         let (requests, errors) = match (view, guessed) {
             // Its count is no request of anybody.
-            (View::Internal, true) => ("", ""),
+            (View::Internal, _) => ("", ""),
             (_, true) => ("guess.traffic", "guess.errors"),
             (View::Client, _) => ("http.client.requests", "http.client.errors"),
             (_, false) => ("http.server.requests", "http.server.errors"),
@@ -184,6 +187,7 @@ impl Context<'_> {
             if classed {
                 self.emit_named(errors, key, members, ratio(&failed, &all), out);
             }
+            self.outcomes(key, members, &all, out);
             let mean = ratio(&sums, &all);
             let mean_key = Key { stat: Stat::Mean, ..key.clone() };
             self.emit(&mean_key, key.signal, members, mean, out);
@@ -213,7 +217,7 @@ impl Context<'_> {
             .collect()
     }
 
-    fn sum(&self, members: &[usize], keep: impl Fn(&SeriesMeta) -> bool) -> Points {
+    pub(super) fn sum(&self, members: &[usize], keep: impl Fn(&SeriesMeta) -> bool) -> Points {
         let kept: Vec<usize> = members.iter().copied().filter(|m| keep(self.meta(*m))).collect();
         self.combined(&kept, Combine::Sum)
     }
@@ -248,7 +252,7 @@ impl Context<'_> {
         grid.iter().map(|(b, v)| (times.get(b).copied().unwrap_or(b * step), fold(v))).collect()
     }
 
-    fn emit_named(
+    pub(super) fn emit_named(
         &self,
         name: &str,
         key: &Key,

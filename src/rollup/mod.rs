@@ -4,7 +4,10 @@
 mod compare;
 pub mod counter;
 mod derived;
+mod edge_gap;
+mod edge_times;
 mod metrics;
+mod outcomes;
 mod own_time;
 mod rates;
 pub mod sessions;
@@ -89,6 +92,7 @@ pub fn roll_up(telemetry: &Telemetry) -> Result<Rollups> {
     series.extend(sessions::roll_up(telemetry));
     let traces = traces::roll_up(telemetry, bucket_of(&steps))?;
     series.extend(traces.series);
+    series.extend(edge_gap::gaps(&telemetry.signals, &series));
     series.sort_by(|a, b| {
         let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
         key(a).cmp(&key(b)).then_with(|| a.dims.cmp(&b.dims))

@@ -69,6 +69,8 @@ pub fn roll_up(telemetry: &Telemetry, bucket: Micros) -> Result<TraceRollups> {
     maker.services(&spans, &mut out.series).map_err(&fail)?;
     maker.instances(&spans, &mut out.series).map_err(&fail)?;
     maker.edges(&spans, &mut out.series).map_err(&fail)?;
+    maker.edge_times(&spans, &mut out.series).map_err(&fail)?;
+    maker.outcomes(&spans, &telemetry.symbols, &mut out.series).map_err(&fail)?;
     Ok(out)
 }
 
