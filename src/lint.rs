@@ -53,9 +53,11 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 4] = [
+const FACTS: [(&str, &str); 6] = [
     ("pg.blocking", "blocking"),
-    ("events", "event"),
+    ("events", "event happened"),
+    ("coverage", "coverage"),
+    ("traces", "route-split"),
     ("graph", "amplified dependants"),
     ("symptoms", "undisturbed"),
 ];
@@ -65,10 +67,13 @@ const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "gr
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
 /// Conditions of tests; other tests on series take `dims`, which of several series.
-const CONDITIONS: [(&str, &str); 3] = [
+const CONDITIONS: [(&str, &str); 6] = [
     ("blocking", "victims age_s waited_s snapshots depth state ddl backend standby"),
-    ("event", "kind"),
-    ("onset-after-event", "kind"),
+    ("event", "kind title"),
+    ("happened", "kind title"),
+    ("onset-after-event", "kind title"),
+    ("outcome-share", "outcome"),
+    ("together", "callers share"),
 ];
 
 /// Checks every signature; the answer is sorted.
@@ -144,7 +149,7 @@ fn tests_exist(s: &SignatureFile, _: &World) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in &s.evidence {
         let Some(test) = matching::test(&rule.test) else {
-            let near = did_you_mean(&rule.test, matching::TESTS.iter().map(|t| t.name));
+            let near = did_you_mean(&rule.test, matching::tests().map(|t| t.name));
             let hint = near.map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
             let (id, test) = (&rule.id, &rule.test);
             found.push(error(format!("evidence \"{id}\": no test \"{test}\"{hint}")));
@@ -186,6 +191,8 @@ fn params_fit(s: &SignatureFile, _: &World) -> Vec<Finding> {
 fn bound_when_absent(test: &matching::Test) -> &'static [&'static str] {
     match test.name {
         "blocking" | "event" | "undisturbed" => &[],
+        "happened" => &["count"],
+        "together" => &["edges", "count", "of", "callers", "callees"],
         "onset-after-event" => &["event", "event_kind", "event_at", "version", "lag"],
         _ => test.binds,
     }

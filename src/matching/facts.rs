@@ -7,6 +7,7 @@ use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::blocking::RootBlocker;
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{inside, robust};
+use crate::ingest::raw::RawEvent;
 use crate::ingest::sql;
 use crate::model::{EntityId, Micros, SECOND, Subject, Unit};
 use crate::signals::Direction;
@@ -57,7 +58,7 @@ const DDL: [&str; 9] =
     ["alter", "drop", "truncate", "reindex", "create", "cluster", "vacuum full", "lock", "refresh"];
 
 /// Says whether `conditions` hold; numbers compare with `>=`, `<=`, `<`, `>`, texts with `|`.
-fn holds(
+pub(super) fn holds(
     rule: &EvidenceRule,
     s: &SignatureFile,
     number: &dyn Fn(&str) -> Option<f64>,
@@ -173,29 +174,38 @@ fn own_tag(s: &crate::ingest::raw::RawSession) -> &str {
 }
 
 /// Changes to the subject (or to nobody in particular) before the incident, latest first.
-fn events<'a>(q: &Question<'a>) -> Vec<&'a crate::ingest::raw::RawEvent> {
-    let Question { context: c, subject: e, rule: r, signature: s, .. } = *q;
+fn events<'a>(q: &Question<'a>) -> Vec<&'a RawEvent> {
+    let c = q.context;
     let onset = c.features.windows.incident.from;
     let slack = 60 * SECOND;
-    let about = |ids: &Vec<EntityId>| match e.filter(|_| r.on != On::Global) {
-        Some(me) => ids.contains(&me),
-        None => true,
-    };
     let mut found: Vec<_> = c
         .telemetry
         .events
         .iter()
-        .filter(|(ids, x)| about(ids) && x.at <= onset + slack)
-        .filter(|(_, x)| {
-            holds(r, s, &|_| None, &|k| if k == "kind" { x.kind.clone() } else { String::new() })
-        })
+        .filter(|(ids, x)| x.at <= onset + slack && is_about(q, ids, x))
         .map(|(_, x)| x)
         .collect();
     found.sort_by_key(|x| std::cmp::Reverse(x.at));
     found
 }
 
-fn event_facts(c: &Context, x: &crate::ingest::raw::RawEvent, o: Observation) -> Observation {
+/// Says whether an event is of the wanted kind and about the subject, or about anybody where the
+/// rule looks at everything. Words of a wanted title are looked for in the event's, in any case.
+pub(super) fn is_about(q: &Question, ids: &[EntityId], x: &RawEvent) -> bool {
+    let Question { subject: e, rule: r, .. } = *q;
+    let about = match e.filter(|_| r.on != On::Global) {
+        Some(me) => ids.contains(&me),
+        None => true,
+    };
+    let title = x.title.to_lowercase();
+    let one_of = |key: &str, fits: &dyn Fn(&str) -> bool| {
+        r.conditions.get(key).is_none_or(|all| all.split('|').any(|w| fits(w.trim())))
+    };
+    let of_kind = one_of("kind", &|w| w == x.kind);
+    about && of_kind && one_of("title", &|w| title.contains(&w.to_lowercase()))
+}
+
+pub(super) fn event_facts(c: &Context, x: &RawEvent, o: Observation) -> Observation {
     let lag = (c.features.windows.incident.from - x.at) as f64 / SECOND as f64;
     let when = if lag >= 0.0 {
         format!("{} before", time::duration(lag))

@@ -1,10 +1,12 @@
 //! Evidence for every signature on every possible subject, three-valued. In: features, rollups,
 //! graph, catalogue. Out: findings (matched), rejections with a reason, and what could not run.
 
+mod edges;
 mod evaluate;
 mod facts;
 mod load;
 mod series;
+mod timed;
 
 pub use evaluate::evaluate;
 
@@ -129,8 +131,8 @@ pub struct Test {
 
 const LEVELS: &[&str] = &["target", "before", "during", "ratio", "at", "signal"];
 
-/// Every test that evidence may use.
-pub const TESTS: &[Test] = &[
+/// Tests of levels, load and facts; the others stand beside their code.
+const TESTS: &[Test] = &[
     Test {
         name: "shift-up",
         what: "the level rose from the baseline",
@@ -297,9 +299,14 @@ pub const TESTS: &[Test] = &[
     },
 ];
 
+/// Every test that evidence may use.
+pub fn tests() -> impl Iterator<Item = &'static Test> {
+    [TESTS, edges::TESTS, timed::TESTS].into_iter().flatten()
+}
+
 /// Finds a test by name.
 pub fn test(name: &str) -> Option<&'static Test> {
-    TESTS.iter().find(|t| t.name == name)
+    tests().find(|t| t.name == name)
 }
 
 /// One rule's evidence in a finding.
