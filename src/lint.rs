@@ -53,11 +53,12 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 6] = [
+const FACTS: [(&str, &str); 7] = [
     ("pg.sessions", "statements open-transaction waits session-holders"),
-    ("traces", "calls-per-parent stale-reads"),
+    ("traces", "calls-per-parent stale-reads route-split"),
+    ("coverage", "coverage"),
     ("pg.blocking", "blocking contention"),
-    ("events", "event"),
+    ("events", "event happened"),
     ("graph", "amplified dependants"),
     ("symptoms", "undisturbed"),
 ];
@@ -90,8 +91,11 @@ const CONDITIONS: &[(&str, &str)] = &[
     ),
     ("waits", "type event growth sessions peak statements applications longest_s"),
     ("session-holders", "sessions share growth idle_share active_share"),
-    ("event", "kind"),
-    ("onset-after-event", "kind"),
+    ("event", "kind title"),
+    ("happened", "kind title"),
+    ("onset-after-event", "kind title"),
+    ("outcome-share", "outcome"),
+    ("together", "callers share"),
 ];
 
 /// Checks every signature; the answer is sorted.
@@ -210,6 +214,8 @@ fn bound_when_absent(test: &matching::Test) -> &'static [&'static str] {
     match test.name {
         "blocking" | "contention" | "waits" | "session-holders" | "statements"
         | "open-transaction" | "event" | "undisturbed" => &[],
+        "happened" => &["count"],
+        "together" => &["edges", "count", "of", "callers", "callees"],
         "onset-after-event" => &["event", "event_kind", "event_at", "version", "lag"],
         _ => test.binds,
     }

@@ -75,6 +75,9 @@ pub struct Signal {
     pub state_dropped: Vec<String>,
     #[serde(default)]
     pub member_label: Option<String>,
+    /// Values that labels must have, where a series has them; others of the name mean other things.
+    #[serde(default)]
+    pub only: BTreeMap<String, String>,
     /// A counter also where its name has no `_total`, if its values behave like one.
     #[serde(default)]
     pub counter: bool,
@@ -130,6 +133,17 @@ pub struct Derive {
     pub less: Vec<String>,
 }
 
+/// How a call ended, in one word, and the texts that say so.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outcome {
+    name: String,
+    #[serde(default)]
+    exact: Vec<String>,
+    #[serde(default)]
+    words: Vec<String>,
+}
+
 /// What kind of entity the metrics of an exporter are about.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +175,8 @@ struct File {
     labels: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     same: Vec<Vec<String>>,
+    #[serde(default, rename = "outcome")]
+    outcomes: Vec<Outcome>,
 }
 
 /// Which part of a metric a series is.
@@ -212,6 +228,7 @@ pub struct SignalTable {
     /// Set and rank of names that stand for one measurement.
     same: HashMap<String, (usize, usize)>,
     by_name: HashMap<String, SignalId>,
+    outcomes: Vec<Outcome>,
 }
 
 impl SignalTable {
@@ -278,6 +295,7 @@ impl SignalTable {
             by_exact,
             same,
             by_name,
+            outcomes: file.outcomes,
         })
     }
 
@@ -294,6 +312,25 @@ impl SignalTable {
     /// Label names that play a part: `service`, `instance`, `callee`, `status`, …
     pub fn label_names(&self, part: &str) -> &[String] {
         self.labels.get(part).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a call ended, by the text of a status or an error; `None` where nothing known is said.
+    pub fn outcome(&self, text: &str) -> Option<&str> {
+        if text.is_empty() {
+            return None;
+        }
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        let folded: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+        let says = |o: &&Outcome| {
+            o.exact.iter().any(|e| e.eq_ignore_ascii_case(text))
+                || o.words.iter().any(|w| folded.contains(w.as_str()))
+        };
+        self.outcomes.iter().find(says).map(|o| o.name.as_str())
+    }
+
+    /// Names of all outcomes, in the order of the file.
+    pub fn outcome_names(&self) -> impl Iterator<Item = &str> {
+        self.outcomes.iter().map(|o| o.name.as_str())
     }
 
     /// Canonical names and aliases, for did-you-mean.
@@ -452,6 +489,30 @@ mod tests {
         // Lambda's own spelling; any other `duration` stays a guess.
         assert_eq!(read("Duration").0, "http.server.request.duration");
         assert!(read("duration").4 && read("reconcile_duration_seconds").4);
+    }
+
+    #[test]
+    fn texts_of_errors_say_how_a_call_ended() {
+        let table = SignalTable::built_in().expect("valid");
+        for (text, outcome) in [
+            ("ClientConnectorCertificateError", "certificate"),
+            ("x509: certificate has expired or is not yet valid", "certificate"),
+            ("ClientConnectorDNSError", "name-resolution"),
+            ("java.net.UnknownHostException", "name-resolution"),
+            ("28P01", "credentials"),
+            ("401", "credentials"),
+            ("429", "throttled"),
+            ("ClientConnectorError", "refused"),
+            ("ECONNREFUSED", "refused"),
+            ("context deadline exceeded", "timeout"),
+            ("ServerDisconnectedError", "reset"),
+            ("503", "unavailable"),
+        ] {
+            assert_eq!(table.outcome(text), Some(outcome), "{text}");
+        }
+        for text in ["", "200", "500", "KeyError", "40129"] {
+            assert_eq!(table.outcome(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct SeriesMeta {
     pub class: Class,
     /// The status says "too many requests".
     pub rate_limited: bool,
+    /// How the calls that are counted ended, where a status label says it.
+    pub outcome: Option<String>,
     /// Value of the label that splits the signal by state.
     pub state: String,
     /// Container and pod, and the name of a container without a pod.

@@ -1,12 +1,12 @@
 //! Tests on facts that are no series: change events, versions, callers in trouble.
 
-use super::conditions::fits;
 use super::series::{human, moved, target_name};
 use super::{Context, Observation, Question, is_source};
 use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{inside, robust};
+use crate::ingest::raw::RawEvent;
 use crate::model::{EntityId, Micros, SECOND, Subject, Unit};
 use crate::signals::Direction;
 use crate::time;
@@ -27,30 +27,38 @@ pub const EVENT: &[&str] = &[
 ];
 
 /// Changes to the subject (or to nobody in particular) before the incident, latest first.
-fn events<'a>(q: &Question<'a>) -> Vec<&'a crate::ingest::raw::RawEvent> {
-    let Question { context: c, subject: e, rule: r, signature: s, .. } = *q;
+fn events<'a>(q: &Question<'a>) -> Vec<&'a RawEvent> {
+    let c = q.context;
     let onset = c.features.windows.incident.from;
     let slack = 60 * SECOND;
-    let about = |ids: &Vec<EntityId>| match e.filter(|_| r.on != On::Global) {
-        Some(me) => ids.contains(&me),
-        None => true,
-    };
     let mut found: Vec<_> = c
         .telemetry
         .events
         .iter()
-        .filter(|(ids, x)| about(ids) && x.at <= onset + slack)
-        .filter(|(_, x)| {
-            let text = |k: &str| Some(if k == "kind" { x.kind.clone() } else { String::new() });
-            fits(r, s, &|_| None, &text) == Some(true)
-        })
+        .filter(|(ids, x)| x.at <= onset + slack && is_about(q, ids, x))
         .map(|(_, x)| x)
         .collect();
     found.sort_by_key(|x| std::cmp::Reverse(x.at));
     found
 }
 
-fn event_facts(c: &Context, x: &crate::ingest::raw::RawEvent, o: Observation) -> Observation {
+/// Says whether an event is of the wanted kind and about the subject, or about anybody where the
+/// rule looks at everything. Words of a wanted title are looked for in the event's, in any case.
+pub(super) fn is_about(q: &Question, ids: &[EntityId], x: &RawEvent) -> bool {
+    let Question { subject: e, rule: r, .. } = *q;
+    let about = match e.filter(|_| r.on != On::Global) {
+        Some(me) => ids.contains(&me),
+        None => true,
+    };
+    let title = x.title.to_lowercase();
+    let one_of = |key: &str, fits: &dyn Fn(&str) -> bool| {
+        r.conditions.get(key).is_none_or(|all| all.split('|').any(|w| fits(w.trim())))
+    };
+    let of_kind = one_of("kind", &|w| w == x.kind);
+    about && of_kind && one_of("title", &|w| title.contains(&w.to_lowercase()))
+}
+
+pub(super) fn event_facts(c: &Context, x: &RawEvent, o: Observation) -> Observation {
     let lag = (c.features.windows.incident.from - x.at) as f64 / SECOND as f64;
     let when = if lag >= 0.0 {
         format!("{} before", time::duration(lag))

@@ -2,6 +2,7 @@
 //! graph, catalogue. Out: findings (matched), rejections with a reason, and what could not run.
 
 mod conditions;
+mod edges;
 mod evaluate;
 mod facts;
 mod flow;
@@ -11,6 +12,7 @@ mod series;
 mod sessions;
 mod stale;
 mod statements;
+mod timed;
 
 pub use evaluate::evaluate;
 
@@ -356,7 +358,16 @@ const TESTS: &[Test] = &[
 
 /// Every test that evidence may use.
 pub fn tests() -> impl Iterator<Item = &'static Test> {
-    [TESTS, flow::TESTS, members::TESTS, stale::TESTS, statements::TESTS].into_iter().flatten()
+    let families = [
+        TESTS,
+        edges::TESTS,
+        flow::TESTS,
+        members::TESTS,
+        stale::TESTS,
+        statements::TESTS,
+        timed::TESTS,
+    ];
+    families.into_iter().flatten()
 }
 
 /// Finds a test by name.

@@ -203,6 +203,12 @@ impl Run<'_> {
         {
             return None;
         }
+        let means_this = |(label, value): (&String, &String)| {
+            by_name(&series, label).is_none_or(|v| v.eq_ignore_ascii_case(value))
+        };
+        if !signal.only.iter().all(means_this) {
+            return None;
+        }
         let (signal_id, factor, written) = self.unit(&series, &u);
         let le = series.labels.get("le").and_then(|l| l.parse::<f64>().ok()).unwrap_or(f64::NAN);
         let le_factor = units::scale(Unit::Seconds, written, 0.0, true);
@@ -219,6 +225,7 @@ impl Run<'_> {
             member: about.member,
             class: self.class(&series, signal.view),
             rate_limited: self.rate_limited(&series),
+            outcome: self.outcome(&series),
             state,
             container: one_of(&series, &["container", "container_name", "k8s.container.name"]),
             pod: one_of(&series, &["pod", "pod_name", "k8s.pod.name"]),
@@ -365,6 +372,14 @@ impl Run<'_> {
     fn rate_limited(&self, series: &RawSeries) -> bool {
         let names = self.table.label_names("status").iter();
         names.filter_map(|n| series.labels.get(n)).any(|v| RATE_LIMITED.contains(&v.as_str()))
+    }
+
+    /// How the calls that a series counts ended: what its error says, else its status.
+    fn outcome(&self, series: &RawSeries) -> Option<String> {
+        let mut labels: Vec<&String> = self.table.label_names("status").iter().collect();
+        labels.sort_by_key(|n| !n.contains("error"));
+        let values = labels.into_iter().filter_map(|n| series.labels.get(n));
+        values.filter_map(|v| self.table.outcome(v)).next().map(str::to_owned)
     }
 
     /// Labels that are neither identity nor status: pool, route, database and the like.

@@ -7,8 +7,9 @@
 //! deepest abnormal node on the path is the place to look, without a hard threshold).
 
 use super::anomaly::{Anomaly, Facet};
+use crate::graph::EdgeKind;
 use crate::matching::Context;
-use crate::model::{EntityId, EntityKind, Unit};
+use crate::model::{EntityId, EntityKind, Subject, Unit};
 use crate::signals::{Stat, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,7 +157,7 @@ struct Gain {
 
 /// Growth of mean latency and of the failed share, times the rate of requests in the incident.
 fn gain(context: &Context, id: EntityId, anomaly: Option<&Anomaly>) -> Gain {
-    let own = context.series_of(crate::model::Subject::Entity(id));
+    let own = context.series_of(Subject::Entity(id));
     let pick = |role: &str, usable: fn(Stat) -> bool| {
         let fits = |i: &&usize| {
             let s = &context.rollups.series[**i];
@@ -171,7 +172,7 @@ fn gain(context: &Context, id: EntityId, anomaly: Option<&Anomaly>) -> Gain {
     // calls that are blocked have no spans yet.
     let traced = anomaly.map_or(0.0, |a| a.own_gain);
     let Some(rate) = pick("traffic", |s| matches!(s, Stat::Value | Stat::Sum)) else {
-        return Gain::default();
+        return Gain { waiting: None, failures: unseen(context, id) };
     };
     let rate = rate.incident_median.max(rate.baseline.median);
     let grown = |s: crate::features::shift::Shift| (s.incident_median - s.baseline.median).max(0.0);
@@ -183,10 +184,31 @@ fn gain(context: &Context, id: EntityId, anomaly: Option<&Anomaly>) -> Gain {
         s.role == "errors" && context.telemetry.signals.get(s.signal).unit() != Unit::Ratio
     });
     let per = if counted { 1.0 } else { rate };
+    let failures = failures.map(|f| per * f);
     Gain {
         waiting: pick("latency", mean).map(|s| (rate * grown(s)).max(traced)),
-        failures: failures.map(|f| per * f),
+        failures: [failures, unseen(context, id)].into_iter().flatten().reduce(f64::max),
     }
+}
+
+/// Failed calls a second that an entity's callers gained: of calls that never arrive, or that are
+/// turned down with an answer, the callee itself counts none as failed.
+fn unseen(context: &Context, id: EntityId) -> Option<f64> {
+    let edge = |caller: &EntityId| {
+        let own = context.series_of(Subject::Edge(*caller, id)).iter();
+        let pick = |role: &str| {
+            let fits = |i: &&usize| {
+                let s = &context.rollups.series[**i];
+                s.role == role && context.telemetry.signals.get(s.signal).view == View::Client
+            };
+            let first = own.clone().filter(fits).min_by_key(|i| context.rollups.series[**i].origin);
+            first.and_then(|i| context.features.series[*i].shift)
+        };
+        let (failed, calls) = (pick("errors")?, pick("traffic")?);
+        let grown = (failed.incident_median - failed.baseline.median).clamp(0.0, 1.0);
+        Some(grown * calls.incident_median)
+    };
+    context.telemetry.graph.callers(id).iter().filter_map(edge).reduce(|a, b| a + b)
 }
 
 /// How much of an entity's gain a callee's gain amounts to, at most 1; 1 where it is not known.
@@ -239,6 +261,37 @@ fn contribution(context: &Context, own: &Gain, wanted: &Gain) -> Option<(f64, St
         best,
         format!("its own waiting or failing amounts to {:.0} % of what users felt", 100.0 * best),
     ))
+}
+
+/// The terms of what stands behind many: the whole system (a resolver, a network), or a host with
+/// those that run on it. It is as abnormal as the most abnormal of them, and explains what they do;
+/// `None` for anything else.
+pub fn behind_many(
+    context: &Context,
+    blames: &BTreeMap<EntityId, Blame>,
+    subject: Option<EntityId>,
+) -> Option<Vec<(&'static str, f64, String)>> {
+    let graph = &context.telemetry.graph;
+    let on_it = |id: &EntityId| match subject {
+        None => true,
+        Some(host) => graph.edges().any(|e| e == (*id, host, EdgeKind::RunsOn)),
+    };
+    if subject.is_some_and(|e| graph.entity(e).kind != EntityKind::Host) {
+        return None;
+    }
+    let worst = blames
+        .iter()
+        .filter(|(id, _)| on_it(id))
+        .max_by(|a, b| a.1.local.total_cmp(&b.1.local).then(b.0.cmp(a.0)))?;
+    let concerned = blames.iter().filter(|(id, _)| on_it(id));
+    let cover = concerned.map(|(_, b)| b.cover).fold(0.0, f64::max);
+    let worst_said = format!("as that of {}, the worst of those behind it", context.name(*worst.0));
+    let cover_said =
+        format!("{:.0} % of what users felt is at those or depends on them", 100.0 * cover);
+    Some(vec![
+        ("own abnormality", worst.1.local, worst_said),
+        ("explains symptoms", COVER_WEIGHT * (cover - 0.5), cover_said),
+    ])
 }
 
 /// What is left of resource use when more requests explain it: 1 when traffic did not grow.

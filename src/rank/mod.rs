@@ -187,7 +187,12 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
     let blame = finding.subject.and_then(|e| blames.get(&e)).or(owner.and_then(|e| blames.get(&e)));
     let blame = finding.subject.and_then(|e| of_load(scale, e)).or(blame);
-    let mut terms = blame_terms(blame);
+    let shared = (s.category != Category::Normal).then_some(finding.subject);
+    let shared = shared.and_then(|e| explain_away::behind_many(context, blames, e));
+    let mut terms = match shared {
+        Some(all) => all.into_iter().map(|(name, nats, said)| term(name, nats, said)).collect(),
+        None => blame_terms(blame),
+    };
     let follower = matches!(s.role, Role::Victim | Role::Amplifier | Role::Contributing)
         && s.category != Category::Normal;
     let sustains = s.role == Role::Amplifier && loads_callee(scale, finding);

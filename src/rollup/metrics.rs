@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Series that are one signal of one subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    subject: Subject,
-    signal: SignalId,
-    stat: Stat,
-    dims: String,
+pub(super) struct Key {
+    pub(super) subject: Subject,
+    pub(super) signal: SignalId,
+    pub(super) stat: Stat,
+    pub(super) dims: String,
 }
 
-struct Context<'a> {
-    telemetry: &'a Telemetry,
+pub(super) struct Context<'a> {
+    pub(super) telemetry: &'a Telemetry,
     /// What each series says over time, by its index.
     rated: Vec<Rated>,
     /// Groups that still need each series.
@@ -116,7 +116,7 @@ fn client_side(telemetry: &Telemetry, signal: SignalId) -> SignalId {
 }
 
 impl Context<'_> {
-    fn meta(&self, i: usize) -> &SeriesMeta {
+    pub(super) fn meta(&self, i: usize) -> &SeriesMeta {
         &self.telemetry.series[i]
     }
 
@@ -150,6 +150,7 @@ impl Context<'_> {
                 };
                 self.emit_named(name, key, members, ratio(&failed, &all), out);
             }
+            self.outcomes(key, members, &all, out);
             self.emit(key, key.signal, members, all, out);
             return;
         }
@@ -199,6 +200,7 @@ impl Context<'_> {
             if !guessed && view != View::Internal {
                 self.rate_limited(key, members, &all, count, out);
             }
+            self.outcomes(key, members, &all, out);
             let mean = ratio(&sums, &all);
             let mean_key = Key { stat: Stat::Mean, ..key.clone() };
             self.emit(&mean_key, key.signal, members, mean, out);
@@ -248,7 +250,7 @@ impl Context<'_> {
             .collect()
     }
 
-    fn sum(&self, members: &[usize], keep: impl Fn(&SeriesMeta) -> bool) -> Points {
+    pub(super) fn sum(&self, members: &[usize], keep: impl Fn(&SeriesMeta) -> bool) -> Points {
         let kept: Vec<usize> = members.iter().copied().filter(|m| keep(self.meta(*m))).collect();
         self.combined(&kept, Combine::Sum)
     }
@@ -288,7 +290,7 @@ impl Context<'_> {
         means.chunk_by(|a, b| a.0 == b.0).map(one).collect()
     }
 
-    fn emit_named(
+    pub(super) fn emit_named(
         &self,
         name: &str,
         key: &Key,

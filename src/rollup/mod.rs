@@ -5,7 +5,10 @@ mod classes;
 mod compare;
 pub mod counter;
 mod derived;
+mod edge_gap;
+mod edge_times;
 mod metrics;
+mod outcomes;
 mod own_time;
 mod rates;
 pub mod sessions;
@@ -104,6 +107,7 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     let reads = staleness::reads(telemetry, &spans);
     let traces = traces::roll_up(telemetry, spans, bucket_of(&steps));
     series.extend(traces.series);
+    series.extend(edge_gap::gaps(&telemetry.signals, &series));
     series.sort_by(|a, b| {
         let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
         key(a).cmp(&key(b)).then_with(|| a.dims.cmp(&b.dims))

@@ -27,7 +27,7 @@ type Cells<K> = BTreeMap<K, BTreeMap<Micros, Cell>>;
 
 /// Makes series from spans.
 pub struct Maker<'a> {
-    table: &'a SignalTable,
+    pub(super) table: &'a SignalTable,
     graph: &'a Graph,
     bucket: Micros,
     /// Buckets between the first and the last span: a missing one means no calls.
@@ -153,7 +153,7 @@ impl<'a> Maker<'a> {
         out
     }
 
-    fn emit(
+    pub(super) fn emit(
         &self,
         name: &str,
         subject: Subject,

@@ -61,14 +61,16 @@ pub fn roll_up(telemetry: &Telemetry, spans: Spans, bucket: Micros) -> TraceRoll
         return out;
     }
     let measured = Measured::new(&spans, bucket);
+    let maker = Maker::new(telemetry, &measured, bucket);
+    maker.edge_times(&spans, &measured, &mut out.series);
     drop(spans);
     out.operations = operations(&measured);
     out.calls = calls(&measured);
     out.versions = versions(&measured, telemetry);
-    let maker = Maker::new(telemetry, &measured, bucket);
     maker.services(&measured, &mut out.series);
     maker.instances(&measured, &mut out.series);
     maker.edges(&measured, &mut out.series);
+    maker.outcomes(&measured, &telemetry.symbols, &mut out.series);
     out
 }
 

@@ -23,6 +23,7 @@ mod hostile;
 mod inspect;
 mod invariants;
 mod matrix;
+mod platform_modes;
 mod pool_exhaustion;
 mod readers;
 mod readme;
