@@ -3,6 +3,7 @@
 
 pub mod blocking;
 pub mod change;
+pub mod disturbance;
 #[cfg(test)]
 pub mod notation;
 pub mod onset;
@@ -11,6 +12,7 @@ pub mod saturation;
 pub mod sawtooth;
 pub mod shift;
 pub mod skew;
+pub mod stretches;
 pub mod structure;
 pub mod trend;
 pub mod window;

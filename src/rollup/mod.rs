@@ -7,6 +7,7 @@ mod derived;
 mod metrics;
 mod own_time;
 mod rates;
+mod roles;
 pub mod sessions;
 mod trace_series;
 mod traces;

@@ -2,7 +2,7 @@
 //! that a comparison of two windows needs, versions, and series per service and edge.
 
 use super::trace_series::Maker;
-use super::{SignalSeries, VersionSpan, own_time};
+use super::{SignalSeries, VersionSpan, own_time, roles};
 use crate::error::Result;
 use crate::model::{EntityId, Micros};
 use crate::telemetry::{NONE, Telemetry, frame_error};
@@ -75,6 +75,14 @@ pub fn roll_up(telemetry: &Telemetry, bucket: Micros) -> Result<TraceRollups> {
 /// Adds duration, bucket, self time and the parent's service and operation to every span.
 fn enriched(telemetry: &Telemetry, bucket: Micros) -> PolarsResult<DataFrame> {
     let mut spans = telemetry.spans.clone();
+    let inferred = {
+        let of = |name: &str| u32s(&spans, name);
+        roles::inferred(of("parent")?, of("service")?, of("op")?, of("kind")?, of("peer")?)
+    };
+    if let Some((kinds, peers)) = inferred {
+        spans.with_column(Column::new("kind".into(), kinds))?;
+        spans.with_column(Column::new("peer".into(), peers))?;
+    }
     let (parent, service, op) =
         (u32s(&spans, "parent")?, u32s(&spans, "service")?, u32s(&spans, "op")?);
     let (start, end) = (i64s(&spans, "start")?, i64s(&spans, "end")?);
