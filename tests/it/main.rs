@@ -3,6 +3,7 @@
 mod cli;
 mod damaged;
 mod determinism;
+mod evaluation;
 mod fixtures;
 mod formats_aws;
 mod formats_grafana;
