@@ -189,7 +189,8 @@ fn load_explains(d: &Disturbance, series: &[SignalSeries]) -> bool {
     let all: Vec<&SignalSeries> = series.iter().filter(|s| s.role == "traffic").collect();
     let own: Vec<&SignalSeries> = all.iter().filter(|s| s.subject == d.subject).copied().collect();
     let growth = |s: &&SignalSeries| {
-        let split = s.points.iter().partition::<Vec<_>, _>(|p| d.from <= p.0 && p.0 < d.to);
+        let inside = |p: &(Micros, f64)| d.from <= p.0 && p.0 < d.to;
+        let split: (Vec<_>, Vec<_>) = s.points.iter().copied().partition(inside);
         let middle = |points: &[(Micros, f64)]| {
             robust::median(&points.iter().map(|p| p.1).collect::<Vec<_>>())
         };
