@@ -137,6 +137,12 @@ impl Graph {
         }
     }
 
+    /// Forgets who calls whom, to measure what knowing it is worth.
+    pub fn forget_edges(&mut self) {
+        self.edges.clear();
+        self.finish();
+    }
+
     /// Whom an entity calls, in order of id.
     pub fn callees(&self, id: EntityId) -> &[EntityId] {
         self.callees.get(id.0 as usize).map_or(&[], Vec::as_slice)

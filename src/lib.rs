@@ -81,6 +81,8 @@ pub struct Options {
     pub zone: Option<time::Zone>,
     /// Time of exports that hold none.
     pub at: Option<model::Micros>,
+    /// How to rank; the default is the whole method.
+    pub ranking: rank::Settings,
 }
 
 /// Diagnoses an incident folder (or one file) with the catalogue that the options name.
@@ -101,11 +103,21 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
     let raw = ingest::read_folder(folder, &settings(options))?;
     let mut telemetry = normalize::normalize(raw)?;
+    if options.ranking.is_without(rank::Part::Graph) {
+        telemetry.graph.forget_edges();
+    }
     let rollups = rollup::roll_up(&mut telemetry);
-    let features = features::extract(&telemetry, &rollups)?;
+    let mut features = features::extract(&telemetry, &rollups)?;
+    if options.ranking.misplaced_s != 0 {
+        telemetry.incident.misplace(&features.windows, options.ranking.misplaced_s);
+        features = features::extract(&telemetry, &rollups)?;
+    }
     let context = matching::Context::new(&telemetry, &rollups, &features);
-    let matches = matching::evaluate(&context, catalog);
-    let ranking = rank::rank(&context, catalog, &matches);
+    let mut matches = matching::evaluate(&context, catalog);
+    if options.ranking.is_without(rank::Part::Signatures) {
+        matches.findings.retain(|f| rank::is_null(catalog, f));
+    }
+    let ranking = rank::rank(&context, catalog, &matches, &options.ranking);
     Ok(rank::answer::answer(&context, catalog, &matches, &ranking))
 }
 

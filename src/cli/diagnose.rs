@@ -4,8 +4,12 @@ use super::{Known, Outcome, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{Error, ExitCode, Result};
 use crate::model::GapKind;
+use crate::rank::baselines::{BASELINES, Baseline};
+use crate::rank::why_not::why_not;
+use crate::rank::{PARTS, Settings};
 use crate::report::{self, Style};
 use crate::{Options, diagnose};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -26,8 +30,13 @@ pub struct Diagnose {
     /// Show every term of every score.
     #[arg(long)]
     explain: bool,
+    /// Say why a hypothesis, signature or entity is not the answer, and what would change that.
+    #[arg(long, value_name = "ID|ENTITY", conflicts_with = "output")]
+    why_not: Option<String>,
     #[command(flatten)]
     known: Known,
+    #[command(flatten)]
+    ranking: Ranking,
     /// Use the signatures of this folder instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     signatures: Option<PathBuf>,
@@ -37,6 +46,43 @@ pub struct Diagnose {
     /// Exit with 5 when the verdict is inconclusive or input was unreadable.
     #[arg(long)]
     strict_data: bool,
+}
+
+/// Other ways to rank, to compare with.
+#[derive(Debug, Args)]
+struct Ranking {
+    /// Rank by a simple published score instead: robust-z, n-sigma, baro, traversal, symptom-count.
+    #[arg(long, value_name = "NAME", value_parser = names(BASELINES.iter().map(|b| b.name)))]
+    baseline: Option<String>,
+    /// Leave out a part of the method; repeatable.
+    #[arg(long, hide = true, value_name = "PART", value_parser = names(PARTS.iter().map(|p| p.0)))]
+    ablate: Vec<String>,
+    /// Move the begin of the incident by seconds.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_hyphen_values = true
+    )]
+    misplace: i64,
+}
+
+/// A parser of one of some names.
+fn names(all: impl Iterator<Item = &'static str>) -> PossibleValuesParser {
+    PossibleValuesParser::new(all.collect::<Vec<_>>())
+}
+
+impl Ranking {
+    fn settings(&self) -> Settings {
+        let named = |b: &&Baseline| self.baseline.as_deref() == Some(b.name);
+        let left = PARTS.iter().filter(|p| self.ablate.iter().any(|a| a == p.0));
+        Settings {
+            baseline: BASELINES.iter().find(named).map(|b| b.name),
+            without: left.map(|p| p.1).collect(),
+            misplaced_s: self.misplace,
+        }
+    }
 }
 
 /// Output formats.
@@ -59,13 +105,21 @@ impl Diagnose {
             keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
-        let options =
-            Options { exclude, signatures: self.signatures.clone(), ..self.known.options() };
+        let options = Options {
+            exclude,
+            signatures: self.signatures.clone(),
+            ranking: self.ranking.settings(),
+            ..self.known.options()
+        };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {
             let plain = Style { color: false, ..style };
             write_file(path, &render(&diagnosis, format, &plain), self.force)?;
+        }
+        if let Some(name) = &self.why_not {
+            let found = why_not(&diagnosis, name);
+            return Ok(Outcome::text(report::why_not(&diagnosis, name, &found, &style)));
         }
         let stdout = render(&diagnosis, self.format, &style);
         Ok(Outcome { stdout, stderr: String::new(), code: self.code(&diagnosis) })

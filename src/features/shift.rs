@@ -5,9 +5,12 @@
 //! scores collapse under heavy-tailed noise (METHODS section 2).
 
 use super::robust::{self, Baseline};
+use super::stretches::stretches;
 use crate::model::Unit;
 use crate::signals::Direction;
 
+/// Robust standard deviations from which a level is compared with stretches of the baseline.
+const NOTABLE_Z: f64 = 2.0;
 /// Quantile of the incident window that stands for its level in the bad direction.
 const LEVEL_Q: f64 = 0.9;
 /// Spread below this share of the centre is not believed.
@@ -27,6 +30,10 @@ pub struct Shift {
     pub z: f64,
     /// Robust z of the incident's median, signed.
     pub z_median: f64,
+    /// The smaller of `z` and the distance of `level` from the levels of equally long stretches
+    /// of the baseline: what is left when the noise is autocorrelated or comes in bursts. Equal to
+    /// `z` where the baseline has too few such stretches; 0 where the two disagree on the side.
+    pub settled: f64,
     /// Share of baseline points at least as extreme as `level`, add-one smoothed (conformal).
     pub p: f64,
 }
@@ -40,12 +47,13 @@ impl Shift {
         }
     }
 
-    /// How far it moved in the bad direction; 0 when it moved the other way.
+    /// How far it moved in the bad direction, beyond what it wanders by itself; 0 when it moved
+    /// the other way.
     pub fn bad(&self, direction: Direction) -> f64 {
         match direction {
-            Direction::Up => self.z.max(0.0),
-            Direction::Down => (-self.z).max(0.0),
-            Direction::Both => self.z.abs(),
+            Direction::Up => self.settled.max(0.0),
+            Direction::Down => (-self.settled).max(0.0),
+            Direction::Both => self.settled.abs(),
             Direction::None => 0.0,
         }
     }
@@ -85,32 +93,29 @@ pub fn shift(
         return None;
     }
     let sorted = robust::sorted(incident);
-    let [low, median, high] =
-        [1.0 - LEVEL_Q, 0.5, LEVEL_Q].map(|q| robust::quantile_of_sorted(&sorted, q));
-    let up = ((high - b.median) / scale, high);
-    let down = ((low - b.median) / scale, low);
-    let (z, level) = match direction {
-        Direction::Up => {
-            if up.0 >= 0.0 {
-                up
-            } else {
-                ((median - b.median) / scale, median)
-            }
-        }
-        Direction::Down => {
-            if down.0 <= 0.0 {
-                down
-            } else {
-                ((median - b.median) / scale, median)
-            }
-        }
-        Direction::Both | Direction::None => {
-            if up.0.abs() >= down.0.abs() {
-                up
-            } else {
-                down
-            }
-        }
+    let of = |q: f64| {
+        let level = robust::quantile_of_sorted(&sorted, q);
+        ((level - b.median) / scale, level, q)
+    };
+    let (up, down, middle) = (of(LEVEL_Q), of(1.0 - LEVEL_Q), of(0.5));
+    let median = middle.1;
+    let (z, level, q) = match direction {
+        Direction::Up if up.0 >= 0.0 => up,
+        Direction::Down if down.0 <= 0.0 => down,
+        Direction::Up | Direction::Down => middle,
+        Direction::Both | Direction::None if up.0.abs() >= down.0.abs() => up,
+        Direction::Both | Direction::None => down,
+    };
+    // What does not stand out from the samples need not be compared with stretches.
+    let notable = Some(z).filter(|z| z.abs() >= NOTABLE_Z);
+    let among = notable.and_then(|z| stretches(baseline, incident.len(), q, z >= 0.0)).map(|s| {
+        let widened = s.scale.max(floor).max(f64::MIN_POSITIVE) * (1.0 + 2.0 / s.n as f64);
+        (level - s.median) / widened
+    });
+    let settled = match among {
+        None => z,
+        Some(other) if (other > 0.0) != (z > 0.0) => 0.0,
+        Some(other) => z.signum() * z.abs().min(other.abs()),
     };
     let extreme = |v: &&f64| if z >= 0.0 { **v >= level } else { **v <= level };
     let beyond = baseline.iter().filter(extreme).count();
@@ -120,6 +125,7 @@ pub fn shift(
         incident_median: median,
         level,
         z: z.clamp(-Z_MAX, Z_MAX),
+        settled: settled.clamp(-Z_MAX, Z_MAX),
         z_median: ((median - b.median) / scale).clamp(-Z_MAX, Z_MAX),
         p: (beyond + 1) as f64 / (b.n + 1) as f64,
     })
@@ -158,6 +164,15 @@ mod tests {
             shift(&go(&b), &go(&i), Unit::None, Direction::Up).expect("not empty").z
         };
         assert!((z(&|x| x) - z(&|x| 3.0 * x)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_wave_that_comes_again_is_no_shift() {
+        let wave = "1 1.1 0.9 1 1.1 5 5.1 4.9 5 5.1 ";
+        let s = up(&format!("1 1.1 0.9 1 1.1 1 {}", wave.repeat(5)), "5 5.1 4.9 5 5.2");
+        assert!(s.settled < 3.0 && s.settled <= s.z, "{s:?}");
+        let far = up(&"1 1.1 0.9 1 1.1 ".repeat(8), "5 5.1 4.9 5 5.2");
+        assert!(far.settled > 10.0, "{far:?}");
     }
 
     #[test]

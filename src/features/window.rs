@@ -5,15 +5,14 @@
 //! worse than the normal one are disturbances; the stretch in which most subjects are disturbed
 //! is the incident. Thresholds are about what a user can feel, not about any data set.
 
-use super::{change, robust};
+use super::disturbance::{Disturbance, disturbances};
+use super::robust;
 use crate::ingest::raw::IncidentFile;
 use crate::model::{EntityId, Micros, Subject, Unit, Window};
 use crate::rollup::SignalSeries;
-use crate::signals::{Direction, SignalTable};
+use crate::signals::SignalTable;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Robust standard deviations that a disturbed segment lies off the normal one.
-const DISTURBED_Z: f64 = 3.5;
 /// A latency is worse when it grows by this factor …
 const LATENCY_RATIO: f64 = 1.4;
 /// … and by this many seconds.
@@ -22,16 +21,9 @@ const LATENCY_S: f64 = 0.005;
 const SHARE: f64 = 0.01;
 /// Any other trouble signal is worse when it grows by this factor.
 const OTHER_RATIO: f64 = 2.0;
-/// A disturbance of fewer points, or a smaller share of the recording, is a blip.
-const BLIP_POINTS: usize = 4;
-const BLIP_SHARE: f64 = 0.02;
-/// A first segment at least this share of the recording is the normal one.
-const NORMAL_SHARE: f64 = 0.15;
 /// The incident is where at least this share of the most subjects disturbed at once are disturbed.
 const VOTE_SHARE: f64 = 0.34;
 
-/// A sample belongs to a disturbance when it has gone this share of the way to its level.
-const DEPARTED_SHARE: f64 = 0.25;
 /// The incident begins when this share of the disturbances that overlap its peak have begun: a
 /// single early one may be chance, and each entity's own onset is looked for before it anyway.
 const BEGUN_SHARE: f64 = 0.2;
@@ -60,9 +52,9 @@ const TROUBLE_ROLES: [&str; 14] = [
 ];
 
 /// Resources whose lasting growth without more load is worth a look even if nobody felt it.
-const RESOURCE_ROLES: [&str; 3] = ["cpu", "memory", "disk"];
-/// Traffic that moves by this factor explains resources that move with it.
-const LOAD_RATIO: f64 = 1.3;
+pub const RESOURCE_ROLES: [&str; 3] = ["cpu", "memory", "disk"];
+/// Traffic that grows by this share of a resource's growth (logarithms) explains it.
+const LOAD_SHARE: f64 = 0.5;
 
 /// A bump is like another up to this ratio of their sizes.
 const BREATH_Z: f64 = 1.5;
@@ -80,16 +72,24 @@ pub struct Windows {
     pub given: bool,
     /// Users' symptoms, not only internal trouble, decided.
     pub felt: bool,
+    /// Sum over the subjects disturbed at the peak of the logarithm of one plus how many standard
+    /// deviations each is off; infinite for a given window, which is the user's word.
+    pub strength: f64,
 }
 
-/// A stretch in which one series is clearly worse than normal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Disturbance {
-    pub series: usize,
-    pub subject: Subject,
-    pub from: Micros,
-    pub to: Micros,
-    pub z: f64,
+impl IncidentFile {
+    /// Fixes the windows, with the begin of the incident moved by seconds: how much an answer
+    /// depends on the onset. The baseline ends where it ended, or where the incident now begins.
+    pub fn misplace(&mut self, windows: &Windows, seconds: i64) {
+        let (before, during) = (windows.baseline, windows.incident);
+        let last = during.to - crate::model::SECOND;
+        let from = (during.from + seconds * crate::model::SECOND).min(last);
+        let from = from.max(before.from + crate::model::SECOND);
+        let gap = (during.from - before.to).max(0);
+        let to = if before.to <= during.from { from - gap } else { before.to };
+        self.incident = Some(Window { from, to: during.to });
+        self.baseline = Some(Window { from: before.from, to });
+    }
 }
 
 /// Decides the windows of an incident.
@@ -119,6 +119,7 @@ pub fn windows(
             disturbed: true,
             given: true,
             felt: true,
+            strength: f64::INFINITY,
         };
     }
     let top = |s: &&usize| is_top(&series[**s]);
@@ -141,7 +142,6 @@ pub fn windows(
         .iter()
         .filter(top)
         .filter(|i| RESOURCE_ROLES.contains(&series[**i].role.as_str()))
-        .filter(|i| !load_moved(series[**i].subject, series))
         .copied()
         .collect();
     let rounds = [
@@ -156,12 +156,23 @@ pub fn windows(
         if !felt {
             breathing(&mut found, last);
         }
-        let Some(window) = vote(&found) else { continue };
+        let resource = |d: &Disturbance| RESOURCE_ROLES.contains(&series[d.series].role.as_str());
+        found.retain(|d| !resource(d) || !load_explains(d, series));
+        let Some((window, strength)) = vote(&found) else { continue };
         let guard = ((window.from - first) / 20).max(0);
         let baseline = incident.baseline.unwrap_or(Window { from: first, to: window.from - guard });
-        let n = found.iter().map(|d| d.subject).collect::<BTreeSet<_>>().len();
+        let of = |d: &&Disturbance| d.from < window.to && d.to > window.from;
+        let n = found.iter().filter(of).map(|d| d.subject).collect::<BTreeSet<_>>().len();
         let how = format!("found: {why} ({n} subjects); baseline is everything before");
-        return Windows { baseline, incident: window, how, disturbed: true, given: false, felt };
+        return Windows {
+            baseline,
+            incident: window,
+            how,
+            disturbed: true,
+            given: false,
+            felt,
+            strength,
+        };
     }
     let middle = first + (last - first) / 2;
     Windows {
@@ -171,6 +182,7 @@ pub fn windows(
         disturbed: false,
         given: false,
         felt: false,
+        strength: 0.0,
     }
 }
 
@@ -190,15 +202,22 @@ fn is_top(s: &SignalSeries) -> bool {
     s.points.len() >= 8
 }
 
-/// Says whether the traffic of a subject changed its level in the recording.
-fn load_moved(subject: Subject, series: &[SignalSeries]) -> bool {
-    series.iter().filter(|s| s.subject == subject && s.role == "traffic").any(|s| {
-        let values: Vec<f64> = s.points.iter().map(|p| p.1).collect();
-        let segments = change::segments(&values);
-        let levels = segments.iter().filter_map(|g| robust::median(&values[g.from..g.to]));
-        let (low, high) = levels.fold((f64::MAX, 0.0f64), |(l, h), v| (l.min(v), h.max(v)));
-        high >= LOAD_RATIO * low
-    })
+/// Says whether more load explains that a resource is used more: traffic of the subject, or of any
+/// where its own is not known, grew by half as much or more on a logarithmic scale.
+fn load_explains(d: &Disturbance, series: &[SignalSeries]) -> bool {
+    let all: Vec<&SignalSeries> = series.iter().filter(|s| s.role == "traffic").collect();
+    let own: Vec<&SignalSeries> = all.iter().filter(|s| s.subject == d.subject).copied().collect();
+    let growth = |s: &&SignalSeries| {
+        let inside = |p: &(Micros, f64)| d.from <= p.0 && p.0 < d.to;
+        let split: (Vec<_>, Vec<_>) = s.points.iter().copied().partition(inside);
+        let middle = |points: &[(Micros, f64)]| {
+            robust::median(&points.iter().map(|p| p.1).collect::<Vec<_>>())
+        };
+        Some((middle(&split.0)? / middle(&split.1)?).ln())
+    };
+    let known = if own.is_empty() { all } else { own };
+    let most = known.iter().filter_map(growth).filter(|g| g.is_finite()).reduce(f64::max);
+    most.is_some_and(|g| g >= LOAD_SHARE * d.ratio.ln())
 }
 
 /// Says whether a series is the symptom that the user named.
@@ -209,59 +228,6 @@ fn is_told(s: &SignalSeries, incident: &IncidentFile, symptom: Option<EntityId>)
         || s.source.series.starts_with(named)
         || s.dims == named;
     symptom.is_some_and(|e| s.subject == Subject::Entity(e)) && signal && !named.is_empty()
-}
-
-/// The stretches in which a series is clearly worse than its normal level.
-pub fn disturbances(index: usize, s: &SignalSeries, table: &SignalTable) -> Vec<Disturbance> {
-    let values: Vec<f64> = s.points.iter().map(|p| p.1).collect();
-    let segments = change::segments(&values);
-    if segments.len() < 2 {
-        return Vec::new();
-    }
-    let signal = table.get(s.signal);
-    let down = signal.direction == Direction::Down;
-    let level = |i: usize| robust::median(&values[segments[i].from..segments[i].to]).unwrap_or(0.0);
-    let length = |i: usize| segments[i].to - segments[i].from;
-    let worse = |i: usize, normal: usize| {
-        let base = robust::baseline(&values[segments[normal].from..segments[normal].to])
-            .unwrap_or_default();
-        let (from, to) = (base.median, level(i));
-        let scale = base
-            .scale
-            .max(0.01 * from.abs())
-            .max(super::shift::absolute_floor(signal.unit(), to.abs()));
-        let z = if down { (from - to) / scale } else { (to - from) / scale };
-        (z, z >= DISTURBED_Z && is_felt(s.role.as_str(), signal.unit(), from, to))
-    };
-    let long = (NORMAL_SHARE * values.len() as f64).max(5.0) as usize;
-    let first_is_normal = length(0) >= long;
-    let longest = (0..segments.len()).max_by_key(|i| (length(*i), usize::MAX - i)).unwrap_or(0);
-    let best =
-        (0..segments.len()).filter(|i| length(*i) >= long.min(length(longest))).min_by(|a, b| {
-            if down { level(*b).total_cmp(&level(*a)) } else { level(*a).total_cmp(&level(*b)) }
-        });
-    let normal = if first_is_normal { 0 } else { best.unwrap_or(0) };
-    let mut out: Vec<Disturbance> = Vec::new();
-    for (i, segment) in segments.iter().enumerate() {
-        let (z, is_worse) = worse(i, normal);
-        let short = length(i) < BLIP_POINTS.max((BLIP_SHARE * values.len() as f64) as usize);
-        if !is_worse || i == normal || short {
-            continue;
-        }
-        // Ranks blur the start of a segment by a few samples: it starts where values clearly left.
-        let base =
-            robust::median(&values[segments[normal].from..segments[normal].to]).unwrap_or(0.0);
-        let left = base + DEPARTED_SHARE * (level(i) - base);
-        let gone = |v: f64| if down { v <= left } else { v >= left };
-        let start = (segment.from..segment.to).find(|k| gone(values[*k])).unwrap_or(segment.from);
-        let from = s.points[start].0 - s.step;
-        let to = s.points.get(segment.to).map_or(s.points[values.len() - 1].0 + 1, |p| p.0);
-        match out.last_mut().filter(|d| d.to >= from) {
-            Some(d) => (d.to, d.z) = (to, d.z.max(z)),
-            None => out.push(Disturbance { series: index, subject: s.subject, from, to, z }),
-        }
-    }
-    out
 }
 
 /// Says whether a move from one level to another is large enough to matter to anyone.
@@ -275,8 +241,8 @@ pub fn is_felt(role: &str, unit: Unit, from: f64, to: f64) -> bool {
     }
 }
 
-/// The stretch around the time at which most subjects are disturbed.
-fn vote(found: &[Disturbance]) -> Option<Window> {
+/// The stretch around the time at which most subjects are disturbed, and how much they are.
+fn vote(found: &[Disturbance]) -> Option<(Window, f64)> {
     let mut edges: BTreeSet<Micros> = BTreeSet::new();
     for d in found {
         edges.extend([d.from, d.to]);
@@ -311,7 +277,7 @@ fn vote(found: &[Disturbance]) -> Option<Window> {
         .collect();
     starts.sort_unstable();
     let begun = starts.get((BEGUN_SHARE * starts.len() as f64) as usize).copied();
-    Some(Window { from: begun.unwrap_or(edges[from]), to: edges[to] })
+    Some((Window { from: begun.unwrap_or(edges[from]), to: edges[to] }, votes[peak]))
 }
 
 #[cfg(test)]

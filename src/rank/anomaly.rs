@@ -148,7 +148,7 @@ pub fn score(shift: &Shift, direction: Direction, unit: Unit, facet: Facet) -> f
 fn beyond(shift: &Shift, unit: Unit, facet: Facet) -> f64 {
     let bounded = unit == Unit::Ratio && facet == Facet::Errors;
     let (from, to) = (shift.baseline.median, shift.level);
-    if bounded || from * to <= 0.0 || shift.z.abs() <= NOISE_Z {
+    if bounded || from * to <= 0.0 || shift.settled.abs() <= NOISE_Z {
         return 0.0;
     }
     BEYOND_WEIGHT * ((to / from).ln().abs() - FULL_EFFECT).clamp(0.0, 6.0)

@@ -131,9 +131,10 @@ fn axis(context: &Context) -> Window {
     Window { from: w.baseline.from.max(w.incident.from - 2 * length), to: after.max(w.incident.to) }
 }
 
-/// Unclassified entities without anything abnormal are no explanation.
+/// Unclassified entities without anything abnormal are no explanation; a baseline's are all it has.
 fn worth_showing(c: &Candidate, ranking: &Ranking) -> bool {
     c.finding.is_some()
+        || c.terms.len() == 1
         || c.entity.and_then(|e| ranking.blames.get(&e)).is_some_and(|b| b.local > 0.0)
 }
 

@@ -22,7 +22,10 @@ const CONFIRMED: f64 = 0.80;
 const CONFIRMED_GENERIC: f64 = 0.90;
 /// Score from which something is worth a look although nothing is disturbed.
 const STANDS_OUT: f64 = 2.0;
-/// Posterior from which the verdict is likely.
+/// Strength of a found window from which a vague explanation counts: two subjects 20 standard
+/// deviations off, or more of them less far.
+const CLEAR_STRENGTH: f64 = 6.0;
+/// Posterior of a place from which the verdict is likely.
 const LIKELY: f64 = 0.45;
 
 /// Kinds of input that nobody gave, and what cannot be seen without them.
@@ -236,11 +239,20 @@ impl Writer<'_> {
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
         let sure = top.probability >= enough && decisive && windows.felt && told_apart;
         let supported = windows.disturbed || top.signature.is_some();
+        // Any recording has a stretch that looks worst. A vague explanation of a stretch that was
+        // found, not told, needs more than one subject that is clearly off at once.
+        let faint = self.is_generic(top) && windows.strength < CLEAR_STRENGTH;
+        // A culprit and a victim on one entity share its probability: the place is meant.
+        let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
+        let there: f64 = hypotheses.iter().filter(place).map(|h| h.probability).sum();
         let verdict = match () {
-            () if sure => Verdict::Confirmed,
-            () if top.probability >= LIKELY && supported => Verdict::Likely,
+            () if sure && !faint => Verdict::Confirmed,
+            () if there >= LIKELY && supported && !faint => Verdict::Likely,
             () => Verdict::Inconclusive,
         };
+        if faint {
+            reasons.push("too little is off at once to tell it from chance".to_owned());
+        }
         if !told_apart {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
         }

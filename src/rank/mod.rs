@@ -8,9 +8,11 @@
 
 pub mod anomaly;
 pub mod answer;
+pub mod baselines;
 mod chain;
 mod conclude;
 pub mod explain_away;
+pub mod why_not;
 
 pub use conclude::missing_inputs;
 
@@ -75,13 +77,66 @@ pub struct Ranking {
     pub symptom: Option<EntityId>,
 }
 
+/// A part of the method that can be left out, to measure what it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Who calls whom.
+    Graph,
+    /// All signatures but the null hypotheses.
+    Signatures,
+    /// Who left the usual level first.
+    Order,
+    /// The fitted map from scores to probabilities.
+    Calibration,
+}
+
+/// Every part, by the name it has on the command line.
+pub const PARTS: &[(&str, Part)] = &[
+    ("graph", Part::Graph),
+    ("signatures", Part::Signatures),
+    ("order", Part::Order),
+    ("calibration", Part::Calibration),
+];
+
+/// How to rank; the default is the whole method.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Rank by a simple published score instead, by its name in [`baselines::BASELINES`].
+    pub baseline: Option<&'static str>,
+    /// Parts that are left out.
+    pub without: Vec<Part>,
+    /// Seconds by which the begin of the incident is moved.
+    pub misplaced_s: i64,
+}
+
+impl Settings {
+    /// Says whether a part is left out.
+    pub fn is_without(&self, part: Part) -> bool {
+        self.without.contains(&part)
+    }
+}
+
+/// Says whether a finding is that nothing is wrong.
+pub fn is_null(catalog: &Catalog, finding: &Finding) -> bool {
+    catalog.signatures[finding.signature].signature.category == Category::Normal
+}
+
 /// Ranks everything.
-pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking {
+pub fn rank(
+    context: &Context,
+    catalog: &Catalog,
+    matches: &Matches,
+    settings: &Settings,
+) -> Ranking {
     let graph = &context.telemetry.graph;
     let anomalies = anomaly::measure(context);
     let named = context.telemetry.incident.symptom_entity.as_deref();
     let symptom = named.and_then(|n| graph.find(n));
     let blames = explain_away::assign(context, &anomalies, symptom);
+    if let Some(simple) = settings.baseline.and_then(baselines::baseline) {
+        let candidates = by_baseline(context, &anomalies, simple);
+        return Ranking { anomalies, blames, candidates, symptom };
+    }
     let mut candidates = Vec::new();
     let findings: Vec<&Finding> = specific(catalog, &matches.findings);
     let known = Known::new(catalog, &findings);
@@ -100,7 +155,9 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
     if !context.features.windows.disturbed {
         calm(catalog, matches, &mut candidates);
     }
-    order_in_time(&mut candidates);
+    if !settings.is_without(Part::Order) {
+        order_in_time(&mut candidates);
+    }
     for c in &mut candidates {
         c.score = c.terms.iter().map(|t| t.nats).sum();
     }
@@ -109,6 +166,31 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
     });
     calibrate(&mut candidates);
     Ranking { anomalies, blames, candidates, symptom }
+}
+
+/// Entities by one simple score; its share of the sum stands for the probability.
+fn by_baseline(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    simple: &baselines::Baseline,
+) -> Vec<Candidate> {
+    let scores = simple.scores(context);
+    let total: f64 = scores.values().sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut out: Vec<Candidate> = scores
+        .iter()
+        .filter(|(_, s)| **s > 0.0)
+        .map(|(id, score)| Candidate {
+            finding: None,
+            entity: Some(*id),
+            role: Role::Cause,
+            terms: vec![term(simple.name, *score, simple.what)],
+            score: *score,
+            probability: score / total,
+            onset: anomalies.get(id).and_then(|a| a.onset),
+        })
+        .collect();
+    out.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entity.cmp(&b.entity)));
+    out
 }
 
 /// Entities on which something matched, by how much the match says.

@@ -14,6 +14,7 @@ mod sections;
 mod sparkline;
 mod table;
 mod text;
+mod why_not;
 
 #[cfg(test)]
 mod sample;
@@ -27,6 +28,7 @@ pub use inspection::inspection;
 pub use listing::{catalog_tests, signature, two_columns};
 pub use matrix::{matrix, matrix_line};
 pub use text::text;
+pub use why_not::why_not;
 
 use serde::Serialize;
 

@@ -11,6 +11,7 @@ mod metrics;
 mod outcomes;
 mod own_time;
 mod rates;
+mod roles;
 pub mod sessions;
 pub mod staleness;
 mod trace_series;

@@ -3,7 +3,7 @@
 
 use super::classes::{ByBucket, Class, Measured};
 use super::trace_series::Maker;
-use super::{SignalSeries, VersionSpan};
+use super::{SignalSeries, VersionSpan, roles};
 use crate::model::{EntityId, Micros};
 use crate::telemetry::{NONE, Spans, Telemetry};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub struct TraceRollups {
 }
 
 /// Rolls the spans up into buckets of `bucket` microseconds.
-pub fn roll_up(telemetry: &Telemetry, spans: Spans, bucket: Micros) -> TraceRollups {
+pub fn roll_up(telemetry: &Telemetry, mut spans: Spans, bucket: Micros) -> TraceRollups {
     let mut out = TraceRollups {
         series: Vec::new(),
         operations: Vec::new(),
@@ -60,6 +60,7 @@ pub fn roll_up(telemetry: &Telemetry, spans: Spans, bucket: Micros) -> TraceRoll
     if spans.shape.is_empty() {
         return out;
     }
+    roles::infer(&mut spans);
     let measured = Measured::new(&spans, bucket);
     let maker = Maker::new(telemetry, &measured, bucket);
     maker.edge_times(&spans, &measured, &mut out.series);

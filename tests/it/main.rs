@@ -5,6 +5,7 @@ mod bounds;
 mod cli;
 mod damaged;
 mod determinism;
+mod evaluation;
 mod feature_properties;
 mod feature_reference;
 mod fixtures;
