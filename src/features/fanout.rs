@@ -164,6 +164,7 @@ mod tests {
     fn rollups(operations: Vec<OperationRow>, calls: Vec<CallRow>) -> Rollups {
         Rollups {
             series: Vec::new(),
+            reads: Vec::new(),
             operations,
             calls,
             versions: Vec::new(),

@@ -231,6 +231,7 @@ mod tests {
             parent: vec![NONE, 0, 0],
             start: vec![25, 12, 31],
             end: vec![45, 15, 41],
+            key: vec![0; 3],
         }
     }
 
