@@ -119,11 +119,18 @@ pub fn happened(q: &Question) -> Observation {
         .map(|(_, x)| x)
         .collect();
     found.sort_by_key(|x| ((x.at - w.incident.from).abs(), x.line));
-    let count = found.len();
+    let count = found.iter().map(|x| times(&x.title)).fold(0, u64::saturating_add);
     match found.first().filter(|_| count as f64 >= v) {
         Some(x) => event_facts(c, x, Observation::of(Present)).fact("count", count.to_string()),
         None => Observation::of(Absent).fact("count", count.to_string()),
     }
+}
+
+/// How often an event happened that a platform has put together: `… (x27 since …)` is 27 of them.
+fn times(title: &str) -> u64 {
+    let counted = title.rsplit_once("(x").map(|(_, rest)| rest);
+    let digits = counted.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    digits.flatten().and_then(|d| d.parse().ok()).unwrap_or(1)
 }
 
 /// At least `value` of the failures lie around restarts of the subject, of which there are two or
@@ -289,4 +296,20 @@ pub fn route_split(q: &Question) -> Observation {
     let incident = c.features.windows.incident;
     o.span = Some((incident.from, incident.to));
     o
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_were_put_together_count_as_many() {
+        assert_eq!(times("Unhealthy: Readiness probe failed (x27 since 2026-06-01T08:20:08Z)"), 27);
+        assert_eq!(times("BackOff: restarting (x2)"), 2);
+        for title in
+            ["Killing: Stopping container", "odd (x", "odd (xyz)", "(x99999999999999999999)"]
+        {
+            assert_eq!(times(title), 1, "{title}");
+        }
+    }
 }

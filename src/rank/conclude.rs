@@ -322,6 +322,11 @@ impl Writer<'_> {
         }
         let graph = &self.context.telemetry.graph;
         let kind = graph.find(&top.entity.name).map(|e| graph.entity(e).kind);
+        if kind == Some(EntityKind::External) {
+            let what = "it is only seen from outside: whether it or the way to it is at fault \
+                        cannot be proven from this data";
+            reasons.push(what.to_owned());
+        }
         if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
             let what = "pg_stat_activity snapshots are missing: what happens inside the database \
                         cannot be seen";

@@ -76,4 +76,6 @@ fn a_hanging_third_party_leaves_our_side_exonerated() {
     let found = hypothesis(&d, "third-party-hang").expect("it matches");
     let said = items(&found["evidence"]).iter().map(|e| text(&e["said"])).collect::<Vec<_>>();
     assert!(said.iter().any(|s| s.contains("exonerated")), "{said:#?}");
+    let reasons: Vec<&str> = items(&d["reasons"]).iter().map(text).collect();
+    assert!(reasons.iter().any(|r| r.contains("cannot be proven")), "{reasons:#?}");
 }
