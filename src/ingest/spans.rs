@@ -163,8 +163,9 @@ const NAMES: [&str; COUNT] = [
     "cache.key",
     "url.path",
     "http.target",
+    "db.response.status_code",
 ];
-const COUNT: usize = 34;
+const COUNT: usize = 35;
 
 /// The places of names in [`NAMES`]; one that does not stand there does not compile.
 const fn places<const N: usize>(names: [&str; N]) -> [usize; N] {
@@ -197,6 +198,7 @@ const OTEL_STATUS: [usize; 1] = places(["otel.status_code"]);
 const FAULT: [usize; 1] = places(["fault"]);
 const ERROR_TYPE: [usize; 1] = places(["error.type"]);
 const EXCEPTION: [usize; 1] = places(["exception.type"]);
+const DB_STATUS: [usize; 1] = places(["db.response.status_code"]);
 const DB_SYSTEM: [usize; 2] = places(["db.system.name", "db.system"]);
 const STATEMENT: [usize; 2] = places(["db.query.text", "db.statement"]);
 const NAMESPACE: [usize; 2] = places(["db.namespace", "db.name"]);
@@ -331,7 +333,10 @@ fn errors(known: &Known, client: bool, span: &mut RawSpan, symbols: &mut Symbols
     }
     let exception = known.get(&EXCEPTION);
     let exception = exception.rsplit('.').next().unwrap_or_default();
+    // A database's own code says more than the one exception that a driver has for all of them.
+    let database = known.get(&DB_STATUS);
     let what = match () {
+        () if !database.is_empty() => database,
         () if !exception.is_empty() => exception,
         () if !error_type.is_empty() => error_type,
         () if status > 0 => known.get(&HTTP_STATUS),

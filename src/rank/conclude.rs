@@ -5,8 +5,8 @@ use super::Ranking;
 use super::answer::{Writer, entity_ref};
 use crate::catalog::{Category, Prior};
 use crate::diagnosis::{
-    EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Rejected, Role, Skipped, Strength,
-    Verdict,
+    Evidence, EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Rejected, Role, Skipped,
+    Strength, Verdict,
 };
 use crate::features::window::SYMPTOM_ROLES;
 use crate::graph::EdgeKind;
@@ -242,16 +242,26 @@ impl Writer<'_> {
         // Any recording has a stretch that looks worst. A vague explanation of a stretch that was
         // found, not told, needs more than one subject that is clearly off at once.
         let faint = self.is_generic(top) && windows.strength < CLEAR_STRENGTH;
+        let refutes = |e: &Evidence| {
+            e.role == EvidenceRole::Refutes
+                && e.strength == Strength::Decisive
+                && e.state == EvidenceState::Present
+        };
+        let refuted = top.against.iter().any(refutes);
         // A culprit and a victim on one entity share its probability: the place is meant.
         let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
         let there: f64 = hypotheses.iter().filter(place).map(|h| h.probability).sum();
         let verdict = match () {
-            () if sure && !faint => Verdict::Confirmed,
-            () if there >= LIKELY && supported && !faint => Verdict::Likely,
+            () if faint || refuted => Verdict::Inconclusive,
+            () if sure => Verdict::Confirmed,
+            () if there >= LIKELY && supported => Verdict::Likely,
             () => Verdict::Inconclusive,
         };
         if faint {
             reasons.push("too little is off at once to tell it from chance".to_owned());
+        }
+        if refuted {
+            reasons.push("decisive evidence speaks against it, and nothing fits better".to_owned());
         }
         if !told_apart {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
