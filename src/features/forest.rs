@@ -248,4 +248,17 @@ mod tests {
         let later = forest(&[bare(1, "Client", 60), bare(2, "Lock", 50)]);
         assert!(later.1.is_empty(), "it began after the wait");
     }
+
+    #[test]
+    fn the_order_of_the_rows_changes_nothing_and_chains_may_meet() {
+        // 4 waits for 2 and 3, both of which wait for 1; 5 waits behind all of them.
+        let rows =
+            [row(1, &[]), row(2, &[1]), row(3, &[1, 2]), row(4, &[2, 3]), row(5, &[1, 2, 3, 4])];
+        let wanted = [(2, 1, 1), (3, 1, 1), (4, 1, 2), (5, 1, 1)];
+        for turn in 0..rows.len() {
+            let mut turned = rows.clone();
+            turned.rotate_left(turn);
+            assert_eq!(forest(&turned).1, wanted);
+        }
+    }
 }

@@ -304,4 +304,20 @@ mod tests {
         let s = server(EntityId(0), &Tally::default(), tally(&[vec![hidden]]));
         assert_eq!((s.hidden, s.tells_waits, s.waits.len()), (1.0, false, 0));
     }
+
+    #[test]
+    fn shares_depend_on_neither_the_order_of_rows_nor_the_number_of_snapshots() {
+        let rows: Vec<RawSession> = (0..6)
+            .map(|pid| row(pid, "a", "active", if pid < 2 { ("Lock", "tuple") } else { ("", "") }))
+            .collect();
+        let turned: Vec<RawSession> = rows.iter().rev().cloned().collect();
+        let share = |snapshots: &[Vec<RawSession>]| {
+            let s = server(EntityId(0), &Tally::default(), tally(snapshots));
+            (s.waits[0].during, s.waits[0].sessions, s.waits[0].peak)
+        };
+        let once = share(std::slice::from_ref(&rows));
+        assert_eq!(once, (1.0 / 3.0, 2.0, 2));
+        assert_eq!(share(std::slice::from_ref(&turned)), once);
+        assert_eq!(share(&[rows.clone(), turned, rows]), once);
+    }
 }
