@@ -44,9 +44,18 @@ fn targets(
             on.map(|(_, h, _)| entity(h)).collect()
         }
         On::Messaging => {
-            let messages = crate::graph::EdgeKind::Messages;
-            let pairs = graph.edges().filter(|(f, t, k)| *k == messages && (*f == me || *t == me));
-            pairs.map(|(f, t, _)| entity(if f == me { t } else { f })).collect()
+            let next = |of: EntityId| {
+                let messages = crate::graph::EdgeKind::Messages;
+                let pairs =
+                    graph.edges().filter(move |(f, t, k)| *k == messages && (*f == of || *t == of));
+                pairs.map(move |(f, t, _)| if f == of { t } else { f }).collect::<Vec<_>>()
+            };
+            // A consumer's span often names no queue: it is known by whose messages it takes.
+            let near = next(me);
+            let far = near.iter().flat_map(|e| next(*e));
+            let all: std::collections::BTreeSet<EntityId> =
+                near.iter().copied().chain(far).filter(|e| *e != me).collect();
+            all.into_iter().map(entity).collect()
         }
         On::Global => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
     }
