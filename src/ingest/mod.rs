@@ -34,6 +34,7 @@ mod readers;
 mod rows;
 mod scan;
 mod selector;
+pub mod site;
 mod spans;
 pub mod sql;
 mod steps;

@@ -127,6 +127,9 @@ pub struct Test {
     run: fn(&Question) -> Observation,
 }
 
+/// Meaning of the threshold of a test that has none.
+pub const NOT_USED: &str = "not used";
+
 const LEVELS: &[&str] = &["target", "before", "during", "ratio", "at", "signal"];
 
 /// Every test that evidence may use.
@@ -245,7 +248,7 @@ pub const TESTS: &[Test] = &[
         name: "blocking",
         what: "a session at the root of a blocking tree",
         default: 0.0,
-        meaning: "not used",
+        meaning: NOT_USED,
         binds: facts::BLOCKING,
         on_series: false,
         run: facts::blocking,
@@ -290,7 +293,7 @@ pub const TESTS: &[Test] = &[
         name: "undisturbed",
         what: "nothing leaves its usual level",
         default: 0.0,
-        meaning: "not used",
+        meaning: NOT_USED,
         binds: &[],
         on_series: false,
         run: facts::undisturbed,

@@ -11,6 +11,7 @@ pub mod answer;
 mod chain;
 mod conclude;
 pub mod explain_away;
+mod suppress;
 
 pub use conclude::missing_inputs;
 
@@ -22,6 +23,7 @@ use crate::model::{EntityId, EntityKind};
 use anomaly::Anomaly;
 use explain_away::Blame;
 use std::collections::{BTreeMap, BTreeSet};
+use suppress::Held;
 
 /// How much a nat of a signature's evidence counts: evidence of one incident is correlated.
 const EVIDENCE_WEIGHT: f64 = 0.5;
@@ -70,6 +72,8 @@ pub struct Ranking {
     pub blames: BTreeMap<EntityId, Blame>,
     /// Best first.
     pub candidates: Vec<Candidate>,
+    /// Known to the site and accepted, best first.
+    pub suppressed: Vec<Held>,
     pub symptom: Option<EntityId>,
 }
 
@@ -106,7 +110,11 @@ pub fn rank(context: &Context, catalog: &Catalog, matches: &Matches) -> Ranking 
         b.score.total_cmp(&a.score).then(a.entity.cmp(&b.entity)).then(a.finding.cmp(&b.finding))
     });
     calibrate(&mut candidates);
-    Ranking { anomalies, blames, candidates, symptom }
+    let suppressed = suppress::take_out(context, catalog, matches, &mut candidates);
+    if !suppressed.is_empty() {
+        calibrate(&mut candidates);
+    }
+    Ranking { anomalies, blames, candidates, suppressed, symptom }
 }
 
 /// Entities on which something matched, by how much the match says.

@@ -26,5 +26,7 @@ mod same_metrics_written;
 mod same_sessions;
 mod same_spans;
 mod same_spans_written;
+mod scaffold;
+mod site;
 mod source;
 mod support;
