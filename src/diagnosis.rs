@@ -275,6 +275,18 @@ pub enum ActionKind {
     Prevent,
 }
 
+impl ActionKind {
+    /// The kind's name as files and JSON write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ActionKind::Now => "now",
+            ActionKind::Confirm => "confirm",
+            ActionKind::Recover => "recover",
+            ActionKind::Prevent => "prevent",
+        }
+    }
+}
+
 /// Something to do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Action {
@@ -372,6 +384,38 @@ pub struct Rejected {
     pub reason: String,
 }
 
+/// A parameter that has another value at this site.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OverrideReport {
+    pub signature: String,
+    pub param: String,
+    pub value: f64,
+    pub unit: String,
+    /// The signature's own number.
+    pub default: f64,
+    pub why: String,
+    /// `file:line`.
+    pub place: String,
+}
+
+/// A hypothesis that the site knows and accepts: shown, and not counted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Suppressed {
+    pub signature: String,
+    pub code: String,
+    pub headline: String,
+    pub entity: EntityRef,
+    /// What it would have without the suppression.
+    pub probability: f64,
+    /// It would stand first without the suppression.
+    pub first: bool,
+    /// When the suppression ends, as its file says.
+    pub until: String,
+    pub reason: String,
+    /// `file:line`.
+    pub place: String,
+}
+
 /// The whole answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diagnosis {
@@ -390,6 +434,10 @@ pub struct Diagnosis {
     pub impact: Vec<Impact>,
     pub first_failure: Option<FirstFailure>,
     pub hypotheses: Vec<Hypothesis>,
+    /// Best first.
+    pub suppressed: Vec<Suppressed>,
+    /// Parameters that the site changed.
+    pub overrides: Vec<OverrideReport>,
     pub timeline: Vec<Moment>,
     pub skipped: Vec<Skipped>,
     pub rejected: Vec<Rejected>,

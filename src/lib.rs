@@ -54,6 +54,8 @@ pub mod rank;
 
 pub mod inspection;
 
+pub mod documentation;
+
 pub mod lint;
 
 pub mod selftest;
@@ -65,8 +67,10 @@ pub mod report;
 pub mod cli;
 
 use catalog::Catalog;
+use catalog::site::AtSite;
 use diagnosis::Diagnosis;
 use error::Result;
+use ingest::raw::Raw;
 use inspection::{Inspection, Tally};
 use std::path::{Path, PathBuf};
 
@@ -83,6 +87,10 @@ pub struct Options {
     pub at: Option<model::Micros>,
     /// How to rank; the default is the whole method.
     pub ranking: rank::Settings,
+    /// A site's own numbers, besides the folder's params.toml, over which they win.
+    pub params: Option<PathBuf>,
+    /// Findings that the site accepts, besides the folder's suppress.toml.
+    pub suppress: Option<PathBuf>,
 }
 
 /// Diagnoses an incident folder (or one file) with the catalogue that the options name.
@@ -92,7 +100,7 @@ pub struct Options {
 /// When the folder cannot be read or holds nothing that is understood, or when a signature is
 /// defective. Input that is only partly readable is no error: the answer lists its gaps.
 pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
-    diagnose_with(folder, &catalog(options)?, options)
+    diagnose_with(folder, &catalog_of(options)?, options)
 }
 
 /// Diagnoses with a catalogue that is already loaded.
@@ -102,7 +110,17 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
     let raw = ingest::read_folder(folder, &settings(options))?;
+    diagnose_raw(raw, catalog, options)
+}
+
+/// Diagnoses what was read.
+///
+/// # Errors
+///
+/// When a site's file that the options name is defective or does not fit the catalogue.
+pub fn diagnose_raw(raw: Raw, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
     let mut telemetry = normalize::normalize(raw)?;
+    let site = at_site(catalog, &mut telemetry, options)?;
     if options.ranking.is_without(rank::Part::Graph) {
         telemetry.graph.forget_edges();
     }
@@ -113,12 +131,13 @@ pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Res
         features = features::extract(&telemetry, &rollups)?;
     }
     let context = matching::Context::new(&telemetry, &rollups, &features);
-    let mut matches = matching::evaluate(&context, catalog);
+    let mut matches = matching::evaluate(&context, &site.catalog);
     if options.ranking.is_without(rank::Part::Signatures) {
-        matches.findings.retain(|f| rank::is_null(catalog, f));
+        matches.findings.retain(|f| rank::is_null(&site.catalog, f));
     }
-    let ranking = rank::rank(&context, catalog, &matches, &options.ranking);
-    Ok(rank::answer::answer(&context, catalog, &matches, &ranking))
+    let ranking = rank::rank(&context, &site.catalog, &matches, &options.ranking);
+    let answer = rank::answer::answer(&context, &site.catalog, &matches, &ranking);
+    Ok(Diagnosis { overrides: site.overrides, ..answer })
 }
 
 /// Says what a folder (or one file) holds: each file, and which signatures can run on it.
@@ -128,18 +147,44 @@ pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Res
 /// When the folder cannot be read or is empty, or when a signature is defective. A folder in which
 /// nothing is recognised is no error: the answer says so, file by file.
 pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
-    let catalog = catalog(options)?;
+    let catalog = catalog_of(options)?;
     let raw = ingest::read_all(folder, &settings(options))?;
     let tallies = Tally::of_files(&raw);
     let mut telemetry = normalize::normalize(raw)?;
+    let site = at_site(&catalog, &mut telemetry, options)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
     let context = matching::Context::new(&telemetry, &rollups, &features);
-    let matches = matching::evaluate(&context, &catalog);
-    inspection::inspection(&context, &catalog, &matches, &tallies)
+    let matches = matching::evaluate(&context, &site.catalog);
+    inspection::inspection(&context, &site.catalog, &matches, &tallies)
 }
 
-fn catalog(options: &Options) -> Result<Catalog> {
+/// The catalogue with the numbers of the folder and of the options; what is accepted stays in the
+/// telemetry, for the ranking.
+fn at_site<'a>(
+    catalog: &'a Catalog,
+    telemetry: &mut telemetry::Telemetry,
+    options: &Options,
+) -> Result<AtSite<'a>> {
+    let given = ingest::site::read(options.params.as_deref(), options.suppress.as_deref())?;
+    let mut site = catalog::site::at_site(catalog, std::mem::take(&mut telemetry.site), given)?;
+    telemetry.site.suppressions = std::mem::take(&mut site.suppressions);
+    telemetry.gaps.append(&mut site.gaps);
+    Ok(site)
+}
+
+/// The catalogue that the options name, with the numbers of their site.
+///
+/// # Errors
+///
+/// When a signature is defective, or the site's file does not fit the catalogue.
+pub fn catalog_at_site(options: &Options) -> Result<Catalog> {
+    let given = ingest::site::read(options.params.as_deref(), options.suppress.as_deref())?;
+    let catalog = catalog_of(options)?;
+    Ok(catalog::site::at_site(&catalog, ingest::site::Site::default(), given)?.catalog.into_owned())
+}
+
+fn catalog_of(options: &Options) -> Result<Catalog> {
     match &options.signatures {
         Some(folder) => Catalog::from_folder(folder),
         None => Catalog::built_in(),

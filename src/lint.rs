@@ -1,6 +1,10 @@
 //! Checks on the catalogue that its types cannot make. In: a loaded catalogue. Out: what is wrong,
 //! where. Runs no signature: what a signature says about its fixtures is tested elsewhere.
 
+mod claims;
+mod labels;
+
+use crate::catalog::fixtures::Label;
 use crate::catalog::{
     Catalog, Category, EvidenceRule, Expect, IfAbsent, Relation, SignatureFile, Status, Value,
 };
@@ -25,7 +29,7 @@ pub struct LintError {
 struct World<'a> {
     catalog: &'a Catalog,
     signals: SignalTable,
-    fixture_exists: &'a dyn Fn(&str) -> bool,
+    label: &'a dyn Fn(&str) -> Label,
 }
 
 /// One defect; `true` marks a warning.
@@ -44,7 +48,15 @@ const RULES: &[(&str, Rule)] = &[
     ("every look-alike has a discriminator", mimics_are_told_apart),
     ("decisive evidence says what its absence means", decisive_may_refute),
     ("some required evidence is a symptom or a wait", causes_need_symptoms),
-    ("fixtures exist, with a hit and a near miss", fixtures_fit),
+    ("fixtures exist, with a hit and a near miss", labels::fixtures_fit),
+    ("fixtures are labelled and recorded", labels::fixtures_are_recorded),
+    ("labels of fixtures agree with the tests and name signatures", labels::labels_agree),
+    ("nothing is left to be filled in", claims::all_is_filled_in),
+    ("the runbook is whole", claims::runbook_is_whole),
+    ("what may let somebody in has a security check", claims::security_is_considered),
+    ("checks only read", claims::checks_only_read),
+    ("no signature specialises itself", claims::specialises_no_circle),
+    ("headlines claim what evidence looks at", claims::claims_are_looked_at),
     ("stable signatures have four tests", stable_is_tested),
     ("false positives are named", false_positives_named),
     ("dates are ISO dates", dates_are_iso),
@@ -99,8 +111,8 @@ const CONDITIONS: &[(&str, &str)] = &[
 ];
 
 /// Checks every signature; the answer is sorted.
-pub fn lint(catalog: &Catalog, fixture_exists: &dyn Fn(&str) -> bool) -> Result<Vec<LintError>> {
-    let world = World { catalog, signals: SignalTable::built_in()?, fixture_exists };
+pub fn lint(catalog: &Catalog, label: &dyn Fn(&str) -> Label) -> Result<Vec<LintError>> {
+    let world = World { catalog, signals: SignalTable::built_in()?, label };
     let mut found = Vec::new();
     for s in &catalog.signatures {
         for (message, warning) in RULES.iter().flat_map(|(_, rule)| rule(s, &world)) {
@@ -111,8 +123,25 @@ pub fn lint(catalog: &Catalog, fixture_exists: &dyn Fn(&str) -> bool) -> Result<
     Ok(found)
 }
 
+/// How many signatures have a test that must match, one that must not, and both.
+pub fn tested(catalog: &Catalog) -> [usize; 3] {
+    let has = |s: &SignatureFile, e: Expect| s.test.iter().any(|t| t.expect == e);
+    let count = |keep: &dyn Fn(&SignatureFile) -> bool| {
+        catalog.signatures.iter().filter(|s| keep(s)).count()
+    };
+    [
+        count(&|s| has(s, Expect::Match)),
+        count(&|s| has(s, Expect::NoMatch)),
+        count(&|s| has(s, Expect::Match) && has(s, Expect::NoMatch)),
+    ]
+}
+
 fn error(message: String) -> Finding {
     (message, false)
+}
+
+fn warning(message: String) -> Finding {
+    (message, true)
 }
 
 fn unless(holds: bool, message: impl Into<String>) -> Vec<Finding> {
@@ -120,7 +149,7 @@ fn unless(holds: bool, message: impl Into<String>) -> Vec<Finding> {
 }
 
 fn place_fits(s: &SignatureFile, _: &World) -> Vec<Finding> {
-    let category = format!("{:?}", s.signature.category).to_lowercase();
+    let category = s.signature.category.word();
     let place = format!("{category}/{}.toml", s.signature.id);
     unless(Path::new(&s.path).ends_with(&place), format!("its id and category ask for {place}"))
 }
@@ -315,16 +344,6 @@ fn causes_need_symptoms(s: &SignatureFile, world: &World) -> Vec<Finding> {
     unless(felt, "no required evidence is a symptom or a wait")
 }
 
-fn fixtures_fit(s: &SignatureFile, world: &World) -> Vec<Finding> {
-    let lenient = s.signature.status == Status::Experimental;
-    let lacks = |expect: Expect| !s.test.iter().any(|t| t.expect == expect);
-    let hit = lacks(Expect::Match).then(|| "no test expects a match".to_owned());
-    let miss = lacks(Expect::NoMatch).then(|| "no test is a near miss (no-match)".to_owned());
-    let unknown = s.test.iter().filter(|t| !(world.fixture_exists)(&t.fixture));
-    let unknown = unknown.map(|t| format!("test \"{}\": no fixture {}", t.name, t.fixture));
-    hit.into_iter().chain(miss).chain(unknown).map(|message| (message, lenient)).collect()
-}
-
 fn stable_is_tested(s: &SignatureFile, _: &World) -> Vec<Finding> {
     let enough = s.signature.status != Status::Stable || s.test.len() >= STABLE_TESTS;
     unless(enough, format!("stable with {} tests; {STABLE_TESTS} are needed", s.test.len()))
@@ -342,91 +361,4 @@ fn dates_are_iso(s: &SignatureFile, _: &World) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::parse;
-
-    const GOOD: &str = r#"schema = 1
-signature = { id = "slow-callee", code = "X-1", revision = 1, title = "t", status = "test",
-  severity = "low", category = "overload", subject = ["service"], role = "cause", prior = "usual",
-  created = "2026-01-02", modified = "2026-01-03", related = [{ id = "other", type = "mimics" }] }
-text = { headline = "{subject} {during}", mechanism = "m", impact = "i", false_positives = ["f"] }
-params = { least = { value = 2, unit = "ratio", why = "w" } }
-evidence = [{ id = "slow", on = "subject", source = "role:latency@server", test = "shift-up",
-  value = "$least", role = "required", strength = "decisive", if_absent = "refutes", say = "s" }]
-discriminator = [{ against = "other", question = "q", this = "t", other = "o", cost = "c" }]
-test = [{ name = "hit", fixture = "a", expect = "match" },
-  { name = "miss", fixture = "b", expect = "no-match" }]
-"#;
-
-    fn linted(files: &[(&str, &str)], fixtures: &[&str]) -> Vec<LintError> {
-        let file = |(name, text): &(&str, &str)| {
-            parse(&format!("signatures/overload/{name}.toml"), text).expect("parses")
-        };
-        let catalog = Catalog { signatures: files.iter().map(file).collect(), hash: String::new() };
-        lint(&catalog, &|f| fixtures.contains(&f)).expect("the signal table is valid")
-    }
-
-    /// Lints GOOD, changed as told, beside a second signature "other".
-    fn messages(from: &str, to: &str) -> Vec<LintError> {
-        assert!(GOOD.contains(from), "{from}");
-        let other = GOOD.replace("\"other\"", "\"slow-callee\"").replace("X-1", "X-2");
-        let other = other.replacen("slow-callee", "other", 1);
-        linted(&[("other", &other), ("slow-callee", &GOOD.replacen(from, to, 1))], &["a", "b"])
-    }
-
-    #[test]
-    fn a_sound_catalogue_has_no_findings() {
-        assert_eq!(messages("schema", "schema"), []);
-    }
-
-    #[test]
-    fn every_rule_finds_its_defect() {
-        let broken = [
-            ("id = \"slow-callee\"", "id = \"slow\"", "ask for overload/slow.toml"),
-            ("\"overload\"", "\"leak\"", "ask for leak/slow-callee.toml"),
-            ("X-1", "x-2", "is also in"),
-            ("role:latency@server", "role:speed", "cannot read \"role:speed\""),
-            ("params =", "requires = { all = [\"sonar\"] }\nparams =", "requires \"sonar\""),
-            ("\"shift-up\"", "\"shift-pu\"", "did you mean \"shift-up\""),
-            ("say =", "where = { pid = \"7\" }, say =", "where knows no \"pid\""),
-            ("$least", "$most", "\"$most\" is not defined"),
-            ("\"$least\"", "2", "has no name"),
-            ("why = \"w\"", "why = \"\"", "no reason"),
-            ("{during}", "{pid}", "nothing required binds \"{pid}\""),
-            ("against = \"other\"", "against = \"none\"", "no other signature"),
-            ("if_absent = \"refutes\", ", "", "its absence must mean something"),
-            ("role:latency@server", "role:cpu", "symptom or a wait"),
-            ("fixture = \"a\"", "fixture = \"c\"", "no fixture c"),
-            ("\"no-match\"", "\"match\"", "near miss"),
-            ("\"test\"", "\"stable\"", "4 are needed"),
-            ("[\"f\"]", "[]", "false positives"),
-            ("2026-01-02", "2026-13-02", "is no date"),
-        ];
-        let says = |found: &[LintError], what: &str| {
-            let hit = |e: &LintError| !e.warning && e.message.contains(what);
-            assert!(found.iter().any(hit), "{what}: {found:?}");
-        };
-        for (from, to, what) in broken {
-            says(&messages(from, to), what);
-        }
-        let alone = GOOD.replace("against = \"other\"", "against = \"third\"");
-        says(&linted(&[("slow-callee", &alone)], &["a", "b"]), "no discriminator");
-    }
-
-    #[test]
-    fn experimental_signatures_may_lack_fixtures_with_a_warning() {
-        let text = GOOD.replace("\"test\"", "\"experimental\"");
-        let found = linted(&[("slow-callee", &text)], &[]);
-        assert!(found.iter().filter(|e| e.message.contains("no fixture")).all(|e| e.warning));
-    }
-
-    #[test]
-    fn the_built_in_catalogue_is_sound() {
-        let catalog = Catalog::built_in().expect("parses");
-        let found = lint(&catalog, &|f| Path::new(f).is_dir()).expect("the signal table is valid");
-        let broken: Vec<&LintError> =
-            found.iter().filter(|e| !e.warning && !e.message.contains("no fixture")).collect();
-        assert!(broken.is_empty(), "{broken:#?}");
-    }
-}
+mod tests;

@@ -108,8 +108,8 @@ fn of_fixture(catalog: &Catalog, fixture: &Fixture) -> Result<Row> {
 
 fn row(catalog: &Catalog, fixture: &Fixture, d: &Diagnosis) -> Row {
     let truth = &fixture.truth;
-    let is_null = |id: &str| catalog.find(id).is_ok_and(|s| is_null(s));
-    let asked = |id: &&String| !truth.is_healthy() && !is_null(id);
+    let names_null = |id: &str| catalog.find(id).is_ok_and(is_null);
+    let asked = |id: &&String| !truth.is_healthy() && !names_null(id);
     let wanted: Vec<String> = truth.signature.iter().filter(asked).cloned().collect();
     let matched: Vec<&Hypothesis> = d.hypotheses.iter().filter(|h| h.signature.is_some()).collect();
     let is_wanted = |h: &&&Hypothesis| h.signature.as_ref().is_some_and(|s| wanted.contains(s));
@@ -138,7 +138,7 @@ fn row(catalog: &Catalog, fixture: &Fixture, d: &Diagnosis) -> Row {
         others,
         faults: Vec::new(),
     };
-    row.faults = faults(&row, fixture, d, &is_null);
+    row.faults = faults(&row, fixture, d, &names_null);
     row
 }
 

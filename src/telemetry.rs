@@ -7,6 +7,7 @@ use crate::graph::Graph;
 use crate::ingest::raw::{
     FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawSession, SpanKind,
 };
+use crate::ingest::site::Site;
 use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{Part, SignalId, SignalTable, Stat};
 
@@ -116,6 +117,8 @@ pub struct Telemetry {
     pub locks: Vec<(EntityId, RawLock)>,
     pub events: Vec<(Vec<EntityId>, RawEvent)>,
     pub incident: IncidentFile,
+    /// What the site says about the catalogue.
+    pub site: Site,
     pub graph: Graph,
     pub signals: SignalTable,
     pub gaps: Vec<Gap>,

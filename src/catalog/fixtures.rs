@@ -2,6 +2,7 @@
 //! a cause, and `fixtures/healthy/*`, in which nothing is wrong. In: the folder in which fixture
 //! paths start. Out: each fixture with its truth. The diagnosis never comes here.
 
+use super::scaffold::UNFILLED;
 use crate::diagnosis::Verdict;
 use crate::error::{Error, Result, line_column};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The folders of labelled recordings, below the folder in which fixture paths start.
 pub const KINDS: [&str; 2] = ["fixtures/incidents", "fixtures/healthy"];
 /// The label of a fixture.
-const TRUTH: &str = "truth.toml";
+pub const LABEL: &str = "truth.toml";
 
 /// A labelled recording.
 #[derive(Clone, Debug)]
@@ -47,6 +48,43 @@ impl Truth {
     /// Says whether nothing is wrong.
     pub fn is_healthy(&self) -> bool {
         self.verdict == Verdict::Healthy.word()
+    }
+}
+
+/// What is known of a fixture that a test names.
+#[derive(Clone, Debug)]
+pub enum Label {
+    /// No such folder.
+    Missing,
+    /// A folder outside [`KINDS`] without a label, e.g. one of a format.
+    Unlabelled,
+    Defective(String),
+    Labelled {
+        truth: Truth,
+        /// Lines of the label that are still to be filled in.
+        unfilled: usize,
+        /// Something lies beside the label.
+        recorded: bool,
+    },
+}
+
+/// Looks a fixture up by the path that a test names.
+pub fn label(root: &Path, name: &str) -> Label {
+    let folder = root.join(name);
+    if !folder.is_dir() {
+        return Label::Missing;
+    }
+    let labelled = KINDS.iter().any(|k| name.starts_with(k)) || folder.join(LABEL).is_file();
+    if !labelled {
+        return Label::Unlabelled;
+    }
+    let text = fs::read_to_string(folder.join(LABEL)).unwrap_or_default();
+    let unfilled = text.lines().filter(|l| l.contains(UNFILLED)).count();
+    let beside = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let recorded = beside.into_iter().any(|e| e.file_name() != LABEL);
+    match truth(&folder) {
+        Ok(truth) => Label::Labelled { truth, unfilled, recorded },
+        Err(e) => Label::Defective(e.to_string()),
     }
 }
 
@@ -89,7 +127,7 @@ pub fn fixtures(root: &Path) -> Result<Vec<Fixture>> {
 ///
 /// When there is none, or it has an unknown key or verdict; with line and column.
 pub fn truth(folder: &Path) -> Result<Truth> {
-    let path = folder.join(TRUTH);
+    let path = folder.join(LABEL);
     let place = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|e| Error::catalog(&place, e.to_string()))?;
     let parsed: std::result::Result<File, toml::de::Error> = toml::from_str(&text);

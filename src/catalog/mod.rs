@@ -2,7 +2,9 @@
 //! error with file, line, column and a suggestion. Evaluates nothing.
 
 pub mod fixtures;
+pub mod scaffold;
 pub mod schema;
+pub mod site;
 
 use crate::diagnosis::{ActionKind, EvidenceRole, Role, Strength};
 use crate::error::{Error, Result, did_you_mean, line_column};
@@ -96,6 +98,44 @@ pub enum Category {
     Normal,
 }
 
+impl Category {
+    /// Every category.
+    pub const ALL: [Category; 13] = [
+        Category::Saturation,
+        Category::Contention,
+        Category::Leak,
+        Category::Overload,
+        Category::Dependency,
+        Category::Change,
+        Category::Data,
+        Category::Network,
+        Category::Platform,
+        Category::Config,
+        Category::Capacity,
+        Category::Client,
+        Category::Normal,
+    ];
+
+    /// The category as files and folders write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Category::Saturation => "saturation",
+            Category::Contention => "contention",
+            Category::Leak => "leak",
+            Category::Overload => "overload",
+            Category::Dependency => "dependency",
+            Category::Change => "change",
+            Category::Data => "data",
+            Category::Network => "network",
+            Category::Platform => "platform",
+            Category::Config => "config",
+            Category::Capacity => "capacity",
+            Category::Client => "client",
+            Category::Normal => "normal",
+        }
+    }
+}
+
 /// How often the failure mode is the cause, before any evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -170,6 +210,19 @@ pub struct Param {
     pub value: f64,
     pub unit: String,
     pub why: String,
+    /// What the site says about it; `value` is then the site's.
+    #[serde(skip)]
+    pub site: Option<SiteValue>,
+}
+
+/// Why a parameter has another value at this site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteValue {
+    /// The signature's own number.
+    pub default: f64,
+    pub why: String,
+    /// `file:line`.
+    pub place: String,
 }
 
 /// A number, or the name of a parameter written `$name`.
@@ -305,9 +358,19 @@ impl Catalog {
     pub fn from_folder(folder: &Path) -> Result<Catalog> {
         let mut files = Vec::new();
         collect(folder, &mut files)?;
-        if files.is_empty() {
+        let catalog = Catalog::from_files(files)?;
+        if catalog.signatures.is_empty() {
             let place = folder.display().to_string();
             return Err(Error::catalog(place, "no signature files (*.toml) in this folder"));
+        }
+        Ok(catalog)
+    }
+
+    /// Whatever signatures a folder holds; none when it is empty or not there yet.
+    pub fn in_folder(folder: &Path) -> Result<Catalog> {
+        let mut files = Vec::new();
+        if folder.exists() {
+            collect(folder, &mut files)?;
         }
         Catalog::from_files(files)
     }

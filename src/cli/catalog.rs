@@ -1,12 +1,16 @@
-//! `rootline catalog list|show|lint|test|matrix|schema`.
+//! `rootline catalog list|show|new|lint|test|matrix|schema`.
 
-use super::Outcome;
-use crate::catalog::{Catalog, schema};
-use crate::error::{ExitCode, Result};
+use super::{Outcome, keep_existing, write_file};
+use crate::catalog::fixtures::label;
+use crate::catalog::scaffold::{Scaffold, scaffold};
+use crate::catalog::{Catalog, Category, schema};
+use crate::documentation::documentation;
+use crate::error::{Error, ExitCode, Result, did_you_mean};
 use crate::report::{self, Style};
 use crate::selftest;
 use crate::{lint, matrix};
 use clap::{Args, Subcommand};
+use std::fs;
 use std::path::PathBuf;
 
 /// Arguments of `catalog`.
@@ -28,6 +32,17 @@ enum CatalogCommand {
     List,
     /// One signature as documentation.
     Show { id: String },
+    /// Write a new signature and the labels of its fixtures, to be filled in.
+    New {
+        /// Lower-case words with - between: what is wrong, not its remedy.
+        id: String,
+        /// Folder below the signatures; one of the closed list.
+        #[arg(long, default_value = "saturation", value_parser = category)]
+        category: Category,
+        /// What is wrong, in one line.
+        #[arg(long)]
+        title: Option<String>,
+    },
     /// Check every signature; exit 3 on an error.
     Lint,
     /// Run every signature's own tests on its fixtures; exit 3 on a failure.
@@ -38,17 +53,24 @@ enum CatalogCommand {
     Schema,
 }
 
+fn category(name: &str) -> std::result::Result<Category, String> {
+    let words = Category::ALL.map(Category::word);
+    let found = Category::ALL.into_iter().find(|c| c.word() == name);
+    found.ok_or_else(|| match did_you_mean(name, words) {
+        Some(near) => format!("no category; did you mean \"{near}\"?"),
+        None => format!("no category: {}", words.join(", ")),
+    })
+}
+
 impl CatalogArgs {
     pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
-        if matches!(self.command, CatalogCommand::Schema) {
-            return Ok(Outcome::text(schema::schema()));
-        }
-        let catalog = match &self.signatures {
-            Some(folder) => Catalog::from_folder(folder)?,
-            None => Catalog::built_in()?,
-        };
         match &self.command {
+            CatalogCommand::Schema => Ok(Outcome::text(schema::schema())),
+            CatalogCommand::New { id, category, title } => {
+                self.new_signature(id, *category, title.as_deref())
+            }
             CatalogCommand::List => {
+                let catalog = self.catalog()?;
                 let rows = catalog.signatures.iter().map(|s| {
                     let title = format!("{}  {}", s.signature.code, s.signature.title);
                     [s.signature.id.clone(), title]
@@ -56,29 +78,63 @@ impl CatalogArgs {
                 Ok(Outcome::text(report::two_columns(rows, style)))
             }
             CatalogCommand::Show { id } => {
-                Ok(Outcome::text(report::signature(catalog.find(id)?, style)))
+                let catalog = self.catalog()?;
+                let page = documentation(&catalog, catalog.find(id)?);
+                Ok(Outcome::text(report::signature(&page, style)))
             }
-            CatalogCommand::Lint => self.lint(&catalog),
+            CatalogCommand::Lint => self.lint(&self.catalog()?),
             CatalogCommand::Test => {
-                let results = selftest::run(&catalog, &self.root)?;
-                let failed = results.iter().filter(|r| r.failure.is_some()).count();
-                let code = if failed > 0 { ExitCode::Catalog } else { ExitCode::Analysed };
-                let stdout = report::catalog_tests(&results);
-                Ok(Outcome { stdout, stderr: String::new(), code })
+                let results = selftest::run(&self.catalog()?, &self.root)?;
+                let failed = results.iter().any(|r| r.failure.is_some());
+                Ok(tested(report::catalog_tests(&results), failed))
             }
             CatalogCommand::Matrix => {
-                let rows = matrix::run(&catalog, &self.root)?;
-                let wrong = rows.iter().any(|r| !r.faults.is_empty());
-                let code = if wrong { ExitCode::Catalog } else { ExitCode::Analysed };
-                let stdout = report::matrix(&rows, style);
-                Ok(Outcome { stdout, stderr: String::new(), code })
+                let rows = matrix::run(&self.catalog()?, &self.root)?;
+                let failed = rows.iter().any(|r| !r.faults.is_empty());
+                Ok(tested(report::matrix(&rows, style), failed))
             }
-            CatalogCommand::Schema => Ok(Outcome::text(schema::schema())),
         }
     }
 
+    fn catalog(&self) -> Result<Catalog> {
+        match &self.signatures {
+            Some(folder) => Catalog::from_folder(folder),
+            None => Catalog::built_in(),
+        }
+    }
+
+    /// Writes what a new signature needs; nothing where any of it is there.
+    fn new_signature(&self, id: &str, category: Category, title: Option<&str>) -> Result<Outcome> {
+        let folder = self.signatures.clone().unwrap_or_else(|| self.root.join("signatures"));
+        let catalog = Catalog::in_folder(&folder)?;
+        let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        let new = Scaffold { id, category, title, date: &date };
+        let files = scaffold(&catalog, &new)?;
+        let (path, text) = files.signature;
+        let mut all = vec![(folder.join(path), text)];
+        all.extend(files.truths.into_iter().map(|(path, text)| (self.root.join(path), text)));
+        for (path, _) in &all {
+            keep_existing(path, false)?;
+        }
+        let mut stdout = String::new();
+        for (path, text) in &all {
+            if let Some(parent) = path.parent() {
+                let fail =
+                    |e: std::io::Error| Error::runtime(parent.display().to_string(), e.to_string());
+                fs::create_dir_all(parent).map_err(fail)?;
+            }
+            write_file(path, text, false)?;
+            stdout.push_str(&format!("{}\n", path.display()));
+        }
+        stdout.push_str(
+            "Fill in what `rootline catalog lint` names, put the recordings beside their truth.toml, \
+             then `rootline catalog test`.\n",
+        );
+        Ok(Outcome::text(stdout))
+    }
+
     fn lint(&self, catalog: &Catalog) -> Result<Outcome> {
-        let found = lint::lint(catalog, &|f| self.root.join(f).is_dir())?;
+        let found = lint::lint(catalog, &|f| label(&self.root, f))?;
         let errors = found.iter().filter(|l| !l.warning).count();
         let mut stdout = String::new();
         for l in &found {
@@ -87,8 +143,17 @@ impl CatalogArgs {
         }
         let warnings = found.len() - errors;
         let count = catalog.signatures.len();
-        stdout.push_str(&format!("{count} signatures, {errors} errors, {warnings} warnings\n"));
-        let code = if errors > 0 { ExitCode::Catalog } else { ExitCode::Analysed };
-        Ok(Outcome { stdout, stderr: String::new(), code })
+        let [hits, misses, both] = lint::tested(catalog);
+        stdout.push_str(&format!(
+            "{count} signatures, {errors} errors, {warnings} warnings; {hits} have a test that must \
+             match, {misses} one that must not, {both} both\n"
+        ));
+        Ok(tested(stdout, errors > 0))
     }
+}
+
+/// The outcome of a check of the catalogue.
+fn tested(stdout: String, failed: bool) -> Outcome {
+    let code = if failed { ExitCode::Catalog } else { ExitCode::Analysed };
+    Outcome { stdout, stderr: String::new(), code }
 }

@@ -37,9 +37,6 @@ pub struct Diagnose {
     known: Known,
     #[command(flatten)]
     ranking: Ranking,
-    /// Use the signatures of this folder instead of the built-in ones.
-    #[arg(long, value_name = "DIR")]
-    signatures: Option<PathBuf>,
     /// Exit with 4 when the verdict is at least this.
     #[arg(long, value_enum, value_name = "VERDICT")]
     fail_on: Option<FailOn>,
@@ -105,12 +102,8 @@ impl Diagnose {
             keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
-        let options = Options {
-            exclude,
-            signatures: self.signatures.clone(),
-            ranking: self.ranking.settings(),
-            ..self.known.options()
-        };
+        let ranking = self.ranking.settings();
+        let options = Options { exclude, ranking, ..self.known.options() };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {

@@ -1,10 +1,10 @@
 //! `rootline explain ID [FOLDER]`.
 
 use super::{Known, Outcome};
-use crate::catalog::Catalog;
-use crate::diagnose;
+use crate::documentation::documentation;
 use crate::error::{Error, Result};
 use crate::report::{self, Style};
+use crate::{catalog_at_site, diagnose};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,8 +22,9 @@ pub struct Explain {
 impl Explain {
     pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
         let Some(folder) = &self.folder else {
-            let catalog = Catalog::built_in()?;
-            return Ok(Outcome::text(report::signature(catalog.find(&self.id)?, style)));
+            let catalog = catalog_at_site(&self.known.options())?;
+            let page = documentation(&catalog, catalog.find(&self.id)?);
+            return Ok(Outcome::text(report::signature(&page, style)));
         };
         let diagnosis = diagnose(folder, &self.known.options())?;
         let same = |h: &&crate::diagnosis::Hypothesis| {

@@ -65,6 +65,15 @@ struct Known {
     /// Time of exports that hold none, e.g. of SHOW POOLS; otherwise the file name's, or its date.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Instant>,
+    /// Use the signatures of this folder instead of the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    signatures: Option<PathBuf>,
+    /// Numbers of this site in place of the signatures' own; wins over the folder's params.toml.
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+    /// Findings that are known and accepted until a date, besides the folder's suppress.toml.
+    #[arg(long, value_name = "FILE")]
+    suppress: Option<PathBuf>,
 }
 
 /// A time given on the command line.
@@ -85,7 +94,14 @@ fn moment(text: &str) -> std::result::Result<Instant, String> {
 impl Known {
     fn options(&self) -> Options {
         let at = self.at.map(|i| i.0);
-        Options { zone: self.timezone.clone(), at, ..Options::default() }
+        Options {
+            zone: self.timezone.clone(),
+            at,
+            signatures: self.signatures.clone(),
+            params: self.params.clone(),
+            suppress: self.suppress.clone(),
+            ..Options::default()
+        }
     }
 }
 
@@ -104,7 +120,7 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
-    /// The signatures: list, show, lint, test, matrix, schema.
+    /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
 }
 

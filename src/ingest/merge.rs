@@ -67,6 +67,8 @@ impl Raw {
         self.aliases.extend(part.aliases);
         self.kinds.extend(part.kinds);
         self.mapping.extend(part.mapping);
+        self.site.params.extend(part.site.params);
+        self.site.suppressions.extend(part.site.suppressions);
         self.queries.extend(part.queries);
         self.passed.absorb(file, part.passed);
         self.cloudwatch.absorb(part.cloudwatch, file);

@@ -37,6 +37,7 @@ mod readers;
 mod rows;
 mod scan;
 mod selector;
+pub mod site;
 mod spans;
 pub mod sql;
 mod steps;

@@ -263,6 +263,8 @@ pub struct Raw {
     pub kinds: BTreeMap<String, EntityKind>,
     pub incident: IncidentFile,
     pub mapping: Vec<MappingRow>,
+    /// What params.toml and suppress.toml say about the catalogue.
+    pub site: super::site::Site,
     /// Queries by file path, from an export manifest.
     pub queries: BTreeMap<String, String>,
     pub gaps: Vec<Gap>,

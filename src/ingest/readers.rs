@@ -6,7 +6,8 @@ use super::head::Accepts;
 use super::traces::{clickhouse, tabular, tempo, zipkin};
 use super::{
     Reader, aws, companions, datadog, grafana, har, heap, influx_csv, influx_line, jaeger,
-    openmetrics, otlp, platform, postgres, prometheus, promtool, table, traces, victoriametrics,
+    openmetrics, otlp, platform, postgres, prometheus, promtool, site, table, traces,
+    victoriametrics,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
@@ -22,6 +23,18 @@ pub const READERS: &[Reader] = &[
         what: "mapping.toml: house metric names",
         accepts: companions::accepts_mapping,
         read: companions::read_mapping,
+    },
+    Reader {
+        name: "params",
+        what: "params.toml: a site's numbers in place of the signatures'",
+        accepts: site::accepts_params,
+        read: site::read_params,
+    },
+    Reader {
+        name: "suppress",
+        what: "suppress.toml: findings that are known and accepted",
+        accepts: site::accepts_suppress,
+        read: site::read_suppress,
     },
     // --- columnar files
     Reader {

@@ -150,6 +150,9 @@ pub struct Test {
     run: fn(&Question) -> Observation,
 }
 
+/// Meaning of the threshold of a test that has none.
+pub const NOT_USED: &str = "not used";
+
 const LEVELS: &[&str] = &["target", "before", "during", "ratio", "at", "signal"];
 
 /// Tests of levels, load and facts; the others stand beside their code.
@@ -277,7 +280,7 @@ const TESTS: &[Test] = &[
         name: "blocking",
         what: "a session at the root of a blocking tree",
         default: 0.0,
-        meaning: "not used",
+        meaning: NOT_USED,
         binds: sessions::BLOCKING,
         on_series: false,
         run: sessions::blocking,
@@ -349,7 +352,7 @@ const TESTS: &[Test] = &[
         name: "undisturbed",
         what: "nothing leaves its usual level",
         default: 0.0,
-        meaning: "not used",
+        meaning: NOT_USED,
         binds: &[],
         on_series: false,
         run: facts::undisturbed,

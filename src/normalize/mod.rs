@@ -99,6 +99,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         locks,
         events,
         incident: raw.incident,
+        site: raw.site,
         graph,
         signals: table,
         gaps,

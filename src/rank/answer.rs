@@ -2,12 +2,13 @@
 //! impact, timeline and verdict with its reasons.
 
 use super::conclude::missing_inputs;
+use super::suppress::{Held, expired};
 use super::{Candidate, Ranking, chain};
 use crate::catalog::Catalog;
 use crate::diagnosis::{
     Action, CatalogRef, Diagnosis, Discriminator, EntityRef, Evidence, EvidenceRole,
     EvidenceSource, EvidenceState, FirstFailure, Hypothesis, Role, SCHEMA_VERSION, Span, Spark,
-    Strength, Tool, Verdict, WindowReport,
+    Strength, Suppressed, Tool, Verdict, WindowReport,
 };
 use crate::features::{inside, robust};
 use crate::matching::{Context, Matches, Seen, fill, level_facts, target_name};
@@ -65,11 +66,15 @@ pub fn answer(
             link.evidence = evidence.get(&link.entity.name).cloned().unwrap_or_default();
         }
     }
-    let (verdict, reasons) = writer.verdict(&hypotheses);
+    let suppressed: Vec<Suppressed> =
+        ranking.suppressed.iter().map(|held| writer.suppressed(held)).collect();
+    let (verdict, mut reasons) = writer.verdict(&hypotheses);
+    reasons.extend(suppressed.iter().filter(|s| s.first).map(accepted));
     let mut gaps = context.telemetry.gaps.clone();
     gaps.extend(context.rollups.gaps.iter().cloned());
     gaps.extend(context.rollups.sampling.clone());
     gaps.extend(missing_inputs(context.telemetry));
+    gaps.extend(expired(context));
     let first = hypotheses.first().filter(|_| verdict > Verdict::Inconclusive);
     let first_failure = first.and_then(|h| {
         let link = h.chain.iter().filter(|l| l.onset.is_some()).min_by_key(|l| l.onset)?;
@@ -103,8 +108,16 @@ pub fn answer(
         skipped: writer.skipped(),
         rejected: writer.rejected(),
         hypotheses,
+        suppressed,
+        overrides: Vec::new(),
         gaps,
     }
+}
+
+/// Why the first explanation is not the answer.
+fn accepted(s: &Suppressed) -> String {
+    let (id, on, until, reason) = (&s.signature, &s.entity.name, &s.until, &s.reason);
+    format!("{id} on {on} would stand first, but the site accepts it until {until}: {reason}")
 }
 
 /// The strongest present evidence of each entity's findings, by id, at most three.
@@ -139,6 +152,22 @@ fn worth_showing(c: &Candidate, ranking: &Ranking) -> bool {
 }
 
 impl Writer<'_> {
+    fn suppressed(&self, held: &Held) -> Suppressed {
+        let by = &self.context.telemetry.site.suppressions[held.by];
+        let code = self.catalog.find(&by.id).map(|s| s.signature.code.clone());
+        Suppressed {
+            signature: by.id.clone(),
+            code: code.unwrap_or_default(),
+            headline: self.headline(&held.candidate),
+            entity: held.candidate.entity.map_or_else(system, |e| entity_ref(self.context, e)),
+            probability: held.candidate.probability,
+            first: held.first,
+            until: by.until_said.clone(),
+            reason: by.reason.clone(),
+            place: by.place.clone(),
+        }
+    }
+
     fn hypothesis(&self, c: &Candidate, rank: usize, ids: &mut usize) -> Hypothesis {
         let entity = c.entity.map_or_else(system, |e| entity_ref(self.context, e));
         let finding = c.finding.map(|f| &self.matches.findings[f]);

@@ -12,6 +12,7 @@ pub mod baselines;
 mod chain;
 mod conclude;
 pub mod explain_away;
+mod suppress;
 pub mod why_not;
 
 pub use conclude::missing_inputs;
@@ -24,6 +25,7 @@ use crate::model::{EntityId, EntityKind};
 use anomaly::Anomaly;
 use explain_away::Blame;
 use std::collections::{BTreeMap, BTreeSet};
+use suppress::Held;
 
 /// How much a nat of a signature's evidence counts: evidence of one incident is correlated.
 const EVIDENCE_WEIGHT: f64 = 0.5;
@@ -74,6 +76,8 @@ pub struct Ranking {
     pub blames: BTreeMap<EntityId, Blame>,
     /// Best first.
     pub candidates: Vec<Candidate>,
+    /// Known to the site and accepted, best first.
+    pub suppressed: Vec<Held>,
     pub symptom: Option<EntityId>,
 }
 
@@ -135,7 +139,8 @@ pub fn rank(
     let blames = explain_away::assign(context, &anomalies, symptom);
     if let Some(simple) = settings.baseline.and_then(baselines::baseline) {
         let candidates = by_baseline(context, &anomalies, simple);
-        return Ranking { anomalies, blames, candidates, symptom };
+        let suppressed = Vec::new();
+        return Ranking { anomalies, blames, candidates, suppressed, symptom };
     }
     let mut candidates = Vec::new();
     let findings: Vec<&Finding> = specific(catalog, &matches.findings);
@@ -165,7 +170,11 @@ pub fn rank(
         b.score.total_cmp(&a.score).then(a.entity.cmp(&b.entity)).then(a.finding.cmp(&b.finding))
     });
     calibrate(&mut candidates);
-    Ranking { anomalies, blames, candidates, symptom }
+    let suppressed = suppress::take_out(context, catalog, matches, &mut candidates);
+    if !suppressed.is_empty() {
+        calibrate(&mut candidates);
+    }
+    Ranking { anomalies, blames, candidates, suppressed, symptom }
 }
 
 /// Entities by one simple score; its share of the sum stands for the probability.

@@ -1,7 +1,7 @@
 //! The closing sections of the text report: timeline, data quality, where to go on.
 
-use super::number;
 use super::page::{Flow, Most, Page};
+use super::{number, site};
 use crate::diagnosis::{Diagnosis, Moment, Verdict};
 use crate::model::{Gap, GapKind};
 use crate::time;
@@ -67,7 +67,8 @@ fn moment(page: &mut Page, m: &Moment) {
 /// What could not be seen, and what therefore was not asked.
 pub(super) fn quality(page: &mut Page, d: &Diagnosis) {
     page.heading("DATA QUALITY");
-    if d.gaps.is_empty() && d.skipped.is_empty() {
+    site::overrides(page, d);
+    if d.gaps.is_empty() && d.skipped.is_empty() && d.overrides.is_empty() {
         page.line("   no gaps were found in what was read");
     }
     let mut kinds: BTreeMap<GapKind, Vec<&Gap>> = BTreeMap::new();

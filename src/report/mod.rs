@@ -11,6 +11,8 @@ mod matrix;
 mod number;
 mod page;
 mod sections;
+mod signature;
+mod site;
 mod sparkline;
 mod table;
 mod text;
@@ -25,8 +27,9 @@ mod tests;
 
 pub use explain::hypothesis;
 pub use inspection::inspection;
-pub use listing::{catalog_tests, signature, two_columns};
+pub use listing::{catalog_tests, two_columns};
 pub use matrix::{matrix, matrix_line};
+pub use signature::signature;
 pub use text::text;
 pub use why_not::why_not;
 

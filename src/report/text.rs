@@ -1,7 +1,7 @@
 //! The text report: verdict before evidence, what to do now before what to do later.
 
 use super::page::{Flow, Page, verdict_paint};
-use super::{Style, Verbosity, chain, closing, evidence, explain, number, sections, table};
+use super::{Style, Verbosity, chain, closing, evidence, explain, number, sections, site, table};
 use crate::diagnosis::{ActionKind, Diagnosis, Verdict};
 
 /// Writes the report for a terminal.
@@ -27,6 +27,7 @@ pub fn text(d: &Diagnosis, style: &Style) -> String {
 fn write(page: &mut Page, d: &Diagnosis) {
     sections::header(page, d);
     sections::verdict(page, d);
+    site::suppressed(page, d);
     if d.verdict == Verdict::Healthy {
         // Nothing may look like a cause when there is none.
         sections::healthy_notes(page, d);

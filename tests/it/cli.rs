@@ -278,6 +278,42 @@ fn an_earlier_answer_in_the_folder_is_no_export() {
 }
 
 #[test]
+fn the_offline_page_of_a_signature_has_every_section_in_order() {
+    let sections = [
+        "MECHANISM",
+        "IMPACT",
+        "DETECTION",
+        "CANNOT RUN WITHOUT",
+        "EVIDENCE THAT MUST BE THERE",
+        "EVIDENCE THAT HELPS",
+        "EVIDENCE AGAINST IT",
+        "NUMBERS",
+        "IMMEDIATE ACTIONS",
+        "SHOW THAT IT WORKED",
+        "RECOVERY",
+        "PREVENTION",
+        "AFTER THE INCIDENT",
+        "SECURITY CHECK",
+        "FALSE POSITIVES",
+        "TOLD APART BY",
+        "LOOK-ALIKES AND RELATIVES",
+        "TESTS",
+        "REFERENCES",
+    ];
+    for width in ["100", "60"] {
+        let run = rootline(&["explain", "long-running-query-blocking", "--width", width]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        let at: Vec<Option<usize>> =
+            sections.iter().map(|s| run.out.find(&format!("\n {s}"))).collect();
+        assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{at:?}\n{}", run.out);
+        let most: usize = width.parse().expect("a number");
+        let long = |l: &&str| l.chars().count() > most && !l.starts_with("       ");
+        let long: Vec<&str> = run.out.lines().filter(long).collect();
+        assert!(long.is_empty(), "{width}: {}", long.join("\n"));
+    }
+}
+
+#[test]
 fn only_a_terminal_gets_colours() {
     let plain = rootline(&["diagnose", INCIDENT]);
     assert!(!plain.out.contains(ESC), "a pipe gets no escapes");

@@ -45,8 +45,8 @@ fn a_module_uses_only_modules_above_it() {
     for s in sources().iter().filter(|s| !["lib", "main"].contains(&s.module.as_str())) {
         let own = place(&s.module).unwrap_or_else(|| panic!("{} is not in lib.rs", s.path));
         for name in first_names(&s.code, "crate") {
-            let root_item =
-                ["diagnose", "diagnose_with", "inspect", "Options"].contains(&name.as_str());
+            let root_item = ["diagnose", "diagnose_with", "catalog_at_site", "inspect", "Options"]
+                .contains(&name.as_str());
             let allowed = match place(&name) {
                 Some(at) => at <= own,
                 None => root_item && ["selftest", "matrix", "cli"].contains(&s.module.as_str()),
@@ -163,7 +163,10 @@ fn the_diagnosis_never_opens_the_truth() {
         for (line, _) in s.strings.iter().filter(|(_, l)| l.contains("truth.toml")) {
             let code = s.text.lines().nth(line - 1).unwrap_or_default();
             let left_out = s.path == "ingest/mod.rs" && code.contains("name == \"truth.toml\"");
-            if !left_out && s.path != "catalog/fixtures.rs" {
+            // `catalog new` writes labels and says where recordings go.
+            let named = ["catalog/fixtures.rs", "catalog/scaffold.rs", "cli/catalog.rs"];
+            let named = named.contains(&s.path.as_str());
+            if !left_out && !named {
                 found.push(format!("src/{}:{line}: {}", s.path, code.trim()));
             }
         }
