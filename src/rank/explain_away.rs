@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const HALF_EXPLAINED: f64 = 0.6;
 /// What a second, independent facet adds.
 const CORROBORATION: f64 = 0.25;
+/// Abnormality of a caller's own resources from which it may read answers late.
+const STARVED: f64 = 1.5;
 /// Weight of explaining what users felt.
 const COVER_WEIGHT: f64 = 1.5;
 /// Weight of the size of an entity's own gain against what users felt.
@@ -300,6 +302,23 @@ fn load_explains(a: &Anomaly) -> f64 {
         Some(r) if r > 1.2 => (1.0 / r).max(0.3),
         _ => 1.0,
     }
+}
+
+/// A caller that is short of a resource of its own, much more than the entity: it reads answers
+/// late, so that the way to whatever it calls seems long.
+pub fn starved_caller(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    id: EntityId,
+) -> Option<EntityId> {
+    let short =
+        |e: &EntityId| anomalies.get(e).map_or(0.0, |a| a.of(Facet::Resource) * load_explains(a));
+    let own = short(&id);
+    let callers = context.telemetry.graph.callers(id).iter();
+    callers
+        .filter(|c| **c != id && short(c) >= STARVED && short(c) > 2.0 * own)
+        .max_by(|a, b| short(a).total_cmp(&short(b)).then(b.cmp(a)))
+        .copied()
 }
 
 /// No edge is known for an entity: the graph says nothing about it.

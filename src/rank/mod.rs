@@ -46,6 +46,8 @@ const FOLLOWS: f64 = -2.5;
 const ALONE: f64 = -0.75;
 /// What "it is slow" or "it fails" loses where the reason is known.
 const GENERIC: f64 = -1.5;
+/// What a slow way loses if the caller that sees it is itself short of processor or memory.
+const STARVED_CALLER: f64 = -3.0;
 /// What an amplifier loses whose own calls make up the callee's growth in load.
 const SUSTAINS: f64 = -0.25;
 /// What a vague candidate loses where nothing is disturbed.
@@ -292,6 +294,15 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     if s.category == Category::Dependency && scale.known.patterns.iter().any(parts) {
         let said = "a more exact pattern matches on it or on a part of it".to_owned();
         terms.push(term("generic", GENERIC, said));
+    }
+    let starved = owner.filter(|_| s.category == Category::Network);
+    let starved = starved.and_then(|e| explain_away::starved_caller(context, scale.anomalies, e));
+    if let Some(caller) = starved {
+        let said = format!(
+            "its caller {} is short of a resource and reads answers late",
+            context.name(caller)
+        );
+        terms.push(term("seen by a starved caller", STARVED_CALLER, said));
     }
     if follower {
         terms.push(part_played(scale, s.role, finding, sustains));
