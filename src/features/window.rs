@@ -100,50 +100,49 @@ pub fn windows(
     symptom: Option<EntityId>,
     extent: (Micros, Micros),
 ) -> Windows {
-    let (first, last) = extent;
-    if let Some(given) = incident.incident {
-        // Alarms fire late: what stands just before the given start may belong to the incident.
-        let guard = ((given.from - first) / 10).clamp(0, GUARD);
-        let before = Window { from: first, to: given.from - guard };
-        let baseline = incident.baseline.unwrap_or(before);
-        let how = match (incident.baseline, baseline.seconds() > 0.0) {
-            (Some(_), _) => "both windows given in incident.toml",
-            (None, true) => "incident given in incident.toml, baseline is everything before it",
-            (None, false) => "incident given in incident.toml; nothing was recorded before it",
-        };
-        let how = how.to_owned();
-        return Windows {
-            baseline,
-            incident: given,
-            how,
-            disturbed: true,
-            given: true,
-            felt: true,
-            strength: f64::INFINITY,
-        };
+    match incident.incident {
+        Some(given) => given_windows(incident, given, extent.0),
+        None => found_windows(incident, series, table, symptom, extent),
     }
+}
+
+fn given_windows(incident: &IncidentFile, given: Window, first: Micros) -> Windows {
+    // Alarms fire late: what stands just before the given start may belong to the incident.
+    let guard = ((given.from - first) / 10).clamp(0, GUARD);
+    let before = Window { from: first, to: given.from - guard };
+    let baseline = incident.baseline.unwrap_or(before);
+    let how = match (incident.baseline, baseline.seconds() > 0.0) {
+        (Some(_), _) => "both windows given in incident.toml",
+        (None, true) => "incident given in incident.toml, baseline is everything before it",
+        (None, false) => "incident given in incident.toml; nothing was recorded before it",
+    };
+    Windows {
+        baseline,
+        incident: given,
+        how: how.to_owned(),
+        disturbed: true,
+        given: true,
+        felt: true,
+        strength: f64::INFINITY,
+    }
+}
+
+fn found_windows(
+    incident: &IncidentFile,
+    series: &[SignalSeries],
+    table: &SignalTable,
+    symptom: Option<EntityId>,
+    (first, last): (Micros, Micros),
+) -> Windows {
     let top = |s: &&usize| is_top(&series[**s]);
     let all: Vec<usize> = (0..series.len()).collect();
     let told: Vec<usize> =
         all.iter().filter(|i| is_told(&series[**i], incident, symptom)).copied().collect();
-    let felt: Vec<usize> = all
-        .iter()
-        .filter(top)
-        .filter(|i| SYMPTOM_ROLES.contains(&series[**i].role.as_str()))
-        .copied()
-        .collect();
-    let trouble: Vec<usize> = all
-        .iter()
-        .filter(top)
-        .filter(|i| TROUBLE_ROLES.contains(&series[**i].role.as_str()))
-        .copied()
-        .collect();
-    let resources: Vec<usize> = all
-        .iter()
-        .filter(top)
-        .filter(|i| RESOURCE_ROLES.contains(&series[**i].role.as_str()))
-        .copied()
-        .collect();
+    let of = |roles: &[&str]| -> Vec<usize> {
+        let fits = |i: &&usize| roles.contains(&series[**i].role.as_str());
+        all.iter().filter(top).filter(fits).copied().collect()
+    };
+    let (felt, trouble, resources) = (of(&SYMPTOM_ROLES), of(&TROUBLE_ROLES), of(&RESOURCE_ROLES));
     let rounds = [
         (told, true, "the symptom named in incident.toml leaves its usual level"),
         (felt, true, "latency, errors or availability leave their usual level"),

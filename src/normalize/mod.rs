@@ -2,7 +2,8 @@
 //! entities. What cannot be understood is listed as a gap, never dropped in silence.
 
 mod clocks;
-pub mod identity;
+pub mod files;
+mod identity;
 mod merged;
 mod promql;
 mod series;

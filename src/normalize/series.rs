@@ -1,5 +1,6 @@
 //! One raw series at a time: what its name means, whom it is about, in which unit it is.
 
+use super::files::{panel_of, same_file, stem};
 use super::identity::{self, About, Resolver};
 use super::promql::{self, QueryMeaning};
 use super::units;
@@ -430,30 +431,4 @@ pub fn shown(series: &RawSeries) -> String {
         true => format!("{}{stat}", series.name),
         false => format!("{}{{{}}}{stat}", series.name, labels.join(",")),
     }
-}
-
-fn stem(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.split('.').next().unwrap_or(name)
-}
-
-/// The panel whose name a Grafana export's file begins with: `Duration p99-data-2026-11-20 …`,
-/// `Duration p99-data-as-joinbyfield-2026-…`.
-fn panel_of(stem: &str) -> &str {
-    let exported = |rest: &str| rest.starts_with("as-") || dated(rest);
-    let cut = stem.match_indices("-data-").find(|(i, w)| exported(&stem[i + w.len()..]));
-    cut.map_or(stem, |(i, _)| &stem[..i])
-}
-
-/// Says whether a text begins with a year.
-fn dated(text: &str) -> bool {
-    text.len() >= 4 && text.bytes().take(4).all(|b| b.is_ascii_digit())
-}
-
-fn same_file(listed: &str, path: &str) -> bool {
-    let path = path.trim_end_matches(".gz").trim_end_matches(".zst");
-    listed == path
-        || listed.ends_with(&format!("/{path}"))
-        || path.ends_with(&format!("/{listed}"))
-        || path.rsplit('/').next() == listed.rsplit('/').next()
 }

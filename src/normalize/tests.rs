@@ -183,7 +183,7 @@ const EXPORTERS: [Row; 66] = [
     ("kube_pod_container_status_waiting_reason", "", "container.terminated", 1.0),
     ("kube_deployment_status_replicas_unavailable", "", "replicas.unhealthy", 1.0),
     ("kube_horizontalpodautoscaler_status_desired_replicas", "", "kube.info", 1.0),
-    ("kube_node_status_condition", "", "kube.info", 1.0),
+    ("kube_node_status_condition", "", "node.ready", 1.0),
     ("kube_endpoint_address_available", "", "discovery.endpoints", 1.0),
     ("http.client.phase.duration", "s", "http.client.phase.duration", 1.0),
     ("heap.objects.size", "bytes", "heap.objects.size", 1.0),

@@ -2,8 +2,7 @@
 
 use super::page::Page;
 use super::{Style, evidence, number, sections};
-use crate::diagnosis::{Diagnosis, Discriminator, Hypothesis};
-use crate::rank::why_not::{Difference, WhyNot};
+use crate::diagnosis::{Diagnosis, Difference, Discriminator, Hypothesis, WhyNot};
 
 /// Writes what separates something from the answer; `name` is how the user called it.
 pub fn why_not(d: &Diagnosis, name: &str, found: &WhyNot, style: &Style) -> String {

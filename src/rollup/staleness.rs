@@ -231,7 +231,10 @@ mod tests {
                 let mut t = late;
                 steps.iter().map(|(what, gap)| {
                     t += gap;
-                    match what { 0 => write(t, false), 1 => write(t, true), 2 => read(t, true), _ => read(t, false) }
+                    match *what {
+                        0 | 1 => write(t, *what == 1),
+                        _ => read(t, *what == 2),
+                    }
                 }).collect()
             };
             prop_assert_eq!(stale(&all(0)), stale(&all(late)));
