@@ -90,7 +90,9 @@ const CHANGES: &str = "alter create delete drop insert kill reboot reindex resta
     update vacuum flushall flushdb config_set";
 /// Second words of tools that can both look and change.
 const CHANGES_BY_TOOL: &str = "annotate apply cordon delete drain edit flushall flushdb patch purge \
-    restart rollout scale set stop taint";
+    restart scale set stop taint";
+/// Third words of a rollout that change something; its status and history only tell.
+const ROLLOUT: &str = "pause restart resume undo";
 /// Tools that can both look and change.
 const TOOLS: &str = "docker kubectl rabbitmqctl redis systemctl";
 /// Functions that change something wherever they stand.
@@ -101,10 +103,11 @@ fn changes(command: &str) -> bool {
     command.split([';', '|', '&', '\n']).any(|statement| {
         let words = words(statement);
         let mut own = words.iter().skip_while(|w| *w == "sudo");
-        let (first, second) = (own.next(), own.next());
+        let (first, second, third) = (own.next(), own.next(), own.next());
         let of = |w: Option<&String>, list| w.is_some_and(|w| is(list, w));
         of(first, CHANGES)
             || (of(first, TOOLS) && of(second, CHANGES_BY_TOOL))
+            || (of(second, "rollout") && of(third, ROLLOUT))
             || words.iter().any(|w| is(FUNCTIONS, w))
     })
 }

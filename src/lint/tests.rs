@@ -263,6 +263,12 @@ const DEFECTS: &[(&str, &str, &str, &str)] = &[
         "changes something",
     ),
     (
+        "checks only read",
+        "cost = \"c\"",
+        "cost = \"c\", command = \"kubectl rollout undo deploy x\"",
+        "changes something",
+    ),
+    (
         "headlines claim what evidence looks at",
         "{subject} {during}",
         "the disk of {subject} is slow",
@@ -319,6 +325,7 @@ fn commands_that_only_look_are_no_defect() {
         "SELECT pid FROM pg_stat_activity WHERE query ILIKE 'DELETE%'",
         "kubectl get pods | grep -i restart",
         "redis-cli info stats",
+        "kubectl rollout status deploy x",
         "systemctl status nginx",
         "ss -tan state established",
     ];
