@@ -13,10 +13,9 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-/// The catalogue that ships with the program: path and text of every file.
+/// The catalogue that ships with the program: path and text of each file.
 const BUILT_IN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
 
 /// One signature file.
@@ -430,13 +429,13 @@ pub fn parse(path: &str, text: &str) -> Result<SignatureFile> {
         let message = e.message().trim().to_owned();
         let mut quoted = message.split('`').skip(1).step_by(2);
         let word = quoted.next().unwrap_or_default();
-        let near = did_you_mean(word, quoted.collect::<Vec<_>>()).map(str::to_owned);
+        let near = did_you_mean(word, quoted.collect::<Vec<_>>());
         let short = message.split(", expected").next().unwrap_or(&message).to_owned();
         let error = Error::catalog(format!("{path}:{line}:{column}"), short);
-        match near {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`rootline catalog schema` prints the format"),
-        }
+        error.hint(near.map_or_else(
+            || "`rootline catalog schema` prints the format".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ))
     })
 }
 

@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_span_of_two_files_is_counted_once_and_said() {
         let server = SpanKind::Server;
-        let mut raw = Raw::default();
-        raw.files = ["a", "b", "c"].map(InputFile::named).into();
+        let files = ["a", "b", "c"].map(InputFile::named).into();
+        let mut raw = Raw { files, ..Raw::default() };
         raw.spans.extend([
             span(0, 1, 10, server),
             span(0, 1, 10, SpanKind::Client),

@@ -79,7 +79,7 @@ const RATIO_MAX: u64 = 50;
 
 /// Most bytes that `stored` packed bytes of telemetry unpack to.
 fn unpacked_max(stored: u64) -> u64 {
-    stored.saturating_mul(RATIO_MAX).max(UNPACKED_FREE).min(BYTES_MAX)
+    stored.saturating_mul(RATIO_MAX).clamp(UNPACKED_FREE, BYTES_MAX)
 }
 
 /// What the user says about the files.

@@ -138,8 +138,8 @@ fn brings_increase(q: &Question) -> Observation {
 fn born(c: &Context, s: &SignalSeries, first: Micros) -> Option<Micros> {
     let jumped = c.series_of(s.subject).iter().filter_map(|i| {
         let other = &c.rollups.series[*i];
-        let changes = other.points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5);
-        (other.role == "start-time").then(|| changes.last().map(|w| w[1].0)).flatten()
+        let mut changes = other.points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5);
+        (other.role == "start-time").then(|| changes.next_back().map(|w| w[1].0)).flatten()
     });
     let began = s.points.first()?.0;
     let late = began - first > YOUNG_STEPS * s.step.max(1);

@@ -97,7 +97,7 @@ fn end_of(c: &Context, i: usize) -> Option<Micros> {
     let s = &c.rollups.series[i];
     let first = s.points.iter().find(|p| p.1.is_finite())?;
     match c.telemetry.signals.get(s.signal).unit() {
-        Unit::Instant => (1e9..1e11).contains(&first.1).then(|| (first.1 * 1e6) as Micros),
+        Unit::Instant => (1e9..1e11).contains(&first.1).then_some((first.1 * 1e6) as Micros),
         _ => s.points.iter().find(|p| p.1 <= 0.0).map(|p| p.0),
     }
 }

@@ -34,10 +34,10 @@ pub fn infer(spans: &mut Spans) {
     }
     let passes = |row: usize| children[row] == 1 && callee[row] != NONE;
     let mut runs: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
-    for row in 0..rows {
+    for (row, count) in children.iter().enumerate() {
         let slot = runs.entry((shape(row).service, shape(row).op)).or_default();
         // Runs whose child was lost, as at the edge of a recording, say nothing.
-        slot.0 += u32::from(children[row] > 0);
+        slot.0 += u32::from(*count > 0);
         slot.1 += u32::from(passes(row));
     }
     let is_client = |row: usize| {
