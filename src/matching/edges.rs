@@ -3,7 +3,6 @@
 
 use super::conditions::fits;
 use super::series::{candidates, described, human, moved, target_name};
-use super::timed::is_part;
 use super::{Context, Observation, Question, Test, is_source};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::shift::Shift;
@@ -104,7 +103,8 @@ pub fn together(q: &Question) -> Observation {
     let Question { context: c, rule: r, value: v, signature: s, .. } = *q;
     let mut observed: BTreeSet<Subject> = BTreeSet::new();
     let mut worse: BTreeMap<(EntityId, EntityId), (f64, usize)> = BTreeMap::new();
-    for (i, series) in c.rollups.series.iter().enumerate() {
+    for i in c.on_edges() {
+        let series = &c.rollups.series[i];
         let Subject::Edge(from, to) = series.subject else { continue };
         let Some(shift) = c.features.series[i].shift.filter(|_| is_source(c, series, &r.source))
         else {
@@ -206,11 +206,9 @@ fn like(c: &Context, me: EntityId) -> Vec<EntityId> {
 /// When an entity, or a part of it, last gave a metric about itself before `to`; what others probe,
 /// orchestrate or see of it is none.
 fn last_metric(c: &Context, id: EntityId, to: Micros) -> Option<Micros> {
-    let own = c.by_subject.iter().filter(|(subject, _)| match subject {
-        Subject::Entity(e) => *e == id || is_part(c, *e, id),
-        Subject::Edge(from, _) => *from == id,
-    });
-    let series = own.flat_map(|(_, all)| all).map(|i| &c.rollups.series[*i]);
+    let own = c.with_parts(id).into_iter().map(Subject::Entity);
+    let calls = c.telemetry.graph.callees(id).iter().map(|callee| Subject::Edge(id, *callee));
+    let series = own.chain(calls).flat_map(|s| c.series_of(s)).map(|i| &c.rollups.series[*i]);
     let said =
         series.filter(|s| s.origin == Origin::Metrics && !FOREIGN.contains(&s.role.as_str()));
     said.filter_map(|s| s.points.iter().rev().find(|p| p.0 < to)).map(|p| p.0).max()

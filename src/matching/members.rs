@@ -153,10 +153,11 @@ fn warms_up(q: &Question) -> Observation {
         .into_iter()
         .filter(|i| c.rollups.series[*i].subject != Subject::Entity(me))
         .collect();
-    let first = c.rollups.series.iter().filter_map(|s| s.points.first()).map(|p| p.0).min();
-    let Some(first) = first.filter(|_| !all.is_empty()) else {
+    if all.is_empty() {
         return Observation::unobservable();
-    };
+    }
+    let first = c.rollups.series.iter().filter_map(|s| s.points.first()).map(|p| p.0).min();
+    let Some(first) = first else { return Observation::unobservable() };
     let window = Window {
         from: c.features.windows.incident.from - lead(&c.features.windows),
         to: c.features.windows.incident.to,
@@ -219,9 +220,10 @@ fn warms_up(q: &Question) -> Observation {
 fn electorate(c: &Context, q: &Question, me: EntityId) -> BTreeMap<EntityId, usize> {
     let graph = &c.telemetry.graph;
     let mut all: BTreeMap<EntityId, usize> = BTreeMap::new();
-    for (i, s) in c.rollups.series.iter().enumerate() {
-        if let (Subject::Entity(x), true) = (s.subject, is_source(c, s, &q.rule.source)) {
-            all.entry(x).or_insert(i);
+    for subject in c.subjects_with(&q.rule.source).iter() {
+        let fits = |i: &&usize| is_source(c, &c.rollups.series[**i], &q.rule.source);
+        if let (Subject::Entity(x), Some(i)) = (*subject, c.series_of(*subject).iter().find(fits)) {
+            all.insert(x, *i);
         }
     }
     let parts: BTreeMap<EntityId, usize> = all

@@ -28,7 +28,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::rollup::Rollups;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Everything evidence is looked for in.
 pub struct Context<'a> {
@@ -43,6 +43,8 @@ pub struct Context<'a> {
     pub parts: BTreeMap<EntityId, Vec<EntityId>>,
     /// Growth of the traffic at the entries, and its series; every subject asks for it.
     entry_ratio: OnceLock<Option<(f64, usize)>>,
+    /// Subjects that have series of a source that was asked for.
+    of_source: Mutex<BTreeMap<String, Arc<Vec<Subject>>>>,
 }
 
 impl<'a> Context<'a> {
@@ -72,12 +74,37 @@ impl<'a> Context<'a> {
             }
         }
         let entry_ratio = OnceLock::new();
-        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio }
+        let of_source = Mutex::default();
+        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio, of_source }
     }
 
     /// Series of a subject; empty when it has none.
     pub fn series_of(&self, subject: Subject) -> &[usize] {
         self.by_subject.get(&subject).map_or(&[], Vec::as_slice)
+    }
+
+    /// An entity and its instances and partitions.
+    pub fn with_parts(&self, id: EntityId) -> Vec<EntityId> {
+        let parts = self.parts.get(&id).into_iter().flatten().copied();
+        std::iter::once(id).chain(parts).collect()
+    }
+
+    /// Series of all edges.
+    pub fn on_edges(&self) -> impl Iterator<Item = usize> + '_ {
+        // Edges stand behind entities in the order of subjects.
+        let edges = self.by_subject.iter().rev().take_while(|s| matches!(s.0, Subject::Edge(..)));
+        edges.flat_map(|(_, all)| all.iter().copied())
+    }
+
+    /// Subjects that have series of a source, in order; found once for each source.
+    fn subjects_with(&self, source: &str) -> Arc<Vec<Subject>> {
+        let mut known = self.of_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = || {
+            let has = |i: &usize| is_source(self, &self.rollups.series[*i], source);
+            let all = self.by_subject.iter().filter(|(_, series)| series.iter().any(has));
+            Arc::new(all.map(|(subject, _)| *subject).collect::<Vec<_>>())
+        };
+        known.entry(source.to_owned()).or_insert_with(find).clone()
     }
 
     /// An entity's name.

@@ -19,17 +19,21 @@ const SPIKE_Z: f64 = 8.0;
 fn targets(
     context: &Context,
     subject: Option<EntityId>,
-    on: On,
+    rule: &EvidenceRule,
 ) -> Vec<(Subject, Option<EntityId>)> {
     let graph = &context.telemetry.graph;
     let entity = |e: EntityId| (Subject::Entity(e), Some(e));
+    let all = || {
+        let with = context.subjects_with(&rule.source);
+        with.iter().map(|s| (*s, Some(s.owner()))).collect()
+    };
     let Some(me) = subject else {
-        return match on {
+        return match rule.on {
             On::Entry => context.entries.iter().map(|e| entity(*e)).collect(),
-            _ => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
+            _ => all(),
         };
     };
-    match on {
+    match rule.on {
         On::Subject => vec![(Subject::Entity(me), None)],
         On::Caller => graph.callers(me).iter().map(|e| entity(*e)).collect(),
         On::Callee => graph.callees(me).iter().map(|e| entity(*e)).collect(),
@@ -57,7 +61,7 @@ fn targets(
                 near.iter().copied().chain(far).filter(|e| *e != me).collect();
             all.into_iter().map(entity).collect()
         }
-        On::Global => context.by_subject.keys().map(|s| (*s, Some(s.owner()))).collect(),
+        On::Global => all(),
     }
 }
 
@@ -65,7 +69,7 @@ fn targets(
 pub(super) fn candidates(q: &Question) -> Vec<(usize, Option<EntityId>)> {
     let Question { context, subject, rule, .. } = *q;
     let mut found = Vec::new();
-    for (target, at) in targets(context, subject, rule.on) {
+    for (target, at) in targets(context, subject, rule) {
         let fits = |i: &&usize| {
             let s = &context.rollups.series[**i];
             is_source(context, s, &rule.source) && dims_fit(s, rule)

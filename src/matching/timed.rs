@@ -177,11 +177,9 @@ pub fn around_restarts(q: &Question) -> Observation {
 /// time changes, or an event says so.
 fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
     let owner = c.telemetry.graph.owner(me);
-    let own = |e: EntityId| e == owner || is_part(c, e, owner);
+    let own = c.with_parts(owner);
     let mut out = BTreeSet::new();
-    let of_own = |subject: &Subject| matches!(subject, Subject::Entity(e) if own(*e));
-    let series =
-        c.by_subject.iter().filter(|(subject, _)| of_own(subject)).flat_map(|(_, all)| all);
+    let series = own.iter().flat_map(|e| c.series_of(Subject::Entity(*e)));
     for s in series.map(|i| &c.rollups.series[*i]) {
         match s.role.as_str() {
             "restarts" => out.extend(s.points.iter().filter(|p| p.1 > 0.0).map(|p| p.0)),
@@ -196,7 +194,7 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
         .telemetry
         .events
         .iter()
-        .filter(|(ids, x)| x.kind == "restart" && ids.iter().any(|e| own(*e)));
+        .filter(|(ids, x)| x.kind == "restart" && ids.iter().any(|e| own.contains(e)));
     out.extend(told.map(|(_, x)| x.at));
     // One restart, seen twice, is one.
     let mut last = Micros::MIN;
@@ -210,12 +208,6 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
     out
 }
 
-/// Says whether an entity is an instance or partition of another.
-pub(super) fn is_part(c: &Context, part: EntityId, of: EntityId) -> bool {
-    let graph = &c.telemetry.graph;
-    part != of && graph.entity(part).service.as_deref() == Some(graph.entity(of).name.as_str())
-}
-
 /// Instances of the subject that started shortly before or in the incident are worse by `value`
 /// than those that ran before, at the same time.
 pub fn newcomers(q: &Question) -> Observation {
@@ -225,7 +217,7 @@ pub fn newcomers(q: &Question) -> Observation {
     let graph = &c.telemetry.graph;
     let mut levels: [Vec<(f64, usize, EntityId)>; 2] = [Vec::new(), Vec::new()];
     let mut unit = Unit::None;
-    for part in graph.ids().filter(|p| is_part(c, *p, me)) {
+    for part in c.with_parts(me).into_iter().filter(|p| *p != me) {
         if graph.entity(part).kind != EntityKind::Instance {
             continue;
         }

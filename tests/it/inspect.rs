@@ -292,7 +292,7 @@ fn what_nothing_is_made_of_is_counted_by_name() {
         ("cart-redis-info.txt", "fields of INFO without a metric", "redis_version"),
         ("config.csv", "rows of the console without a metric", "min_pool_size"),
         ("stat.csv", "columns of `show stat` without a metric", "pid"),
-        ("main_pg_settings.csv", "settings without a metric", "wal_level"),
+        ("main_pg_settings.csv", "settings without a metric", "application_name"),
     ] {
         let unused = &items(&file(&answer, path)["unused"])[0];
         assert_eq!(text(&unused["what"]), what, "{path}");

@@ -107,7 +107,7 @@ fn no_signature_stands_in_the_source() {
     let mut found = Vec::new();
     for s in &sources() {
         // A verdict is called like the null hypothesis it comes from.
-        let verdict = |w: &str| s.path == "diagnosis.rs" && w == "healthy";
+        let verdict = |w: &str| s.path == "diagnosis/mod.rs" && w == "healthy";
         for (line, literal) in &s.strings {
             let words = literal.split(|c: char| !(c.is_alphanumeric() || c == '-'));
             let exact = std::iter::once(literal.as_str());
