@@ -3,8 +3,13 @@
 mod catalog;
 mod diagnose;
 mod explain;
+mod extras;
 mod formats;
+mod history;
 mod inspect;
+mod report;
+mod target;
+mod views;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
@@ -14,6 +19,7 @@ use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
+use target::Target;
 
 /// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
 #[derive(Debug, Parser)]
@@ -121,8 +127,24 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
+    /// Write the report as a page, or draft a post-incident review.
+    Report(report::Report),
+    /// What happened when: changes, alerts, onsets, sessions, recovery.
+    Timeline(views::Timeline),
+    /// Who depends on whom, with the cause marked: text, DOT or Mermaid.
+    Graph(views::Graph),
+    /// Say what two diagnoses have in common and what differs.
+    Diff(history::Diff),
+    /// Keep diagnoses, and find those that are like one: have we seen this before?
+    History(history::History),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
+    /// Print the JSON Schema of what `diagnose --format json` writes.
+    Schema(extras::Schema),
+    /// Print the completions of a shell.
+    Completions(extras::Completions),
+    /// Print the man page, or write one per command.
+    Man(extras::ManPages),
 }
 
 /// What the process knows about where its output goes; read by main only.
@@ -155,7 +177,15 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Diagnose(args) => args.run(style),
         Command::Inspect(args) => args.run(&style),
         Command::Explain(args) => args.run(&style),
+        Command::Report(args) => args.run(),
+        Command::Timeline(args) => args.run(&style),
+        Command::Graph(args) => args.run(&style),
         Command::Catalog(args) => args.run(&style),
+        Command::Diff(args) => args.run(&style),
+        Command::History(args) => args.run(&style),
+        Command::Schema(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
     }
 }
 
