@@ -91,6 +91,8 @@ pub struct Options {
     pub params: Option<PathBuf>,
     /// Findings that the site accepts, besides the folder's suppress.toml.
     pub suppress: Option<PathBuf>,
+    /// Told after each file that was read.
+    pub progress: Option<fn(ingest::Progress)>,
 }
 
 /// Diagnoses an incident folder (or one file) with the catalogue that the options name.
@@ -196,5 +198,6 @@ fn settings(options: &Options) -> ingest::Settings {
         exclude: options.exclude.clone(),
         zone: options.zone.clone(),
         at: options.at,
+        progress: options.progress,
     }
 }

@@ -7,6 +7,7 @@ mod inspect;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
+use crate::ingest::Progress;
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -92,7 +93,7 @@ fn moment(text: &str) -> std::result::Result<Instant, String> {
 }
 
 impl Known {
-    fn options(&self) -> Options {
+    fn options(&self, terminal: Terminal) -> Options {
         let at = self.at.map(|i| i.0);
         Options {
             zone: self.timezone.clone(),
@@ -100,6 +101,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            progress: terminal.progress,
             ..Options::default()
         }
     }
@@ -131,6 +133,8 @@ pub struct Terminal {
     pub columns: Option<u16>,
     pub no_color: bool,
     pub dumb: bool,
+    /// Shows how far a long read is; `None` when standard error is no terminal.
+    pub progress: Option<fn(Progress)>,
 }
 
 /// What main has to print, and the exit code.
@@ -151,9 +155,9 @@ impl Outcome {
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
     match &cli.command {
-        Command::Diagnose(args) => args.run(style),
-        Command::Inspect(args) => args.run(&style),
-        Command::Explain(args) => args.run(&style),
+        Command::Diagnose(args) => args.run(style, terminal),
+        Command::Inspect(args) => args.run(&style, terminal),
+        Command::Explain(args) => args.run(&style, terminal),
         Command::Catalog(args) => args.run(&style),
     }
 }

@@ -37,6 +37,7 @@ mod same_sessions;
 mod same_spans;
 mod same_spans_written;
 mod scaffold;
+mod screens;
 mod site;
 mod source;
 mod support;
