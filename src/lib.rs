@@ -13,7 +13,8 @@
 //! Invariants, checked by `tests/it/invariants.rs`:
 //!
 //! 1. A module uses only modules above it in this file's list.
-//! 2. Only `main` prints, exits or reads the environment. Files are touched only by `ingest`,
+//! 2. Only `main` prints, exits or reads the environment; `triage::terminal` draws while the
+//!    interactive view is open. Files are touched only by `ingest`,
 //!    `catalog` and `cli` (outputs).
 //! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
 //! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
@@ -63,6 +64,11 @@ pub mod selftest;
 pub mod matrix;
 
 pub mod report;
+
+pub mod triage;
+
+#[cfg(feature = "mcp")]
+pub mod mcp;
 
 pub mod cli;
 

@@ -4,6 +4,9 @@ mod catalog;
 mod diagnose;
 mod explain;
 mod inspect;
+#[cfg(feature = "mcp")]
+mod mcp;
+mod triage;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
@@ -122,6 +125,11 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
+    /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
+    Triage(triage::Triage),
+    /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
 }
@@ -158,6 +166,9 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Explain(args) => args.run(&style, terminal),
+        Command::Triage(args) => args.run(&style, terminal),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => args.run(terminal),
         Command::Catalog(args) => args.run(&style),
     }
 }

@@ -3,6 +3,7 @@
 
 mod pages;
 mod site;
+mod triage;
 mod why_not;
 
 pub use pages::{
@@ -10,6 +11,7 @@ pub use pages::{
     WaitRow,
 };
 pub use site::{OverrideReport, Suppressed};
+pub use triage::{Left, NOTES_SCHEMA, RejectedByHand, TriageNotes};
 pub use why_not::{Difference, WhyNot};
 
 use crate::ingest::raw::InputFile;

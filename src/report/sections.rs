@@ -40,7 +40,8 @@ pub(super) fn header(page: &mut Page, d: &Diagnosis) {
     );
     labelled(page, if w.found { "INCIDENT" } else { "RECORDING" }, &text);
     let how = page.clean(&w.how);
-    if !how.is_empty() && !(page.is_bare() && w.found) {
+    let is_usual = page.is_bare() && w.found;
+    if !how.is_empty() && !is_usual {
         labelled(page, "window", &how);
     }
     let text = read(page, d);

@@ -24,6 +24,8 @@ mod hostile;
 mod inspect;
 mod invariants;
 mod matrix;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod new_signature;
 mod platform_modes;
 mod pool_exhaustion;
@@ -41,3 +43,4 @@ mod screens;
 mod site;
 mod source;
 mod support;
+mod triage;
