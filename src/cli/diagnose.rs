@@ -1,6 +1,6 @@
 //! `rootline diagnose FOLDER`.
 
-use super::{Known, Outcome, keep_existing, write_file};
+use super::{Known, Outcome, Terminal, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{Error, ExitCode, Result};
 use crate::model::GapKind;
@@ -96,14 +96,14 @@ enum FailOn {
 }
 
 impl Diagnose {
-    pub(super) fn run(&self, style: Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: Style, terminal: Terminal) -> Result<Outcome> {
         let formats = self.output.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
         for path in &self.output {
             keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
-        let options = Options { exclude, ranking, ..self.known.options() };
+        let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {

@@ -12,6 +12,8 @@ pub mod baselines;
 mod chain;
 mod conclude;
 pub mod explain_away;
+mod pages;
+mod sessions_view;
 mod suppress;
 pub mod why_not;
 

@@ -10,6 +10,7 @@ mod listing;
 mod matrix;
 mod number;
 mod page;
+pub mod plain;
 mod sections;
 mod signature;
 mod site;

@@ -24,6 +24,8 @@ mod hostile;
 mod inspect;
 mod invariants;
 mod matrix;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod new_signature;
 mod platform_modes;
 mod pool_exhaustion;
@@ -37,6 +39,8 @@ mod same_sessions;
 mod same_spans;
 mod same_spans_written;
 mod scaffold;
+mod screens;
 mod site;
 mod source;
 mod support;
+mod triage;
