@@ -3,6 +3,7 @@
 mod catalog;
 mod diagnose;
 mod explain;
+mod formats;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;

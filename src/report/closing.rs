@@ -97,7 +97,7 @@ pub(super) fn quality(page: &mut Page, d: &Diagnosis) {
     skipped(page, d);
 }
 
-fn kind_word(kind: GapKind) -> &'static str {
+pub(super) fn kind_word(kind: GapKind) -> &'static str {
     match kind {
         GapKind::Unreadable => "unreadable",
         GapKind::Skipped => "left out",

@@ -5,6 +5,7 @@ mod clean;
 mod closing;
 mod evidence;
 mod explain;
+mod html;
 mod inspection;
 mod listing;
 mod matrix;
@@ -27,6 +28,7 @@ mod sample_parts;
 mod tests;
 
 pub use explain::hypothesis;
+pub use html::html_report;
 pub use inspection::inspection;
 pub use listing::{catalog_tests, two_columns};
 pub use matrix::{matrix, matrix_line};

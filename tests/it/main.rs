@@ -21,6 +21,7 @@ mod formats_signals;
 mod formats_time;
 mod formats_traces;
 mod hostile;
+mod html;
 mod inspect;
 mod invariants;
 mod matrix;
