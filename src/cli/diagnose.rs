@@ -2,7 +2,7 @@
 
 use super::formats::{Format, format_of, render};
 use super::target::inside;
-use super::{Known, Outcome, keep_existing, write_file};
+use super::{Known, Outcome, Terminal, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{ExitCode, Result};
 use crate::model::GapKind;
@@ -92,7 +92,7 @@ enum FailOn {
 }
 
 impl Diagnose {
-    pub(super) fn run(&self, style: Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: Style, terminal: Terminal) -> Result<Outcome> {
         let files: Vec<&Path> = self.files().collect();
         let formats = files.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
         for path in &files {
@@ -100,7 +100,7 @@ impl Diagnose {
         }
         let exclude = files.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
-        let options = Options { exclude, ranking, ..self.known.options() };
+        let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in files.iter().zip(formats) {

@@ -1,7 +1,7 @@
 //! `rootline diff A B` and `rootline history add|search`: local files only.
 
 use super::formats::Plain;
-use super::{Known, Outcome, write_file};
+use super::{Known, Outcome, Terminal, write_file};
 use crate::diagnose;
 use crate::error::{Error, Result};
 use crate::history::{Digest, SCHEMA, compare, similarity};
@@ -24,8 +24,11 @@ pub struct Diff {
 }
 
 impl Diff {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
-        let c = compare(digest(&self.a, &self.known)?, digest(&self.b, &self.known)?);
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
+        let c = compare(
+            digest(&self.a, &self.known, terminal)?,
+            digest(&self.b, &self.known, terminal)?,
+        );
         Ok(Outcome::text(match self.format {
             Plain::Text => report::comparison(&c, style),
             Plain::Json => report::json(&c),
@@ -70,11 +73,11 @@ enum HistoryCommand {
 }
 
 impl History {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         match &self.command {
-            HistoryCommand::Add { folder, known } => self.add(&digest(folder, known)?),
+            HistoryCommand::Add { folder, known } => self.add(&digest(folder, known, terminal)?),
             HistoryCommand::Search { folder, top, format, known } => {
-                let own = digest(folder, known)?;
+                let own = digest(folder, known, terminal)?;
                 let (mut found, stderr) = self.kept()?;
                 let kept = found.len();
                 for f in &mut found {
@@ -136,7 +139,7 @@ fn name(path: &Path) -> String {
 }
 
 /// The digest of a folder, or of a diagnosis that was written as JSON.
-fn digest(path: &Path, known: &Known) -> Result<Digest> {
+fn digest(path: &Path, known: &Known, terminal: Terminal) -> Result<Digest> {
     if path.is_file() && path.extension().is_some_and(|e| e == "json") {
         let place = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|e| Error::runtime(place, e.to_string()))?;
@@ -145,5 +148,5 @@ fn digest(path: &Path, known: &Known) -> Result<Digest> {
             return Ok(d);
         }
     }
-    Ok(Digest::of(&diagnose(path, &known.options())?))
+    Ok(Digest::of(&diagnose(path, &known.options(terminal))?))
 }

@@ -7,12 +7,16 @@ mod extras;
 mod formats;
 mod history;
 mod inspect;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod report;
 mod target;
+mod triage;
 mod views;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
+use crate::ingest::Progress;
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -99,7 +103,7 @@ fn moment(text: &str) -> std::result::Result<Instant, String> {
 }
 
 impl Known {
-    fn options(&self) -> Options {
+    fn options(&self, terminal: Terminal) -> Options {
         let at = self.at.map(|i| i.0);
         Options {
             zone: self.timezone.clone(),
@@ -107,6 +111,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            progress: terminal.progress,
             ..Options::default()
         }
     }
@@ -137,6 +142,11 @@ enum Command {
     Diff(history::Diff),
     /// Keep diagnoses, and find those that are like one: have we seen this before?
     History(history::History),
+    /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
+    Triage(triage::Triage),
+    /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
     /// Print the JSON Schema of what `diagnose --format json` writes.
@@ -154,6 +164,8 @@ pub struct Terminal {
     pub columns: Option<u16>,
     pub no_color: bool,
     pub dumb: bool,
+    /// Shows how far a long read is; `None` when standard error is no terminal.
+    pub progress: Option<fn(Progress)>,
 }
 
 /// What main has to print, and the exit code.
@@ -174,15 +186,18 @@ impl Outcome {
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
     match &cli.command {
-        Command::Diagnose(args) => args.run(style),
-        Command::Inspect(args) => args.run(&style),
-        Command::Explain(args) => args.run(&style),
-        Command::Report(args) => args.run(),
-        Command::Timeline(args) => args.run(&style),
-        Command::Graph(args) => args.run(&style),
+        Command::Diagnose(args) => args.run(style, terminal),
+        Command::Inspect(args) => args.run(&style, terminal),
+        Command::Explain(args) => args.run(&style, terminal),
+        Command::Triage(args) => args.run(&style, terminal),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => args.run(terminal),
+        Command::Report(args) => args.run(terminal),
+        Command::Timeline(args) => args.run(&style, terminal),
+        Command::Graph(args) => args.run(&style, terminal),
         Command::Catalog(args) => args.run(&style),
-        Command::Diff(args) => args.run(&style),
-        Command::History(args) => args.run(&style),
+        Command::Diff(args) => args.run(&style, terminal),
+        Command::History(args) => args.run(&style, terminal),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),

@@ -1,6 +1,6 @@
 //! `rootline report FOLDER`: the page, or the draft of a post-incident review.
 
-use super::{Known, Outcome, Target};
+use super::{Known, Outcome, Target, Terminal};
 use crate::diagnose;
 use crate::error::{Error, Result};
 use crate::report::{self, Template};
@@ -41,7 +41,7 @@ enum Page {
 }
 
 impl Report {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub(super) fn run(&self, terminal: Terminal) -> Result<Outcome> {
         self.target.check()?;
         let page = self.page()?;
         let template = self.template.map(|t| match t {
@@ -49,7 +49,8 @@ impl Report {
             Kind::Rca => Template::Rca,
             Kind::Light => Template::Light,
         });
-        let d = diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known))?;
+        let d =
+            diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known, terminal))?;
         let text = match (page, template) {
             (Page::Html, None) => report::html_report(&d),
             (Page::Html, Some(t)) => report::review_html(&d, t),

@@ -1,6 +1,6 @@
 //! Where a single output goes: standard output, or a file that is written whole or not at all.
 
-use super::{Known, Outcome, keep_existing, write_file};
+use super::{Known, Outcome, Terminal, keep_existing, write_file};
 use crate::Options;
 use crate::error::Result;
 use clap::Args;
@@ -29,9 +29,9 @@ impl Target {
     }
 
     /// Options of a diagnosis that does not read its own output.
-    pub(super) fn leaving_out(&self, folder: &Path, known: &Known) -> Options {
+    pub(super) fn leaving_out(&self, folder: &Path, known: &Known, terminal: Terminal) -> Options {
         let inner = self.file().and_then(|f| inside(folder, f));
-        Options { exclude: inner.into_iter().collect(), ..known.options() }
+        Options { exclude: inner.into_iter().collect(), ..known.options(terminal) }
     }
 
     /// Writes the text where it belongs.

@@ -1,7 +1,7 @@
 //! `rootline timeline` and `rootline graph`: one part of the answer by itself.
 
 use super::formats::Plain;
-use super::{Known, Outcome, Target};
+use super::{Known, Outcome, Target, Terminal};
 use crate::diagnose;
 use crate::error::Result;
 use crate::report::{self, Style};
@@ -22,9 +22,10 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         self.target.check()?;
-        let d = diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known))?;
+        let d =
+            diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known, terminal))?;
         self.target.write(match self.format {
             Plain::Text => report::timeline(&d, style),
             Plain::Json => report::json(&d.timeline),
@@ -50,9 +51,10 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         self.target.check()?;
-        let d = diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known))?;
+        let d =
+            diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known, terminal))?;
         self.target.write(match (self.dot, self.mermaid) {
             (true, _) => report::dot(&d),
             (_, true) => report::mermaid(&d),

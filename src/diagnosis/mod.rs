@@ -4,6 +4,7 @@
 mod pages;
 pub mod schema;
 mod site;
+mod triage;
 mod why_not;
 
 pub use pages::{
@@ -11,6 +12,7 @@ pub use pages::{
     WaitRow,
 };
 pub use site::{OverrideReport, Suppressed};
+pub use triage::{Left, NOTES_SCHEMA, RejectedByHand, TriageNotes};
 pub use why_not::{Difference, WhyNot};
 
 use crate::ingest::raw::InputFile;

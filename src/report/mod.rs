@@ -13,6 +13,7 @@ mod machine;
 mod matrix;
 mod number;
 mod page;
+pub mod plain;
 mod review;
 mod sections;
 mod signature;

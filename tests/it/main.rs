@@ -27,6 +27,8 @@ mod inspect;
 mod invariants;
 mod machine;
 mod matrix;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod nasty;
 mod new_signature;
 mod platform_modes;
@@ -42,6 +44,8 @@ mod same_sessions;
 mod same_spans;
 mod same_spans_written;
 mod scaffold;
+mod screens;
 mod site;
 mod source;
 mod support;
+mod triage;
