@@ -4,7 +4,8 @@ use super::super::evidence::strongest;
 use super::super::number;
 use super::{Item, Row, Section, Table};
 use crate::diagnosis::{
-    Action, ActionKind, Diagnosis, Evidence, EvidenceState, Hypothesis, Moment, Role, Verdict,
+    Action, ActionKind, Diagnosis, Evidence, EvidenceState, Hypothesis, Moment, Role, TriageNotes,
+    Verdict,
 };
 use crate::model::GapKind;
 use crate::time;
@@ -60,11 +61,8 @@ pub(super) fn summary(d: &Diagnosis) -> Section {
         items.push(Item::fact("No disturbance was found in the recording.", &window()));
     }
     if let Some(i) = d.impact.first() {
-        let said = format!("Users of {} felt it first of all: {}.", i.entity.name, i.said);
-        items.push(Item::fact(
-            said.replace(" felt it first of all", " felt it most"),
-            &[id('I', 0)],
-        ));
+        let said = format!("What users of {} felt: {}.", i.entity.name, i.said);
+        items.push(Item::fact(said, &[id('I', 0)]));
     }
     match first(d) {
         Some(h) if is_sure(d) => {
@@ -89,10 +87,15 @@ pub(super) fn impact(d: &Diagnosis) -> Section {
         .iter()
         .enumerate()
         .map(|(n, i)| {
-            let (before, during) =
-                (number::value(i.before, i.unit), number::value(i.during, i.unit));
-            let said = format!("{}: {} (median {before} → {during}).", i.entity.name, i.said);
-            Item::fact(said, &[id('I', n)])
+            let levels = match i.said.contains("->") {
+                true => String::new(),
+                false => {
+                    let (before, during) =
+                        (number::value(i.before, i.unit), number::value(i.during, i.unit));
+                    format!(" (median {before} → {during})")
+                }
+            };
+            Item::fact(format!("{}: {}{levels}.", i.entity.name, i.said), &[id('I', n)])
         })
         .collect();
     if items.is_empty() {
@@ -336,6 +339,26 @@ pub(super) fn ruled_out(d: &Diagnosis) -> Section {
         ));
     }
     Section { title: "Considered and ruled out", items, table: None }
+}
+
+/// What a person decided in the interactive view.
+pub(super) fn decisions(d: &Diagnosis, notes: &TriageNotes) -> Section {
+    let mut items: Vec<Item> = notes
+        .rejected
+        .iter()
+        .enumerate()
+        .map(|(n, r)| {
+            let name = if r.signature.is_empty() { "unclassified" } else { &r.signature };
+            let said = format!("{name} on {} was rejected by hand: {}", r.entity, r.reason);
+            let known = d.hypotheses.iter().find(|h| h.id == r.hypothesis).map(|h| h.id.clone());
+            let ids: Vec<String> = std::iter::once(id('N', n)).chain(known).collect();
+            Item::fact(sentence(&said), &ids)
+        })
+        .collect();
+    if items.is_empty() {
+        items.push(Item::open("nothing was rejected by hand: does everyone agree with the cause"));
+    }
+    Section { title: "Decided by hand", items, table: None }
 }
 
 /// What to do so that it does not come again, with room for owner and date.
