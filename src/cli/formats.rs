@@ -61,7 +61,7 @@ pub(super) fn render(d: &Diagnosis, format: Format, style: &Style) -> String {
         Format::Text => report::text(d, style),
         Format::Json => report::json(d),
         Format::Ndjson => report::ndjson(d),
-        Format::Markdown => report::review_markdown(d, Template::Review, None),
+        Format::Markdown => report::review_markdown(d, Template::Review),
         Format::Sarif => report::sarif(d),
         Format::Html => report::html_report(d),
     }

@@ -2,11 +2,9 @@
 
 use super::{Known, Outcome, Target, Terminal};
 use crate::diagnose;
-use crate::diagnosis::{Diagnosis, TriageNotes};
 use crate::error::{Error, Result};
 use crate::report::{self, Template};
 use clap::{Args, ValueEnum};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `report`.
@@ -17,9 +15,6 @@ pub struct Report {
     /// Draft a review instead of the whole report.
     #[arg(long, value_enum)]
     template: Option<Kind>,
-    /// Notes that `triage` exported, for the review.
-    #[arg(long, value_name = "FILE", requires = "template")]
-    notes: Option<PathBuf>,
     /// By default what the suffix of the file says, or html, or markdown with a template.
     #[arg(long, value_enum)]
     format: Option<Page>,
@@ -56,14 +51,10 @@ impl Report {
         });
         let d =
             diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known, terminal))?;
-        let notes = self.notes.as_deref().map(|path| notes(path, &d)).transpose()?;
-        let notes = notes.as_ref();
         let text = match (page, template) {
             (Page::Html, None) => report::html_report(&d),
-            (Page::Html, Some(t)) => report::review_html(&d, t, notes),
-            (Page::Markdown, t) => {
-                report::review_markdown(&d, t.unwrap_or(Template::Review), notes)
-            }
+            (Page::Html, Some(t)) => report::review_html(&d, t),
+            (Page::Markdown, t) => report::review_markdown(&d, t.unwrap_or(Template::Review)),
         };
         self.target.write(text)
     }
@@ -72,18 +63,6 @@ impl Report {
         let by_suffix = self.target.file().map(of_suffix).transpose()?;
         let usual = if self.template.is_some() { Page::Markdown } else { Page::Html };
         Ok(self.format.or(by_suffix).unwrap_or(usual))
-    }
-}
-
-/// Reads notes, which must be of the same incident.
-fn notes(path: &Path, d: &Diagnosis) -> Result<TriageNotes> {
-    let place = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|e| Error::usage(place.clone(), e.to_string()))?;
-    let notes = TriageNotes::parse(&text).map_err(|e| Error::usage(place.clone(), e))?;
-    match notes.belong_to(d) {
-        true => Ok(notes),
-        false => Err(Error::usage(place, "the notes are of another incident")
-            .hint("they begin at another time than this one")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The draft of a review: every statement carries an id that its appendix explains, or is left open.
 
 use super::html::links_resolve;
-use super::support::{Scratch, diagnosed, fixture, rootline, text};
+use super::support::{fixture, rootline};
 use std::collections::BTreeSet;
 
 /// What people have to fill in; in two halves, so that this file is not taken for unfinished.
@@ -109,32 +109,4 @@ fn reviews_as_pages_are_whole() {
         links_resolve(&page);
         assert!(!page.contains("<script") && page.contains("class=\"todo\""));
     }
-}
-
-#[test]
-fn a_review_takes_in_what_was_decided_by_hand() {
-    let folder = fixture("incidents/pool-exhaustion");
-    let d = diagnosed(&folder);
-    let notes = |at: &str| {
-        format!(
-            "schema = 1\nincident = \"{at}\"\ncatalog = \"{}\"\ncursor = \"{at}\"\n\n[[rejected]]\n\
-             hypothesis = \"H2\"\nsignature = \"replica-lag\"\nentity = \"pg-replica\"\n\
-             reason = \"the lag *follows* from the lock\"\nprobability = 0.1\n",
-            text(&d["catalog"]["hash"])
-        )
-    };
-    let scratch = Scratch::new();
-    let own = scratch.file("own.toml", notes(text(&d["window"]["incident"]["from"])).as_bytes());
-    let other = scratch.file("other.toml", notes("2020-01-01T00:00:00Z").as_bytes());
-    let run = |file: &std::path::Path| {
-        let (file, folder) = (file.to_string_lossy(), folder.to_string_lossy());
-        rootline(&["report", "--template", "light", "--notes", &file, &folder])
-    };
-    let taken = run(&own);
-    assert_eq!(taken.code, 0, "{}", taken.err);
-    let said = "- replica-lag on pg-replica was rejected by hand: the lag \\*follows\\* from the lock. [N1] [H2]";
-    assert!(taken.out.contains(said), "{}", taken.out);
-    assert!(taken.out.contains("**N1** H2 rejected by hand"));
-    let refused = run(&other);
-    assert!(refused.code == 2 && refused.err.contains("another incident"), "{}", refused.err);
 }

@@ -4,26 +4,17 @@
 use super::super::number;
 use super::sections::id;
 use super::{Section, Source};
-use crate::diagnosis::{Diagnosis, Evidence, EvidenceSource, EvidenceState, TriageNotes};
+use crate::diagnosis::{Diagnosis, Evidence, EvidenceSource, EvidenceState};
 use crate::time;
 use std::collections::BTreeSet;
 
 /// The sources of every id in the sections, in the order of the answer.
-pub(super) fn appendix(
-    d: &Diagnosis,
-    notes: Option<&TriageNotes>,
-    sections: &[Section],
-) -> Vec<Source> {
+pub(super) fn appendix(d: &Diagnosis, sections: &[Section]) -> Vec<Source> {
     let items = sections.iter().flat_map(|s| &s.items).flat_map(|i| &i.rests_on);
     let tables = sections.iter().filter_map(|s| s.table.as_ref());
     let rows = tables.flat_map(|t| &t.rows).flat_map(|r| &r.rests_on);
     let used: BTreeSet<&str> = items.chain(rows).map(String::as_str).collect();
-    let by_hand = notes.iter().flat_map(|n| &n.rejected).enumerate().map(|(n, r)| Source {
-        id: id('N', n),
-        said: format!("{} rejected by hand: {}", r.hypothesis, r.reason),
-        place: "notes of the triage".to_owned(),
-    });
-    all(d).into_iter().chain(by_hand).filter(|s| used.contains(s.id.as_str())).collect()
+    all(d).into_iter().filter(|s| used.contains(s.id.as_str())).collect()
 }
 
 fn all(d: &Diagnosis) -> Vec<Source> {

@@ -2,7 +2,7 @@
 
 use super::sections as part;
 use super::{Item, OPEN, Review, Section, Template, appendix};
-use crate::diagnosis::{Diagnosis, TriageNotes};
+use crate::diagnosis::Diagnosis;
 use crate::time;
 
 impl Item {
@@ -18,7 +18,7 @@ impl Item {
 }
 
 /// Makes the review.
-pub(super) fn review(d: &Diagnosis, template: Template, notes: Option<&TriageNotes>) -> Review {
+pub(super) fn review(d: &Diagnosis, template: Template) -> Review {
     let wanted: &[fn(&Diagnosis) -> Section] = match template {
         Template::Review => &[
             part::summary,
@@ -48,18 +48,13 @@ pub(super) fn review(d: &Diagnosis, template: Template, notes: Option<&TriageNot
             &[part::summary, part::impact, part::timeline, part::cause, part::actions]
         }
     };
-    let mut sections: Vec<Section> = wanted.iter().map(|section| section(d)).collect();
-    if let Some(notes) = notes {
-        // People read what was decided by hand before what to do about it.
-        let at = sections.iter().position(|s| s.title == "Action items").unwrap_or(sections.len());
-        sections.insert(at, part::decisions(d, notes));
-    }
+    let sections: Vec<Section> = wanted.iter().map(|section| section(d)).collect();
     let title = d.title.as_deref().map(str::trim).filter(|t| !t.is_empty());
     let date = time::date(d.window.incident.from);
     Review {
         title: title.map_or_else(|| format!("Incident of {}", date.trim()), str::to_owned),
         status: format!("Draft from data; what is marked {OPEN} is for people to fill in"),
-        appendix: appendix::appendix(d, notes, &sections),
+        appendix: appendix::appendix(d, &sections),
         sections,
     }
 }

@@ -7,7 +7,7 @@ mod markdown;
 mod page;
 mod sections;
 
-use crate::diagnosis::{Diagnosis, TriageNotes};
+use crate::diagnosis::Diagnosis;
 
 /// What a person has to fill in; the word in two halves, so that the source is not taken for unfinished.
 pub(super) const OPEN: &str = concat!("TO", "DO");
@@ -72,12 +72,12 @@ pub(super) struct Review {
     pub appendix: Vec<Source>,
 }
 
-/// Writes a review as Markdown, with what a person decided in the interactive view.
-pub fn review_markdown(d: &Diagnosis, template: Template, notes: Option<&TriageNotes>) -> String {
-    markdown::write(&content::review(d, template, notes), d)
+/// Writes a review as Markdown.
+pub fn review_markdown(d: &Diagnosis, template: Template) -> String {
+    markdown::write(&content::review(d, template), d)
 }
 
 /// Writes a review as one HTML page.
-pub fn review_html(d: &Diagnosis, template: Template, notes: Option<&TriageNotes>) -> String {
-    page::write(&content::review(d, template, notes), d)
+pub fn review_html(d: &Diagnosis, template: Template) -> String {
+    page::write(&content::review(d, template), d)
 }

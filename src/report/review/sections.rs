@@ -4,8 +4,7 @@ use super::super::evidence::strongest;
 use super::super::number;
 use super::{Item, Row, Section, Table};
 use crate::diagnosis::{
-    Action, ActionKind, Diagnosis, Evidence, EvidenceState, Hypothesis, Moment, Role, TriageNotes,
-    Verdict,
+    Action, ActionKind, Diagnosis, Evidence, EvidenceState, Hypothesis, Moment, Role, Verdict,
 };
 use crate::model::GapKind;
 use crate::time;
@@ -339,26 +338,6 @@ pub(super) fn ruled_out(d: &Diagnosis) -> Section {
         ));
     }
     Section { title: "Considered and ruled out", items, table: None }
-}
-
-/// What a person decided in the interactive view.
-pub(super) fn decisions(d: &Diagnosis, notes: &TriageNotes) -> Section {
-    let mut items: Vec<Item> = notes
-        .rejected
-        .iter()
-        .enumerate()
-        .map(|(n, r)| {
-            let name = if r.signature.is_empty() { "unclassified" } else { &r.signature };
-            let said = format!("{name} on {} was rejected by hand: {}", r.entity, r.reason);
-            let known = d.hypotheses.iter().find(|h| h.id == r.hypothesis).map(|h| h.id.clone());
-            let ids: Vec<String> = std::iter::once(id('N', n)).chain(known).collect();
-            Item::fact(sentence(&said), &ids)
-        })
-        .collect();
-    if items.is_empty() {
-        items.push(Item::open("nothing was rejected by hand: does everyone agree with the cause"));
-    }
-    Section { title: "Decided by hand", items, table: None }
 }
 
 /// What to do so that it does not come again, with room for owner and date.
