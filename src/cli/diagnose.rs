@@ -103,7 +103,7 @@ impl Diagnose {
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
-        let options = Options { exclude, ranking, ..self.known.options(terminal) };
+        let options = Options { exclude, ranking, ..self.known.shown(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {

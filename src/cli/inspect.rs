@@ -33,7 +33,7 @@ impl Inspect {
         let Some(folder) = &self.folder else {
             return Err(Error::usage("", "no folder given").hint("rootline inspect FOLDER"));
         };
-        let inspection = inspect(folder, &self.known.options(terminal))?;
+        let inspection = inspect(folder, &self.known.shown(terminal))?;
         let stdout = match self.format {
             Format::Text => report::inspection(&inspection, style),
             Format::Json => report::json(&inspection),

@@ -38,7 +38,7 @@ impl Triage {
                 .hint("`rootline diagnose FOLDER` writes the same as text, `-v` in full"));
         }
         let notes = self.resume.as_deref().map(read_notes).transpose()?;
-        let diagnosis = diagnose(&self.folder, &self.known.options(terminal))?;
+        let diagnosis = diagnose(&self.folder, &self.known.shown(terminal))?;
         let mut app = App::new(&diagnosis, style.ascii, style.color);
         if let (Some(notes), Some(path)) = (notes, &self.resume) {
             take_up(&mut app, &notes, path)?;
@@ -77,10 +77,34 @@ fn export(folder: &Path, d: &Diagnosis, notes: &TriageNotes) -> Result<String> {
         1 => format!("{stem}.toml"),
         n => format!("{stem}-{n}.toml"),
     };
-    let mut paths = (1..NAMES).map(|n| folder.join(name(n)));
+    write_new(folder, (1..NAMES).map(name), &notes.to_toml())
+}
+
+/// Writes a file under the first of some names that is free, and says which.
+fn write_new(folder: &Path, names: impl Iterator<Item = String>, text: &str) -> Result<String> {
+    let mut paths = names.map(|n| folder.join(n));
     let path = paths.find(|p| keep_existing(p, false).is_ok()).ok_or_else(|| {
-        Error::runtime(folder.display().to_string(), format!("{NAMES} exports are there already"))
+        Error::runtime(folder.display().to_string(), "every name for an export is taken")
+            .hint("`--export-to DIR` names another folder")
     })?;
-    write_file(&path, &notes.to_toml(), false)?;
+    write_file(&path, text, false)?;
     Ok(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_never_overwrites() {
+        let folder = std::env::temp_dir().join(format!("rootline-triage-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a scratch folder can be made");
+        let names = || ["a.toml", "a-2.toml"].map(str::to_owned).into_iter();
+        let written = [1, 2, 3].map(|n| write_new(&folder, names(), &n.to_string()));
+        let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+        let texts = (read("a.toml"), read("a-2.toml"));
+        fs::remove_dir_all(&folder).expect("the scratch folder can be removed");
+        assert_eq!(texts, ("1".to_owned(), "2".to_owned()));
+        assert!(written[2].is_err(), "the third has no name left");
+    }
 }

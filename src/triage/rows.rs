@@ -80,7 +80,10 @@ fn hypotheses(app: &App) -> Vec<Row> {
         };
         Row::new(key, plain::prose(&text, app.ascii), mark)
     };
-    app.d.hypotheses.iter().enumerate().map(row).collect()
+    let mut rows: Vec<Row> = app.d.hypotheses.iter().enumerate().map(row).collect();
+    // What is rejected goes to the end, in its old order.
+    rows.sort_by_key(|r| r.mark == Mark::Dim);
+    rows
 }
 
 /// The value of a piece of evidence at the cursor, with its usual one; empty without a series.

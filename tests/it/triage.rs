@@ -177,6 +177,9 @@ fn a_rejection_needs_a_reason_and_the_ranking_follows() {
     press(&mut app, KeyCode::Enter);
     let shown = screen(&mut app, 160, 50);
     assert!(shown.contains("no new evidence"), "what was likely is gone, and it says so: {shown}");
+    let listed = |shown: &str| shown.lines().position(|l| l.contains("H1 ") && l.contains(" out "));
+    let second = shown.lines().position(|l| l.contains("H2 "));
+    assert!(second < listed(&shown), "what is rejected goes to the end: {shown}");
     let p: Vec<f64> = diagnosis().hypotheses.iter().map(|h| h.probability).collect();
     let left = app.remaining();
     assert_eq!(left.shares[0], None);
