@@ -248,3 +248,34 @@ fn without_a_terminal_it_says_what_to_use_instead() {
     let run = rootline(&["triage", &scratch.arg()]);
     assert!(run.err.contains("no terminal"), "{}", run.err);
 }
+
+#[test]
+fn the_graph_grows_from_the_entity_of_the_selected_hypothesis() {
+    let mut app = app();
+    keys(&mut app, "3");
+    let shown = screen(&mut app, 160, 50);
+    let at = |what: &str| shown.lines().position(|l| l.contains(what)).expect(what);
+    let root = at("● pg-replica, cause");
+    let caller = at("└ catalog calls it, victim");
+    assert!(root < caller && caller < at("└ gateway calls it, victim"), "{shown}");
+    let nodes = diagnosis().pages.graph.nodes.len();
+    assert!(shown.contains(&format!("3 Graph ({nodes})")), "each entity stands once: {shown}");
+}
+
+#[test]
+fn any_diagnosis_can_be_looked_into() {
+    for folder in ["healthy/healthy-peak", "incidents/stale-cache", "incidents/cache-stampede"] {
+        let d = rootline::diagnose(&fixture(folder), &rootline::Options::default());
+        let d = d.expect("a fixture is readable");
+        let mut app = App::new(&d, true, true);
+        for key in ["1", "2", "3", "4", "5"] {
+            keys(&mut app, key);
+            let shown = screen(&mut app, 80, 24);
+            assert!(shown.is_ascii() && shown.contains(" now "), "{folder}: {shown}");
+            press(&mut app, KeyCode::Enter);
+            screen(&mut app, 80, 24);
+            press(&mut app, KeyCode::Esc);
+        }
+        assert!(matches!(keys(&mut app, "y"), Effect::Copy(_) | Effect::None));
+    }
+}
