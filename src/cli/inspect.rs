@@ -1,6 +1,6 @@
 //! `rootline inspect FOLDER`.
 
-use super::diagnose::Format;
+use super::formats::Plain;
 use super::{Known, Outcome, Terminal};
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest::READERS;
@@ -19,7 +19,7 @@ pub struct Inspect {
     formats: bool,
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Plain,
     #[command(flatten)]
     known: Known,
 }
@@ -35,8 +35,8 @@ impl Inspect {
         };
         let inspection = inspect(folder, &self.known.shown(terminal))?;
         let stdout = match self.format {
-            Format::Text => report::inspection(&inspection, style),
-            Format::Json => report::json(&inspection),
+            Plain::Text => report::inspection(&inspection, style),
+            Plain::Json => report::json(&inspection),
         };
         let code = if inspection.usable { ExitCode::Analysed } else { ExitCode::Usage };
         Ok(Outcome { stdout, stderr: String::new(), code })
