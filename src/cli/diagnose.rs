@@ -100,7 +100,7 @@ impl Diagnose {
         }
         let exclude = files.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
-        let options = Options { exclude, ranking, ..self.known.shown(terminal) };
+        let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in files.iter().zip(formats) {

@@ -22,11 +22,11 @@ pub struct Explain {
 impl Explain {
     pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         let Some(folder) = &self.folder else {
-            let catalog = catalog_at_site(&self.known.shown(terminal))?;
+            let catalog = catalog_at_site(&self.known.options(terminal))?;
             let page = documentation(&catalog, catalog.find(&self.id)?);
             return Ok(Outcome::text(report::signature(&page, style)));
         };
-        let diagnosis = diagnose(folder, &self.known.shown(terminal))?;
+        let diagnosis = diagnose(folder, &self.known.options(terminal))?;
         let same = |h: &&crate::diagnosis::Hypothesis| {
             h.id.eq_ignore_ascii_case(&self.id)
                 || h.signature.as_deref() == Some(&self.id)

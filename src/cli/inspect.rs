@@ -33,7 +33,7 @@ impl Inspect {
         let Some(folder) = &self.folder else {
             return Err(Error::usage("", "no folder given").hint("rootline inspect FOLDER"));
         };
-        let inspection = inspect(folder, &self.known.shown(terminal))?;
+        let inspection = inspect(folder, &self.known.options(terminal))?;
         let stdout = match self.format {
             Plain::Text => report::inspection(&inspection, style),
             Plain::Json => report::json(&inspection),

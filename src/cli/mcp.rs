@@ -19,7 +19,7 @@ pub struct Mcp {
 
 impl Mcp {
     pub(super) fn run(&self, terminal: Terminal) -> Result<Outcome> {
-        let options = self.known.shown(terminal);
+        let options = self.known.options(terminal);
         let catalog = catalog_at_site(&options)?;
         let diagnosis = diagnose(&self.folder, &options)?;
         let server = Server { diagnosis: &diagnosis, catalog: &catalog };

@@ -103,7 +103,7 @@ fn moment(text: &str) -> std::result::Result<Instant, String> {
 }
 
 impl Known {
-    fn options(&self) -> Options {
+    fn options(&self, terminal: Terminal) -> Options {
         let at = self.at.map(|i| i.0);
         Options {
             zone: self.timezone.clone(),
@@ -111,13 +111,9 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            progress: terminal.progress,
             ..Options::default()
         }
-    }
-
-    /// The options of a run that shows how far its reading is.
-    fn shown(&self, terminal: Terminal) -> Options {
-        Options { progress: terminal.progress, ..self.options() }
     }
 }
 

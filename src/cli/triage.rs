@@ -38,7 +38,7 @@ impl Triage {
                 .hint("`rootline diagnose FOLDER` writes the same as text, `-v` in full"));
         }
         let notes = self.resume.as_deref().map(read_notes).transpose()?;
-        let diagnosis = diagnose(&self.folder, &self.known.shown(terminal))?;
+        let diagnosis = diagnose(&self.folder, &self.known.options(terminal))?;
         let mut app = App::new(&diagnosis, style.ascii, style.color);
         if let (Some(notes), Some(path)) = (notes, &self.resume) {
             take_up(&mut app, &notes, path)?;
@@ -49,7 +49,8 @@ impl Triage {
     }
 }
 
-fn read_notes(path: &Path) -> Result<TriageNotes> {
+/// Reads what `e` has written.
+pub(super) fn read_notes(path: &Path) -> Result<TriageNotes> {
     let place = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|e| Error::usage(place.clone(), e.to_string()))?;
     TriageNotes::parse(&text).map_err(|e| {
@@ -57,12 +58,18 @@ fn read_notes(path: &Path) -> Result<TriageNotes> {
     })
 }
 
+/// Refuses notes of another incident.
+pub(super) fn same_incident(d: &Diagnosis, notes: &TriageNotes, path: &Path) -> Result<()> {
+    if notes.belong_to(d) {
+        return Ok(());
+    }
+    let what = format!("the notes are of the incident that began at {}", notes.incident);
+    Err(Error::usage(path.display().to_string(), what))
+}
+
 fn take_up(app: &mut App, notes: &TriageNotes, path: &Path) -> Result<()> {
     let place = path.display().to_string();
-    if !notes.belong_to(app.d) {
-        let what = format!("the notes are of the incident that began at {}", notes.incident);
-        return Err(Error::usage(place, what));
-    }
+    same_incident(app.d, notes, path)?;
     let found = app.resume(notes);
     let all = notes.rejected.len();
     app.message = Some(format!("{found} of {all} rejections taken from {place}"));

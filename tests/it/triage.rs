@@ -279,3 +279,30 @@ fn any_diagnosis_can_be_looked_into() {
         assert!(matches!(keys(&mut app, "y"), Effect::Copy(_) | Effect::None));
     }
 }
+
+#[test]
+fn a_review_takes_what_was_rejected_with_its_reason() {
+    let mut app = app();
+    keys(&mut app, "jxthe standby answered at once");
+    press(&mut app, KeyCode::Enter);
+    let notes = app.notes().to_toml();
+    let other = notes.replace("incident = \"2026", "incident = \"1999");
+    let files =
+        [("n.toml", notes.as_bytes()), ("other.toml", other.as_bytes()), ("bad.toml", b"x")];
+    let scratch = Scratch::with(&files);
+    let report = |name: &str| {
+        let notes = format!("{}/{name}", scratch.arg());
+        let folder = "fixtures/incidents/pool-exhaustion";
+        rootline(&["report", folder, "--template", "review", "--triage", &notes])
+    };
+    let run = report("n.toml");
+    assert_eq!(run.code, 0, "{}", run.err);
+    let said = run.out.lines().find(|l| l.contains("the standby answered at once"));
+    assert!(said.is_some_and(|l| l.contains("[N1]") && l.contains("[H2]")), "{}", run.out);
+    assert!(run.out.contains("[n1]: ") || run.out.contains("[N1]: #n1"), "{}", run.out);
+    assert!(run.out.contains("n.toml"), "the appendix names the file: {}", run.out);
+    let run = report("other.toml");
+    assert!(run.code == 2 && run.err.contains("began at 1999"), "{}", run.err);
+    let run = report("bad.toml");
+    assert!(run.code == 2 && run.err.contains("hint: "), "{}", run.err);
+}
