@@ -63,6 +63,8 @@ pub mod selftest;
 
 pub mod matrix;
 
+pub mod history;
+
 pub mod report;
 
 pub mod triage;
