@@ -4,6 +4,8 @@ mod catalog;
 mod diagnose;
 mod explain;
 mod inspect;
+mod record;
+mod sessions;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
@@ -118,6 +120,10 @@ enum Command {
     Diagnose(diagnose::Diagnose),
     /// Show what was recognised in a folder, unmapped names and gaps.
     Inspect(inspect::Inspect),
+    /// Show what PostgreSQL sessions did: who blocked whom, waits, pools, what to end first.
+    Sessions(sessions::Sessions),
+    /// Print the statements that record what the other commands read best.
+    Record(record::Record),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// The signatures: list, show, new, lint, test, matrix, schema.
@@ -153,6 +159,8 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     match &cli.command {
         Command::Diagnose(args) => args.run(style),
         Command::Inspect(args) => args.run(&style),
+        Command::Sessions(args) => args.run(&style),
+        Command::Record(args) => args.run(),
         Command::Explain(args) => args.run(&style),
         Command::Catalog(args) => args.run(&style),
     }

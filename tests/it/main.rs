@@ -25,6 +25,8 @@ mod inspect;
 mod invariants;
 mod matrix;
 mod new_signature;
+mod pg_log;
+mod pg_sessions;
 mod platform_modes;
 mod pool_exhaustion;
 mod readers;
