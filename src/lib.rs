@@ -13,7 +13,8 @@
 //! Invariants, checked by `tests/it/invariants.rs`:
 //!
 //! 1. A module uses only modules above it in this file's list.
-//! 2. Only `main` prints, exits or reads the environment. Files are touched only by `ingest`,
+//! 2. Only `main` prints, exits or reads the environment; `triage::terminal` draws while the
+//!    interactive view is open. Files are touched only by `ingest`,
 //!    `catalog` and `cli` (outputs).
 //! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
 //! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
@@ -68,6 +69,11 @@ pub mod record;
 
 pub mod report;
 
+pub mod triage;
+
+#[cfg(feature = "mcp")]
+pub mod mcp;
+
 pub mod cli;
 
 use catalog::Catalog;
@@ -95,6 +101,8 @@ pub struct Options {
     pub params: Option<PathBuf>,
     /// Findings that the site accepts, besides the folder's suppress.toml.
     pub suppress: Option<PathBuf>,
+    /// Told after each file that was read.
+    pub progress: Option<fn(ingest::Progress)>,
 }
 
 /// Diagnoses an incident folder (or one file) with the catalogue that the options name.
@@ -217,5 +225,6 @@ fn settings(options: &Options) -> ingest::Settings {
         exclude: options.exclude.clone(),
         zone: options.zone.clone(),
         at: options.at,
+        progress: options.progress,
     }
 }

@@ -4,8 +4,12 @@
 use clap::Parser;
 use rootline::cli::{self, Cli, Outcome, Terminal};
 use rootline::error::ExitCode;
+use rootline::ingest::Progress;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use std::{panic, process};
 
 fn main() {
@@ -26,8 +30,12 @@ fn main() {
         }
     };
     match cli::run(&args, terminal()) {
-        Ok(outcome) => process::exit(print(&outcome)),
+        Ok(outcome) => {
+            clear_progress();
+            process::exit(print(&outcome))
+        }
         Err(e) => {
+            clear_progress();
             eprintln!("error: {e}");
             if let Some(hint) = &e.hint {
                 eprintln!("hint: {hint}");
@@ -40,11 +48,44 @@ fn main() {
 fn terminal() -> Terminal {
     let columns = terminal_size::terminal_size().map(|(w, _)| w.0);
     let columns = columns.or_else(|| env::var("COLUMNS").ok().and_then(|c| c.parse().ok()));
+    let dumb = env::var_os("TERM").is_some_and(|v| v == "dumb");
+    STARTED.get_or_init(Instant::now);
     Terminal {
         is_terminal: io::stdout().is_terminal(),
         columns,
         no_color: env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-        dumb: env::var_os("TERM").is_some_and(|v| v == "dumb"),
+        dumb,
+        progress: (io::stderr().is_terminal() && !dumb).then_some(progress as fn(Progress)),
+    }
+}
+
+/// When the program started.
+static STARTED: OnceLock<Instant> = OnceLock::new();
+/// Milliseconds from then to the line of progress that stands on the terminal; 0 when none does.
+static SHOWN: AtomicU64 = AtomicU64::new(0);
+/// A run that is shorter shows no progress, milliseconds.
+const PATIENCE: u64 = 700;
+/// Pause between two lines of progress, milliseconds: fast enough to look alive.
+const PAUSE: u64 = 100;
+
+/// Rewrites one line of standard error, unless the run is short or has just said something.
+fn progress(p: Progress) {
+    let passed = STARTED.get().map_or(0, |s| s.elapsed().as_millis() as u64);
+    let shown = SHOWN.load(Ordering::Relaxed);
+    if passed < PATIENCE || (passed < shown + PAUSE && p.done < p.files) {
+        return;
+    }
+    SHOWN.store(passed, Ordering::Relaxed);
+    match p.done == p.files {
+        true => eprint!("\r\x1b[Kread {} files, looking for the cause", p.files),
+        false => eprint!("\r\x1b[Kread {} of {} files", p.done, p.files),
+    }
+}
+
+/// Takes the line of progress away before anything else is written.
+fn clear_progress() {
+    if SHOWN.load(Ordering::Relaxed) > 0 {
+        eprint!("\r\x1b[K");
     }
 }
 

@@ -1,8 +1,9 @@
 //! `rootline diagnose FOLDER`.
 
-use super::{Known, Outcome, keep_existing, write_file};
+use super::formats::{Format, format_of, render};
+use super::{Known, Outcome, Terminal, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{ExitCode, Result};
 use crate::model::GapKind;
 use crate::rank::baselines::{BASELINES, Baseline};
 use crate::rank::why_not::why_not;
@@ -21,7 +22,7 @@ pub struct Diagnose {
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Also write a file; its suffix decides the format (.txt, .json). Repeatable.
+    /// Also write a file; its suffix decides the format (.txt, .json, .html). Repeatable.
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Overwrite files given with --output.
@@ -82,13 +83,6 @@ impl Ranking {
     }
 }
 
-/// Output formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     Likely,
@@ -96,14 +90,14 @@ enum FailOn {
 }
 
 impl Diagnose {
-    pub(super) fn run(&self, style: Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: Style, terminal: Terminal) -> Result<Outcome> {
         let formats = self.output.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
         for path in &self.output {
             keep_existing(path, self.force)?;
         }
         let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
-        let options = Options { exclude, ranking, ..self.known.options() };
+        let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
         for (path, format) in self.output.iter().zip(formats) {
@@ -146,20 +140,4 @@ fn inside(folder: &Path, output: &Path) -> Option<String> {
     let inner = whole.strip_prefix(folder.canonicalize().ok()?).ok()?.to_owned();
     let parts = inner.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
     Some(parts.collect::<Vec<_>>().join("/"))
-}
-
-fn format_of(path: &std::path::Path) -> Result<Format> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("json") => Ok(Format::Json),
-        Some("txt") => Ok(Format::Text),
-        _ => Err(Error::usage(path.display().to_string(), "the suffix does not name a format")
-            .hint("use .txt or .json")),
-    }
-}
-
-fn render(d: &Diagnosis, format: Format, style: &Style) -> String {
-    match format {
-        Format::Text => report::text(d, style),
-        Format::Json => report::json(d),
-    }
 }

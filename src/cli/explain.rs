@@ -1,6 +1,6 @@
 //! `rootline explain ID [FOLDER]`.
 
-use super::{Known, Outcome};
+use super::{Known, Outcome, Terminal};
 use crate::documentation::documentation;
 use crate::error::{Error, Result};
 use crate::report::{self, Style};
@@ -20,13 +20,13 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         let Some(folder) = &self.folder else {
-            let catalog = catalog_at_site(&self.known.options())?;
+            let catalog = catalog_at_site(&self.known.options(terminal))?;
             let page = documentation(&catalog, catalog.find(&self.id)?);
             return Ok(Outcome::text(report::signature(&page, style)));
         };
-        let diagnosis = diagnose(folder, &self.known.options())?;
+        let diagnosis = diagnose(folder, &self.known.options(terminal))?;
         let same = |h: &&crate::diagnosis::Hypothesis| {
             h.id.eq_ignore_ascii_case(&self.id)
                 || h.signature.as_deref() == Some(&self.id)

@@ -1,7 +1,7 @@
 //! `rootline inspect FOLDER`.
 
-use super::diagnose::Format;
-use super::{Known, Outcome};
+use super::formats::Plain;
+use super::{Known, Outcome, Terminal};
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest::READERS;
 use crate::inspect;
@@ -19,13 +19,13 @@ pub struct Inspect {
     formats: bool,
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Plain,
     #[command(flatten)]
     known: Known,
 }
 
 impl Inspect {
-    pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
+    pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         if self.formats {
             let rows = READERS.iter().map(|r| [r.name.to_owned(), r.what.to_owned()]);
             return Ok(Outcome::text(report::two_columns(rows, style)));
@@ -33,10 +33,10 @@ impl Inspect {
         let Some(folder) = &self.folder else {
             return Err(Error::usage("", "no folder given").hint("rootline inspect FOLDER"));
         };
-        let inspection = inspect(folder, &self.known.options())?;
+        let inspection = inspect(folder, &self.known.options(terminal))?;
         let stdout = match self.format {
-            Format::Text => report::inspection(&inspection, style),
-            Format::Json => report::json(&inspection),
+            Plain::Text => report::inspection(&inspection, style),
+            Plain::Json => report::json(&inspection),
         };
         let code = if inspection.usable { ExitCode::Analysed } else { ExitCode::Usage };
         Ok(Outcome { stdout, stderr: String::new(), code })

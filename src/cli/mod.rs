@@ -3,12 +3,17 @@
 mod catalog;
 mod diagnose;
 mod explain;
+mod formats;
 mod inspect;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod record;
 mod sessions;
+mod triage;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
+use crate::ingest::Progress;
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -94,7 +99,7 @@ fn moment(text: &str) -> std::result::Result<Instant, String> {
 }
 
 impl Known {
-    fn options(&self) -> Options {
+    fn options(&self, terminal: Terminal) -> Options {
         let at = self.at.map(|i| i.0);
         Options {
             zone: self.timezone.clone(),
@@ -102,6 +107,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            progress: terminal.progress,
             ..Options::default()
         }
     }
@@ -126,6 +132,11 @@ enum Command {
     Record(record::Record),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
+    /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
+    Triage(triage::Triage),
+    /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
 }
@@ -137,6 +148,8 @@ pub struct Terminal {
     pub columns: Option<u16>,
     pub no_color: bool,
     pub dumb: bool,
+    /// Shows how far a long read is; `None` when standard error is no terminal.
+    pub progress: Option<fn(Progress)>,
 }
 
 /// What main has to print, and the exit code.
@@ -157,11 +170,14 @@ impl Outcome {
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
     match &cli.command {
-        Command::Diagnose(args) => args.run(style),
-        Command::Inspect(args) => args.run(&style),
+        Command::Diagnose(args) => args.run(style, terminal),
+        Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
         Command::Record(args) => args.run(),
-        Command::Explain(args) => args.run(&style),
+        Command::Explain(args) => args.run(&style, terminal),
+        Command::Triage(args) => args.run(&style, terminal),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => args.run(terminal),
         Command::Catalog(args) => args.run(&style),
     }
 }

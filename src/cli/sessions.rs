@@ -1,6 +1,6 @@
 //! `rootline sessions FOLDER`.
 
-use super::diagnose::Format;
+use super::formats::Plain;
 use super::{Instant, Outcome, moment, zone};
 use crate::error::Result;
 use crate::forensics::Wanted;
@@ -23,7 +23,7 @@ pub struct Sessions {
     database: Option<String>,
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: Plain,
     /// Zone of times that have none, e.g. Europe/Berlin; otherwise incident.toml's, or UTC.
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     timezone: Option<Zone>,
@@ -35,8 +35,8 @@ impl Sessions {
         let wanted = Wanted { at: self.at.map(|i| i.0), database: self.database.clone() };
         let answer = sessions(&self.folder, &options, &wanted)?;
         Ok(Outcome::text(match self.format {
-            Format::Text => report::sessions(&answer, style),
-            Format::Json => report::json(&answer),
+            Plain::Text => report::sessions(&answer, style),
+            Plain::Json => report::json(&answer),
         }))
     }
 }

@@ -1,8 +1,17 @@
 //! The whole answer, as one serde type with a schema version. Every report renders it and computes
 //! nothing. In JSON, times are RFC 3339 in UTC, durations seconds, ratios 0 to 1.
 
+mod pages;
+mod site;
+mod triage;
 mod why_not;
 
+pub use pages::{
+    Chart, ChartPoint, EdgeView, GraphView, Levels, NodeView, Pages, SessionsView, TreeLine,
+    WaitRow,
+};
+pub use site::{OverrideReport, Suppressed};
+pub use triage::{Left, NOTES_SCHEMA, RejectedByHand, TriageNotes};
 pub use why_not::{Difference, WhyNot};
 
 use crate::ingest::raw::InputFile;
@@ -365,11 +374,20 @@ pub struct Hypothesis {
 pub struct Moment {
     #[serde(serialize_with = "at")]
     pub at: Micros,
-    /// `change`, `onset`, `session`, `recovery`.
+    /// `change`, `alert`, `onset`, `session`, `recovery`.
     pub kind: &'static str,
     pub entity: Option<EntityRef>,
     pub said: String,
     pub uncertainty_s: Option<f64>,
+    /// Where it was read: path and line.
+    pub place: Option<Place>,
+}
+
+/// A line of an input file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub file: String,
+    pub line: Option<u64>,
 }
 
 /// A signature that could not run, or that was refuted.
@@ -386,38 +404,6 @@ pub struct Rejected {
     pub title: String,
     pub entity: Option<EntityRef>,
     pub reason: String,
-}
-
-/// A parameter that has another value at this site.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OverrideReport {
-    pub signature: String,
-    pub param: String,
-    pub value: f64,
-    pub unit: String,
-    /// The signature's own number.
-    pub default: f64,
-    pub why: String,
-    /// `file:line`.
-    pub place: String,
-}
-
-/// A hypothesis that the site knows and accepts: shown, and not counted.
-#[derive(Clone, Debug, Serialize)]
-pub struct Suppressed {
-    pub signature: String,
-    pub code: String,
-    pub headline: String,
-    pub entity: EntityRef,
-    /// What it would have without the suppression.
-    pub probability: f64,
-    /// It would stand first without the suppression.
-    pub first: bool,
-    /// When the suppression ends, as its file says.
-    pub until: String,
-    pub reason: String,
-    /// `file:line`.
-    pub place: String,
 }
 
 /// The whole answer.
@@ -446,4 +432,7 @@ pub struct Diagnosis {
     pub skipped: Vec<Skipped>,
     pub rejected: Vec<Rejected>,
     pub gaps: Vec<Gap>,
+    /// What pages draw besides; left out of JSON.
+    #[serde(skip)]
+    pub pages: Pages,
 }

@@ -38,7 +38,7 @@ impl<'a> Head<'a> {
         let bytes = &all[..all.len().min(HEAD_BYTES)];
         let json = is_json(bytes);
         let text = !json && !bytes.contains(&0);
-        let header = if text { csv_text::header(bytes) } else { Vec::new() };
+        let header = if text { csv_text::header(whole_lines(all, bytes)) } else { Vec::new() };
         let header = header.iter().map(|h| h.to_lowercase()).collect();
         Head { name, bytes, header, json, found: Found::default() }
     }
@@ -78,6 +78,15 @@ impl<'a> Head<'a> {
         let found =
             self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key);
         self.found.name(key, found)
+    }
+}
+
+/// The head without the line that its end cuts: a torn row of a wide table has fewer cells than the
+/// header, and would speak against the delimiter.
+fn whole_lines<'a>(all: &[u8], head: &'a [u8]) -> &'a [u8] {
+    match memchr::memrchr(b'\n', head) {
+        Some(end) if all.len() > head.len() => &head[..=end],
+        _ => head,
     }
 }
 
@@ -252,5 +261,22 @@ pub fn what_it_is(head: &Head) -> String {
             format!("not recognised: a table without a time column, its header is {start}")
         }
         () => format!("not recognised: text that starts {start}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_known_when_its_first_row_reaches_beyond_the_head() {
+        for columns in [4_000, 5_000, 7_000] {
+            let names: Vec<String> = (0..columns).map(|i| format!("svc{i}_cpu")).collect();
+            let row = format!("2026-11-20T20:00:00Z{}\n", ",0.5".repeat(columns));
+            let text = format!("time,{}\n{row}{row}", names.join(","));
+            assert!(text.len() > HEAD_BYTES, "{columns}");
+            let head = Head::new("wide.csv", text.as_bytes());
+            assert!(head.has_column("time") && head.header.len() > 1, "{columns}");
+        }
     }
 }

@@ -66,6 +66,7 @@ use raw::Raw;
 use rayon::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use taken::Taken;
 
 /// Files in one folder that are looked at; more is an error, not a silent cut.
@@ -92,6 +93,17 @@ pub struct Settings {
     pub zone: Option<Zone>,
     /// Time of exports that hold none.
     pub at: Option<Micros>,
+    /// Told after each file, from several threads.
+    pub progress: Option<fn(Progress)>,
+}
+
+/// How far the reading of a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Files that are read.
+    pub done: usize,
+    /// Files of the folder; `done` equals it once, at the end.
+    pub files: usize,
 }
 
 /// Reads a folder or a file of which something has to be an export.
@@ -128,7 +140,15 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
         ));
     }
     let zone = settings.zone.clone().unwrap_or_else(|| zone_of(&paths));
-    let read = |p: &PathBuf| read_file(root, p, &zone, settings);
+    let done = AtomicUsize::new(0);
+    let read = |p: &PathBuf| {
+        let raws = read_file(root, p, &zone, settings);
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(tell) = settings.progress {
+            tell(Progress { done, files: paths.len() });
+        }
+        raws
+    };
     let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
     for part in parts.into_iter().flatten() {

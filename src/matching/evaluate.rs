@@ -1,21 +1,27 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
-use super::{Context, Finding, Matches, Question, Rejection, Seen, fill, is_source, nats, test};
+use super::{
+    Context, Finding, Matches, Observation, Question, Rejection, Seen, fill, is_source, nats, test,
+};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState};
 use crate::model::{EntityId, Subject};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Pairs of signature and subject that are looked at together: enough for all threads, and few
+/// enough that what comes of them takes no memory to speak of.
+const TOGETHER: usize = 1 << 14;
+
 /// Evaluates the whole catalogue.
 pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
     let graph = &context.telemetry.graph;
     let mut work: Vec<(usize, Option<EntityId>)> = Vec::new();
-    let mut matches = Matches::default();
+    let mut gathered = Gathered::default();
     for (i, s) in catalog.signatures.iter().enumerate() {
         let missing = missing(context, s);
         if !missing.is_empty() {
-            matches.skipped.insert(i, missing);
+            gathered.matches.skipped.insert(i, missing);
             continue;
         }
         if s.signature.subject.is_empty() {
@@ -28,31 +34,58 @@ pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
             s.signature.subject.contains(&graph.entity(*e).kind)
                 && (!part(e) || !context.series_of(Subject::Entity(*e)).is_empty())
         };
-        work.extend(graph.ids().filter(fits).map(|e| (i, Some(e))));
-    }
-    let outcomes: Vec<Outcome> =
-        work.par_iter().map(|(i, e)| one(context, &catalog.signatures[*i], *i, *e)).collect();
-    let mut ran: BTreeSet<usize> = BTreeSet::new();
-    let mut unseen: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Found(f) => {
-                ran.insert(f.signature);
-                matches.findings.push(f);
-            }
-            Outcome::Rejected(r) => {
-                ran.insert(r.signature);
-                matches.rejections.push(r);
-            }
-            Outcome::Unobservable(i, what) => {
-                unseen.entry(i).or_default().insert(what);
+        for e in graph.ids().filter(fits) {
+            work.push((i, Some(e)));
+            if work.len() == TOGETHER {
+                gathered.look(context, catalog, &work);
+                work.clear();
             }
         }
     }
-    for (i, what) in unseen.into_iter().filter(|(i, _)| !ran.contains(i)) {
-        matches.skipped.insert(i, what);
+    gathered.look(context, catalog, &work);
+    gathered.finish()
+}
+
+/// What came of the pairs that were looked at so far.
+#[derive(Default)]
+struct Gathered {
+    matches: Matches,
+    /// Signatures that ran on some subject.
+    ran: BTreeSet<usize>,
+    /// What a signature could not see on some subject.
+    unseen: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl Gathered {
+    fn look(&mut self, context: &Context, catalog: &Catalog, work: &[(usize, Option<EntityId>)]) {
+        let outcomes: Vec<Outcome> =
+            work.par_iter().map(|(i, e)| one(context, &catalog.signatures[*i], *i, *e)).collect();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Found(f) => {
+                    self.ran.insert(f.signature);
+                    self.matches.findings.push(f);
+                }
+                Outcome::Rejected(r) => {
+                    self.ran.insert(r.signature);
+                    self.matches.rejections.push(r);
+                }
+                Outcome::Unobservable(i, what) => {
+                    let all = self.unseen.entry(i).or_default();
+                    if !all.contains(&what) {
+                        all.insert(what);
+                    }
+                }
+            }
+        }
     }
-    matches
+
+    fn finish(mut self) -> Matches {
+        for (i, what) in self.unseen.into_iter().filter(|(i, _)| !self.ran.contains(i)) {
+            self.matches.skipped.insert(i, what);
+        }
+        self.matches
+    }
 }
 
 enum Outcome {
@@ -82,7 +115,39 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
     missing
 }
 
+/// What the test of each rule saw that had to be asked to know whether the signature can be judged
+/// at all: the required rules up to the first that is not there.
+fn decisive<'a>(
+    ask: &impl Fn(&EvidenceRule) -> Option<Observation>,
+    s: &'a SignatureFile,
+) -> Result<BTreeMap<usize, Observation>, &'a EvidenceRule> {
+    let mut known = BTreeMap::new();
+    let required = |r: &EvidenceRule| r.role == EvidenceRole::Required && r.group.is_none();
+    for (i, rule) in s.evidence.iter().enumerate().filter(|(_, r)| required(r)) {
+        let Some(observation) = ask(rule) else { continue };
+        let state = observation.state;
+        if state == EvidenceState::Unobservable {
+            return Err(rule);
+        }
+        known.insert(i, observation);
+        if state == EvidenceState::Absent {
+            break;
+        }
+    }
+    Ok(known)
+}
+
 fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
+    let ask = |rule: &EvidenceRule| {
+        let test = test(&rule.test)?;
+        let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
+        Some((test.run)(&Question { context, subject, rule, value, signature: s }))
+    };
+    // Most subjects lack what most signatures need: nothing more is asked of those.
+    let mut known = match decisive(&ask, s) {
+        Ok(known) => known,
+        Err(rule) => return Outcome::Unobservable(index, rule.source.clone()),
+    };
     let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
     let mut seen = Vec::new();
     let mut facts = BTreeMap::from([("subject".to_owned(), subject_name)]);
@@ -90,9 +155,7 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
     let mut failed: Option<(EvidenceState, String)> = None;
     let mut present = 0;
     for (i, rule) in s.evidence.iter().enumerate() {
-        let Some(test) = test(&rule.test) else { continue };
-        let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
-        let observation = (test.run)(&Question { context, subject, rule, value, signature: s });
+        let Some(observation) = known.remove(&i).or_else(|| ask(rule)) else { continue };
         let state = observation.state;
         let required = rule.role == EvidenceRole::Required && rule.group.is_none();
         if state == EvidenceState::Present || required {

@@ -2,6 +2,7 @@
 //! impact, timeline and verdict with its reasons.
 
 use super::conclude::missing_inputs;
+use super::pages::{Numbering, pages};
 use super::suppress::{Held, expired};
 use super::{Candidate, Ranking, chain};
 use crate::catalog::Catalog;
@@ -54,7 +55,7 @@ pub fn answer(
 ) -> Diagnosis {
     let windows = &context.features.windows;
     let writer = Writer { context, catalog, matches, axis: axis(context) };
-    let mut ids = 0;
+    let mut ids = Numbering::default();
     let kept = ranking.candidates.iter().filter(|c| worth_showing(c, ranking)).take(HYPOTHESES_MAX);
     let mut hypotheses: Vec<Hypothesis> =
         kept.enumerate().map(|(i, c)| writer.hypothesis(c, i + 1, &mut ids)).collect();
@@ -107,6 +108,7 @@ pub fn answer(
         timeline: writer.timeline(ranking, verdict),
         skipped: writer.skipped(),
         rejected: writer.rejected(),
+        pages: pages(&writer, ranking, &ids, &hypotheses),
         hypotheses,
         suppressed,
         overrides: Vec::new(),
@@ -168,7 +170,7 @@ impl Writer<'_> {
         }
     }
 
-    fn hypothesis(&self, c: &Candidate, rank: usize, ids: &mut usize) -> Hypothesis {
+    fn hypothesis(&self, c: &Candidate, rank: usize, ids: &mut Numbering) -> Hypothesis {
         let entity = c.entity.map_or_else(system, |e| entity_ref(self.context, e));
         let finding = c.finding.map(|f| &self.matches.findings[f]);
         let file = finding.map(|f| &self.catalog.signatures[f.signature]);
@@ -239,9 +241,8 @@ impl Writer<'_> {
         format!("{what} {} -> {}", get("before"), get("during"))
     }
 
-    fn evidence(&self, signature: usize, seen: &Seen, ids: &mut usize) -> Evidence {
+    fn evidence(&self, signature: usize, seen: &Seen, ids: &mut Numbering) -> Evidence {
         let rule = &self.catalog.signatures[signature].evidence[seen.rule];
-        *ids += 1;
         let o = &seen.observation;
         let (from, to) = (o.span.map(|s| s.0), o.span.map(|s| s.1));
         let source = match (o.series, &o.place) {
@@ -265,7 +266,7 @@ impl Writer<'_> {
             (None, None) => None,
         };
         Evidence {
-            id: format!("E{ids}"),
+            id: ids.next(o.series),
             name: rule.id.clone(),
             state: o.state,
             role: rule.role,
@@ -279,13 +280,12 @@ impl Writer<'_> {
     }
 
     /// Evidence of an unclassified hypothesis: its most abnormal series.
-    fn anomalies(&self, c: &Candidate, ids: &mut usize) -> Vec<Evidence> {
+    fn anomalies(&self, c: &Candidate, ids: &mut Numbering) -> Vec<Evidence> {
         let Some(id) = c.entity else { return Vec::new() };
         let anomaly = super::anomaly::of_entity(self.context, id);
         let shown = anomaly.series.iter().filter(|s| s.score > 0.3).take(6);
         shown
             .map(|s| {
-                *ids += 1;
                 let series = &self.context.rollups.series[s.series];
                 let w = self.context.features.windows.incident;
                 let strength = match s.score {
@@ -295,7 +295,7 @@ impl Writer<'_> {
                 };
                 let at = target_name(self.context, series.subject);
                 Evidence {
-                    id: format!("E{ids}"),
+                    id: ids.next(Some(s.series)),
                     name: "anomaly".to_owned(),
                     state: EvidenceState::Present,
                     role: EvidenceRole::Supports,

@@ -5,11 +5,12 @@ use super::Ranking;
 use super::answer::{Writer, entity_ref};
 use crate::catalog::{Category, Prior};
 use crate::diagnosis::{
-    Evidence, EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Rejected, Role, Skipped,
-    Strength, Verdict,
+    Evidence, EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Place, Rejected, Role,
+    Skipped, Strength, Verdict,
 };
 use crate::features::window::SYMPTOM_ROLES;
 use crate::graph::EdgeKind;
+use crate::ingest::raw::FileId;
 use crate::matching::{Rejection, facts_symptom};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Subject};
 use crate::telemetry::Telemetry;
@@ -99,10 +100,11 @@ impl Writer<'_> {
             let said = format!("{} {title} {version}", e.kind);
             moments.push(Moment {
                 at: e.at,
-                kind: "change",
+                kind: if e.kind == "alert" { "alert" } else { "change" },
                 entity: ids.first().map(|i| entity_ref(self.context, *i)),
                 said: said.split_whitespace().collect::<Vec<_>>().join(" "),
                 uncertainty_s: None,
+                place: self.place(e.file, e.line),
             });
         }
         if verdict > Verdict::Healthy {
@@ -118,6 +120,10 @@ impl Writer<'_> {
                             .first()
                             .map_or_else(String::new, |s| self.level_said(s.series)),
                         uncertainty_s: Some(o.uncertainty_s()),
+                        place: a.series.first().map(|s| {
+                            let file = self.context.rollups.series[s.series].source.file.clone();
+                            Place { file, line: None }
+                        }),
                     });
                 }
             }
@@ -128,7 +134,8 @@ impl Writer<'_> {
             let who = if s.application.is_empty() { &s.user } else { &s.application };
             let mut add = |at: Micros, said: String| {
                 let entity = Some(entity_ref(self.context, b.database));
-                moments.push(Moment { at, kind: "session", entity, said, uncertainty_s: None });
+                let (kind, place) = ("session", self.place(s.file, s.line));
+                moments.push(Moment { at, kind, entity, said, uncertainty_s: None, place });
             };
             if let Some(t) = start {
                 add(
@@ -154,11 +161,18 @@ impl Writer<'_> {
                 entity: None,
                 said,
                 uncertainty_s: None,
+                place: None,
             });
         }
         moments.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.said.cmp(&b.said)));
         moments.dedup_by(|a, b| a.at == b.at && a.said == b.said && a.entity == b.entity);
         moments
+    }
+
+    /// Where a row was read.
+    fn place(&self, file: FileId, line: u64) -> Option<Place> {
+        let file = self.context.telemetry.files.get(file as usize)?.path.clone();
+        Some(Place { file, line: (line > 0).then_some(line) })
     }
 
     pub(super) fn skipped(&self) -> Vec<Skipped> {

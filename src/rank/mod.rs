@@ -12,6 +12,8 @@ pub mod baselines;
 mod chain;
 mod conclude;
 pub mod explain_away;
+mod pages;
+mod sessions_view;
 mod suppress;
 pub mod why_not;
 
@@ -92,7 +94,7 @@ pub enum Part {
     Signatures,
     /// Who left the usual level first.
     Order,
-    /// The fitted map from scores to probabilities.
+    /// The temperature of the softmax, without which its probabilities claim too little.
     Calibration,
 }
 
@@ -171,10 +173,11 @@ pub fn rank(
     candidates.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then(a.entity.cmp(&b.entity)).then(a.finding.cmp(&b.finding))
     });
-    calibrate(&mut candidates);
+    let sharpness = if settings.is_without(Part::Calibration) { 1.0 } else { SHARPNESS };
+    calibrate(&mut candidates, sharpness);
     let suppressed = suppress::take_out(context, catalog, matches, &mut candidates);
     if !suppressed.is_empty() {
-        calibrate(&mut candidates);
+        calibrate(&mut candidates, sharpness);
     }
     Ranking { anomalies, blames, candidates, suppressed, symptom }
 }
@@ -420,9 +423,10 @@ fn order_in_time(candidates: &mut [Candidate]) {
     }
 }
 
-/// Softmax over all candidates and "none of these".
-fn calibrate(candidates: &mut [Candidate]) {
-    let weight = |score: f64| (SHARPNESS * score).exp();
+/// Softmax over all candidates and "none of these", at a temperature of 1 / `sharpness` (temperature
+/// scaling, Guo et al. 2017: one number that changes how sure the ranking is, never the ranking).
+fn calibrate(candidates: &mut [Candidate], sharpness: f64) {
+    let weight = |score: f64| (sharpness * score).exp();
     let total: f64 = weight(NONE_SCORE) + candidates.iter().map(|c| weight(c.score)).sum::<f64>();
     for c in candidates.iter_mut() {
         c.probability = weight(c.score) / total;

@@ -22,7 +22,7 @@ pub fn why_not<'d>(d: &'d Diagnosis, name: &str) -> WhyNot<'d> {
     let found = d.hypotheses.iter().find(named);
     match (found, d.hypotheses.first()) {
         (Some(own), Some(first)) if own.rank == first.rank => WhyNot::IsFirst(own),
-        (Some(own), Some(first)) => behind(own, first),
+        (Some(own), Some(first)) => between(own, first),
         _ => {
             if let Some(r) = d.rejected.iter().find(|r| is(&r.signature)) {
                 return WhyNot::Rejected(&r.reason);
@@ -33,7 +33,8 @@ pub fn why_not<'d>(d: &'d Diagnosis, name: &str) -> WhyNot<'d> {
     }
 }
 
-fn behind<'d>(own: &'d Hypothesis, first: &'d Hypothesis) -> WhyNot<'d> {
+/// What separates a hypothesis from another one, which reports call the first.
+pub fn between<'d>(own: &'d Hypothesis, first: &'d Hypothesis) -> WhyNot<'d> {
     let mut names: Vec<&str> =
         own.terms.iter().chain(&first.terms).map(|t| t.name.as_str()).collect();
     names.sort_unstable();

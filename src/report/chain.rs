@@ -1,19 +1,23 @@
 //! The causal chain: a tree of links, each with its onset, its picture and its numbers.
 
 use super::number;
-use super::page::{Flow, Glyphs, Most, Page, pad};
+use super::page::{Flow, Glyphs, Most, Page, pad, wrapped};
 use super::sparkline;
 use crate::diagnosis::{ChainLink, Diagnosis, Hypothesis, Span, Verdict};
 use crate::time;
 use unicode_width::UnicodeWidthStr;
 
-const LINKS: Most = (10, 7);
+const LINKS: Most = (15, 15);
 /// Deeper branches are not indented further.
 const DEPTH: usize = 4;
 /// Columns of the pictures: fewer say nothing, more do not help.
-const PICTURE: std::ops::RangeInclusive<usize> = 16..=60;
+const PICTURE: std::ops::RangeInclusive<usize> = 12..=60;
 /// Below this width a link takes three lines instead of two.
 const NARROW: usize = 80;
+/// From this width on a link takes one line.
+const WIDE: usize = 140;
+/// Columns that a sentence beside a picture has at least.
+const SENTENCE: usize = 40;
 
 /// One link, ready to be set.
 struct Row<'a> {
@@ -22,6 +26,9 @@ struct Row<'a> {
     left: String,
     when: String,
     values: String,
+    said: String,
+    /// The other columns say it as well.
+    is_told: bool,
     /// What stands before the second line.
     rest: String,
 }
@@ -33,9 +40,10 @@ pub(super) fn section(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
     }
     let sure = matches!(d.verdict, Verdict::Likely | Verdict::Confirmed);
     let title = if sure { "CAUSAL CHAIN" } else { "POSSIBLE CHAIN" };
-    let rows = rows(page, &h.chain);
+    let rows = rows(page, h);
     let shown = page.limit(LINKS, rows.len());
     let left_out = rows.len() - shown;
+    let title = &page.title(title, shown, rows.len());
     let rows = &rows[..shown];
     let axis = sparkline::shared_axis(rows.iter().filter_map(|r| r.link.spark.as_ref()));
     let widest = |of: fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
@@ -45,8 +53,12 @@ pub(super) fn section(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
     let room = page.width.saturating_sub(1 + left + 2 + when + 2 + 2 + values);
     match axis {
         Some(axis) if page.width >= NARROW && room >= *PICTURE.start() => {
-            let width = room.min(*PICTURE.end());
-            wide(page, d, title, rows, axis, [left, when, width]);
+            let most = match page.width >= WIDE {
+                true => room.saturating_sub(SENTENCE + 2),
+                false => room,
+            };
+            let width = most.clamp(*PICTURE.start(), *PICTURE.end());
+            wide(page, d, title, rows, axis, [left, when, width, values]);
         }
         _ => narrow(page, d, title, rows, axis, values),
     }
@@ -58,14 +70,14 @@ fn caption(page: &Page) -> String {
     format!("before{}during", page.glyphs.arrow)
 }
 
-/// Two lines a link: all columns, then the sentence.
+/// Two lines a link: all columns, then the sentence; the sentence beside them where it fits.
 fn wide(
     page: &mut Page,
     d: &Diagnosis,
     title: &str,
     rows: &[Row<'_>],
     axis: Span,
-    [left, when, width]: [usize; 3],
+    [left, when, width, values]: [usize; 4],
 ) {
     let column = 1 + left + 2 + when + 2;
     page.blank();
@@ -74,21 +86,30 @@ fn wide(
     let ruler = sparkline::ruler(axis, d.window.incident, width, page.style.ascii);
     if !ruler.is_empty() {
         let label = "incident shaded ";
-        page.line(&format!("{}{label}{ruler}", " ".repeat(column.saturating_sub(label.len()))));
+        let indent = " ".repeat(column.saturating_sub(label.len()));
+        let gaps = if has_gaps(rows, axis, width) { "  blank: no data" } else { "" };
+        page.line(&format!("{indent}{label}{ruler}{gaps}"));
     }
+    let beside = column + width + 2 + values + 2;
     for row in rows {
         let picture = match &row.link.spark {
             Some(spark) => sparkline::line(spark, axis, width, page.style.ascii),
             None => " ".repeat(width),
         };
-        let columns = format!(
-            " {}  {}  {picture}  {}",
-            pad(&row.left, left),
-            pad(&row.when, when),
-            row.values
-        );
-        page.line(&columns);
-        said(page, row);
+        let (left, when) = (pad(&row.left, left), pad(&row.when, when));
+        let columns = format!(" {left}  {when}  {picture}  {}", row.values);
+        if row.is_told {
+            let tail = ids(page, row);
+            page.flow_line(&columns, &tail);
+            continue;
+        }
+        match page.width.checked_sub(beside + SENTENCE) {
+            Some(_) if page.width >= WIDE => said_beside(page, row, &pad(&columns, beside)),
+            _ => {
+                page.line(&columns);
+                said(page, row);
+            }
+        }
     }
 }
 
@@ -101,22 +122,27 @@ fn narrow(
     axis: Option<Span>,
     values: usize,
 ) {
-    page.heading(title);
     let column = rows.iter().map(|r| r.rest.width()).max().unwrap_or(0) + 1;
     let room = page.width.saturating_sub(column + 2 + values);
     let axis = axis.filter(|_| room >= 8);
     let width = room.min(*PICTURE.end());
-    if let Some(axis) = axis {
-        let ruler = sparkline::ruler(axis, d.window.incident, width, page.style.ascii);
-        let indent = " ".repeat(column);
-        page.line(&format!("{indent}{}", clocks(axis, width)));
-        page.line(&format!("{indent}{ruler}"));
-        page.line(&format!("{indent}(incident shaded; {})", caption(page)));
+    match axis {
+        None => page.heading(title),
+        Some(axis) => {
+            let gaps = if has_gaps(rows, axis, width) { ", blank: no data" } else { "" };
+            page.heading(&format!("{title} (incident shaded{gaps}; {})", caption(page)));
+            let ruler = sparkline::ruler(axis, d.window.incident, width, page.style.ascii);
+            let indent = " ".repeat(column);
+            page.line(&format!("{indent}{}", clocks(axis, width)));
+            page.line(&format!("{indent}{ruler}"));
+        }
     }
     for row in rows {
         let first = format!(" {}  ", row.left);
         let rest = format!(" {}", row.rest);
-        page.flow(Flow { first: &first, rest: &rest, text: &row.when, ..Flow::default() });
+        let tail = if row.is_told { ids(page, row) } else { String::new() };
+        let flow = Flow { first: &first, rest: &rest, text: &row.when, ..Flow::default() };
+        page.flow(Flow { tail: &tail, ..flow });
         match (axis, &row.link.spark) {
             (Some(axis), Some(spark)) => {
                 let picture = sparkline::line(spark, axis, width, page.style.ascii);
@@ -129,21 +155,54 @@ fn narrow(
                 page.wrap(&rest, &rest, &row.values);
             }
         }
-        said(page, row);
+        if !row.is_told {
+            said(page, row);
+        }
     }
 }
 
+/// Says whether a picture has a column in which nothing was recorded.
+fn has_gaps(rows: &[Row<'_>], axis: Span, width: usize) -> bool {
+    let sparks = rows.iter().filter_map(|r| r.link.spark.as_ref());
+    sparks.into_iter().any(|s| sparkline::line(s, axis, width, false).contains(' '))
+}
+
 fn said(page: &mut Page, row: &Row<'_>) {
-    const IDS: usize = 5;
     let rest = format!(" {}", row.rest);
+    let tail = ids(page, row);
+    page.flow(Flow { first: &rest, rest: &rest, text: &row.said, tail: &tail, painted: None });
+}
+
+/// The sentence to the right of a link's columns.
+fn said_beside(page: &mut Page, row: &Row<'_>, columns: &str) {
+    let rest = pad(&format!(" {}", row.rest), columns.width());
+    let text = format!("{}  {}", row.said, ids(page, row));
+    let room = page.width - columns.width();
+    for (n, line) in wrapped("", "", &text, room).iter().enumerate() {
+        page.line(&format!("{}{line}", if n == 0 { columns } else { &rest }));
+    }
+}
+
+/// The evidence of a link.
+fn ids(page: &Page, row: &Row<'_>) -> String {
+    const IDS: usize = 5;
     let ids = &row.link.evidence;
     let mut tail: Vec<String> = ids.iter().take(IDS).map(|id| page.clean(id)).collect();
     if ids.len() > IDS {
         tail.push(page.glyphs.ellipsis.to_owned());
     }
-    let text = page.clean(&row.link.said);
-    let tail = tail.join(" ");
-    page.flow(Flow { first: &rest, rest: &rest, text: &text, tail: &tail, painted: None });
+    tail.join(" ")
+}
+
+/// The word that is left of a sentence such as `latency 9 ms -> 3.4 s` beside its numbers.
+fn brief(said: &str, told: bool) -> Option<String> {
+    let (word, numbers) = said.split_once(' ')?;
+    let numeric = numbers.starts_with(|c: char| c.is_ascii_digit()) && numbers.contains(" -> ");
+    match (told, numeric) {
+        (true, _) => Some(String::new()),
+        (false, true) => Some(word.to_owned()),
+        (false, false) => None,
+    }
 }
 
 /// The first and last time of an axis, set to its two ends.
@@ -155,8 +214,8 @@ fn clocks(axis: Span, width: usize) -> String {
     }
 }
 
-fn rows<'a>(page: &Page, links: &'a [ChainLink]) -> Vec<Row<'a>> {
-    let g = page.glyphs;
+fn rows<'a>(page: &Page, h: &'a Hypothesis) -> Vec<Row<'a>> {
+    let (g, links) = (page.glyphs, &h.chain);
     let places = tree(links, g);
     let origin = places.first().and_then(|(i, _, _)| links[*i].onset);
     let name = |(i, lead, _): &(usize, String, String)| {
@@ -167,7 +226,8 @@ fn rows<'a>(page: &Page, links: &'a [ChainLink]) -> Vec<Row<'a>> {
         (Some(from), Some(to)) => number::delay(from, to),
         _ => String::new(),
     };
-    let delays = links.iter().map(|l| delayed(l).width()).max().unwrap_or(0);
+    let later = places.iter().skip(1);
+    let delays = later.map(|p| delayed(&links[p.0]).width()).max().unwrap_or(0);
     let mut rows = Vec::new();
     for (n, place) in places.iter().enumerate() {
         let link = &links[place.0];
@@ -177,11 +237,19 @@ fn rows<'a>(page: &Page, links: &'a [ChainLink]) -> Vec<Row<'a>> {
         let when = link.onset.map_or("onset not seen".to_owned(), |at| {
             format!("{} {}{near}", time::clock(at), pad(&delay, delays)).trim_end().to_owned()
         });
+        // The verdict has said it already.
+        let told = link.said == h.headline && page.is_tight();
+        let said = if told { "as the verdict says".to_owned() } else { page.clean(&link.said) };
+        let brief = brief(&said, told).filter(|_| page.is_bare());
         rows.push(Row {
+            is_told: brief.is_some(),
             link,
+            said,
             left: format!("{}  {}", pad(&name(place), width), link.role.word()),
             when,
-            values: values(link, g),
+            values: format!("{} {}", values(link, g), brief.unwrap_or_default())
+                .trim_end()
+                .to_owned(),
             rest: place.2.clone(),
         });
     }

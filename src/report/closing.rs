@@ -8,39 +8,41 @@ use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MOMENTS: Most = (8, 7);
-const GAPS: Most = (6, 4);
+const GAPS: Most = (6, 2);
 /// How many missing inputs of signatures are named.
 const MISSING: usize = 5;
 
 /// What happened, oldest first, with the borders of the incident.
 pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
+    let chain = d.hypotheses.first().map_or(&[][..], |h| &h.chain);
     if d.timeline.is_empty() {
         return;
     }
-    let chain = d.hypotheses.first().map_or(&[][..], |h| &h.chain);
     let drawn = |m: &Moment| {
         m.kind == "onset" && chain.iter().any(|l| m.entity.as_ref() == Some(&l.entity))
     };
     // What the chain above already shows is a matter of -v.
     let brief = !page.verbose() && d.verdict != Verdict::Healthy;
+    let is_told = |m: &Moment| !page.is_least() || m.kind == "change";
     let (told, apart): (Vec<&Moment>, Vec<&Moment>) =
-        d.timeline.iter().partition(|m| !brief || !drawn(m));
+        d.timeline.iter().partition(|m| !brief || (!drawn(m) && is_told(m)));
     let total = told.len();
     let mut moments = told;
     // Those nearest to the start of the incident are shown.
     moments.sort_by_key(|m| m.at.abs_diff(d.window.incident.from));
     moments.truncate(page.limit(MOMENTS, moments.len()));
     moments.sort_by_key(|m| m.at);
-    if moments.is_empty() {
+    if moments.is_empty() || (page.is_bare() && moments.iter().all(|m| m.kind == "recovery")) {
         return;
     }
-    page.heading(match apart.iter().any(|m| drawn(m)) {
-        true => "TIMELINE (UTC; the onsets of the chain stand above)",
-        false => "TIMELINE (UTC)",
+    let title = page.title("TIMELINE", moments.len(), total);
+    page.heading(&match apart.iter().any(|m| drawn(m)) {
+        true => format!("{title} (UTC; the onsets of the chain stand above)"),
+        false => format!("{title} (UTC)"),
     });
     let incident = d.window.incident;
     let mut borders = vec![(incident.from, "incident begins"), (incident.to, "incident ends")];
-    borders.retain(|_| d.window.found);
+    borders.retain(|_| d.window.found && !page.is_least());
     for m in &moments {
         while borders.first().is_some_and(|(at, _)| *at <= m.at) {
             let (at, said) = borders.remove(0);
@@ -48,6 +50,8 @@ pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
         }
         moment(page, m);
     }
+    // The header says when it ends.
+    borders.retain(|_| !page.is_bare());
     for (at, said) in borders {
         page.line(&format!(" {}  ---- {said} ----", time::clock(at)));
     }
@@ -66,7 +70,8 @@ fn moment(page: &mut Page, m: &Moment) {
 
 /// What could not be seen, and what therefore was not asked.
 pub(super) fn quality(page: &mut Page, d: &Diagnosis) {
-    page.heading("DATA QUALITY");
+    let title = page.title("DATA QUALITY", page.limit(GAPS, d.gaps.len()), d.gaps.len());
+    page.heading(&title);
     site::overrides(page, d);
     if d.gaps.is_empty() && d.skipped.is_empty() && d.overrides.is_empty() {
         page.line("   no gaps were found in what was read");
@@ -92,7 +97,7 @@ pub(super) fn quality(page: &mut Page, d: &Diagnosis) {
     skipped(page, d);
 }
 
-fn kind_word(kind: GapKind) -> &'static str {
+pub(super) fn kind_word(kind: GapKind) -> &'static str {
     match kind {
         GapKind::Unreadable => "unreadable",
         GapKind::Skipped => "left out",

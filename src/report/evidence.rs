@@ -7,20 +7,23 @@ use crate::diagnosis::{
     Action, ActionKind, Diagnosis, Discriminator, Evidence, EvidenceSource, EvidenceState,
     Hypothesis,
 };
+use crate::time;
 use unicode_width::UnicodeWidthStr;
 
-const EVIDENCE: Most = (6, 5);
+const EVIDENCE: Most = (6, 6);
 const AGAINST: Most = (3, 2);
 const CHECKS: Most = (3, 1);
 const ACTIONS: Most = (3, 1);
 
 /// The strongest evidence of a hypothesis, then what speaks against it.
 pub(super) fn decisive(page: &mut Page, h: &Hypothesis) {
-    page.heading(&format!("DECISIVE EVIDENCE   {}", legend(page)));
+    let shown = page.limit(EVIDENCE, h.evidence.len());
+    let title = page.title("DECISIVE EVIDENCE", shown, h.evidence.len());
+    page.heading(&format!("{title}   {}", legend(page)));
     if h.evidence.is_empty() {
         page.line("   none was recorded");
     }
-    list(page, &h.evidence, page.limit(EVIDENCE, h.evidence.len()));
+    list(page, &h.evidence, shown);
     against(page, h, page.limit(AGAINST, h.against.len()));
 }
 
@@ -70,15 +73,32 @@ fn item(page: &mut Page, e: &Evidence) {
     let text = sentence(page, e);
     let mut tails = Vec::new();
     if let Some(source) = &e.source {
-        tails.push(pointer(page, source));
+        let when = when(source);
+        tails.push(format!("{}{when}", pointer(page, source)));
         if source.line.is_none() && !source.file.is_empty() {
-            tails.push(page.clean(&source.file));
+            tails.push(format!("{}{when}", page.clean(&source.file)));
         }
+        let name = EvidenceSource { file: base(&source.file).to_owned(), ..source.clone() };
+        let name = match name.line {
+            None if !name.file.is_empty() => page.clean(&name.file),
+            _ => pointer(page, &name),
+        };
+        tails.push(format!("{name}{when}"));
     }
     let painted = Some((sign, paint));
     let flow = Flow { first: &first, rest: &rest, text: &text, tail: "", painted };
     let tail = page.tail(&flow, &tails);
     page.flow(Flow { tail: &tail, ..flow });
+}
+
+/// From when on it is to be seen there.
+fn when(s: &EvidenceSource) -> String {
+    s.from.map_or(String::new(), |at| format!(" @{}", time::clock(at)))
+}
+
+/// The name of a file without its folders.
+fn base(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
 }
 
 /// What a piece of evidence says, with what must be known about it.
@@ -111,15 +131,16 @@ pub(super) fn next(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
     if h.discriminators.is_empty() && recover.is_empty() && prevent.is_empty() {
         return;
     }
-    page.heading(match h.discriminators.is_empty() {
-        false => "NEXT CHECKS",
-        true => "LATER",
-    });
     let shown = page.limit(CHECKS, h.discriminators.len());
+    let title = page.title("NEXT CHECKS", shown, h.discriminators.len());
+    page.heading(if h.discriminators.is_empty() { "LATER" } else { &title });
     for (n, check) in h.discriminators.iter().take(shown).enumerate() {
         discriminator(page, d, h, n + 1, check);
     }
     page.more("   ", h.discriminators.len() - shown, "");
+    if page.is_least() && shown > 0 {
+        return;
+    }
     actions(page, "recover", &recover);
     actions(page, "prevent", &prevent);
 }
@@ -127,9 +148,14 @@ pub(super) fn next(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
 fn actions(page: &mut Page, label: &str, actions: &[&Action]) {
     let shown = page.limit(ACTIONS, actions.len());
     for a in actions.iter().take(shown) {
+        // Its command can wait as well.
+        let brief = Action { command: None, effect: None, on: None, ..(*a).clone() };
+        let a = if page.is_bare() { &brief } else { a };
         sections::action(page, &format!(" {label}: "), "   ", a);
     }
-    page.more("   ", actions.len() - shown, "");
+    if !page.is_bare() {
+        page.more("   ", actions.len() - shown, "");
+    }
 }
 
 /// A question, how to answer it without changing anything, and what each answer means.

@@ -51,7 +51,21 @@ const ASCII: Glyphs = Glyphs {
 pub(super) type Most = (usize, usize);
 
 /// Lines that count as one screen.
-const SCREEN: usize = 66;
+pub(super) const SCREEN: usize = 60;
+
+/// Lines of the footer, which come last.
+const FOOTER: usize = 3;
+
+/// How much of everything a page shows, when it is not to show all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Density {
+    Roomy,
+    Tight,
+    /// What one cannot do without.
+    Bare,
+    /// Not even that of what the chain tells as well.
+    Least,
+}
 
 /// The end of a paragraph is set no further to the right than this, where it fits.
 const NEAR: usize = 120;
@@ -80,22 +94,26 @@ pub(super) struct Page {
     pub style: Style,
     pub width: usize,
     pub glyphs: &'static Glyphs,
-    /// Less of everything, for a report that would not fit on a screen.
-    tight: bool,
+    density: Density,
     out: String,
 }
 
 impl Page {
     /// Starts an empty page; a `tight` one shows less of everything.
     pub(super) fn new(style: &Style, tight: bool) -> Page {
+        Page::dense(style, if tight { Density::Tight } else { Density::Roomy })
+    }
+
+    /// Starts an empty page of a density.
+    pub(super) fn dense(style: &Style, density: Density) -> Page {
         let glyphs = if style.ascii { &ASCII } else { &UNICODE };
         let width = style.width.clamp(40, 200);
-        Page { style: *style, width, glyphs, tight, out: String::new() }
+        Page { style: *style, width, glyphs, density, out: String::new() }
     }
 
     /// Says whether the page has become longer than a screen.
     pub(super) fn is_long(&self) -> bool {
-        self.out.lines().count() > SCREEN
+        self.out.lines().count() > SCREEN - FOOTER
     }
 
     /// Gives the text, with one line feed at its end.
@@ -114,17 +132,41 @@ impl Page {
     ///
     /// A tight page shows a single one that is left rather than saying that there is one.
     pub(super) fn limit(&self, most: Most, total: usize) -> usize {
-        match (self.verbose(), self.tight) {
-            (true, _) => total,
-            (_, false) => total.min(most.0),
-            (_, true) if total == most.1 + 1 => total.min(most.0),
-            (_, true) => total.min(most.1),
-        }
+        let least = match self.density {
+            _ if self.verbose() => return total,
+            Density::Roomy => return total.min(most.0),
+            Density::Tight => most.1,
+            // A little more than half of it.
+            Density::Bare if most.1 > 0 => 1 + most.1 / 2,
+            Density::Least if most.1 > 0 => 1 + most.1 / 3,
+            Density::Bare | Density::Least => 0,
+        };
+        // Tight only: a page that is shorter yet has no room for that.
+        let last = total == least + 1 && self.density == Density::Tight;
+        total.min(if last { most.0 } else { least })
     }
 
     /// Says whether less of everything is shown.
     pub(super) fn is_tight(&self) -> bool {
-        self.tight
+        self.density > Density::Roomy && !self.verbose()
+    }
+
+    /// Says whether only what one cannot do without is shown.
+    pub(super) fn is_bare(&self) -> bool {
+        self.density >= Density::Bare && !self.verbose()
+    }
+
+    /// Says whether what is told twice is told once.
+    pub(super) fn is_least(&self) -> bool {
+        self.density == Density::Least && !self.verbose()
+    }
+
+    /// A title that says how much of a list is shown, where no line under it does.
+    pub(super) fn title(&self, title: &str, shown: usize, total: usize) -> String {
+        match self.is_bare() && shown < total {
+            true => format!("{title} {shown} of {total}"),
+            false => title.to_owned(),
+        }
     }
 
     /// Says whether everything is to be told.
@@ -156,6 +198,18 @@ impl Page {
             let rest = format!("{indent}  ");
             let text = line.trim_start();
             self.flow(Flow { first: &indent, rest: &rest, text, ..Flow::default() });
+        }
+    }
+
+    /// Writes a line as it stands, and what belongs to its right end where that fits.
+    pub(super) fn flow_line(&mut self, line: &str, tail: &str) {
+        let line = line.trim_end();
+        let room = self.width.min(NEAR.max(line.width() + 2 + tail.width()));
+        match room.checked_sub(line.width() + tail.width()) {
+            Some(room) if room >= 2 && !tail.is_empty() => {
+                self.line(&format!("{line}{}{tail}", " ".repeat(room)));
+            }
+            _ => self.line(line),
         }
     }
 
@@ -197,33 +251,47 @@ impl Page {
         self.out.push_str(&format!("{indent}{command}\n"));
     }
 
-    /// Cuts a path or the like at its left end to what is left after a paragraph.
+    /// Cuts a path or the like at its left end to what is left after a paragraph, or to a line.
     ///
     /// The first of `tails` that fits is taken whole; with -v nothing is cut.
     pub(super) fn tail(&self, flow: &Flow<'_>, tails: &[String]) -> String {
-        const LEAST: usize = 16;
+        const LEAST: usize = 26;
         let lines = wrapped(flow.first, flow.rest, flow.text, self.width);
         let used = lines.last().map_or(0, |l| l.width()) + 2;
         let room = self.width.saturating_sub(used);
-        let whole = tails.iter().find(|t| t.width() <= room);
-        let cut = tails.last().filter(|_| room >= LEAST && !self.verbose());
-        match (whole, cut) {
-            (Some(tail), _) => tail.clone(),
-            (None, Some(tail)) => {
-                let room = room - self.glyphs.ellipsis.width();
-                let starts = tail.char_indices().map(|(i, _)| i);
-                let kept = starts.map(|i| &tail[i..]).find(|end| end.width() <= room);
-                format!("{}{}", self.glyphs.ellipsis, kept.unwrap_or_default())
-            }
-            (None, None) => tails.first().cloned().unwrap_or_default(),
+        let own_line = self.width.saturating_sub(flow.rest.width());
+        let fits = |room: usize| tails.iter().find(|t| t.width() <= room).cloned();
+        match (fits(room), tails.last()) {
+            (Some(tail), _) => tail,
+            (None, None) => String::new(),
+            (None, Some(_)) if self.verbose() => tails[0].clone(),
+            (None, Some(tail)) if room >= LEAST => self.cut(tail, room),
+            (None, Some(tail)) => fits(own_line).unwrap_or_else(|| self.cut(tail, own_line)),
         }
     }
 
-    /// Says how many were left out; nothing when none were.
+    /// The right end of a text, in `room` columns.
+    fn cut(&self, text: &str, room: usize) -> String {
+        let room = room.saturating_sub(self.glyphs.ellipsis.width());
+        let starts = text.char_indices().map(|(i, _)| i);
+        let kept = starts.map(|i| &text[i..]).find(|end| end.width() <= room);
+        format!("{}{}", self.glyphs.ellipsis, kept.unwrap_or_default())
+    }
+
+    /// Says how many were left out; nothing when none were or the title says it.
     pub(super) fn more(&mut self, indent: &str, left: usize, what: &str) {
-        if left > 0 {
-            let text = format!("{} and {left} more{what} (-v)", self.glyphs.ellipsis);
+        if left > 0 && !self.is_bare() {
+            let text = self.left_out(left, what);
             self.wrap(indent, indent, &text);
+        }
+    }
+
+    /// That more were left out; empty when none were.
+    pub(super) fn left_out(&self, left: usize, what: &str) -> String {
+        match left {
+            0 => String::new(),
+            _ if self.is_bare() => String::new(),
+            _ => format!("{} and {left} more{what} (-v)", self.glyphs.ellipsis),
         }
     }
 

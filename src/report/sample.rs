@@ -258,6 +258,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         skipped: skipped(),
         rejected: rejected(),
         gaps: gaps(),
+        pages: Pages::default(),
     }
 }
 

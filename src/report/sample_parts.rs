@@ -125,6 +125,7 @@ pub(super) fn timeline() -> Vec<Moment> {
         entity: name.map(|n| entity(if n.starts_with("pg") { "database" } else { "service" }, n)),
         said: said.to_owned(),
         uncertainty_s: Some(if kind == "onset" { 5.0 } else { 0.0 }),
+        place: None,
     };
     vec![
         at(-142, "change", Some("recommendation"), "deploy 1.4.2"),

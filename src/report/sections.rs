@@ -11,6 +11,8 @@ use unicode_width::UnicodeWidthStr;
 const LABEL: &str = "             ";
 const IMPACTS: Most = (4, 4);
 const REASONS: Most = (3, 3);
+/// Columns of an effect that stands beside its action, not under it.
+const SHORT: usize = 16;
 
 /// When it was, what was read, what users felt.
 pub(super) fn header(page: &mut Page, d: &Diagnosis) {
@@ -38,7 +40,8 @@ pub(super) fn header(page: &mut Page, d: &Diagnosis) {
     );
     labelled(page, if w.found { "INCIDENT" } else { "RECORDING" }, &text);
     let how = page.clean(&w.how);
-    if !how.is_empty() {
+    let is_usual = page.is_bare() && w.found;
+    if !how.is_empty() && !is_usual {
         labelled(page, "window", &how);
     }
     let text = read(page, d);
@@ -47,6 +50,29 @@ pub(super) fn header(page: &mut Page, d: &Diagnosis) {
 }
 
 fn read(page: &Page, d: &Diagnosis) -> String {
+    let graph = [
+        number::count(d.series, "series"),
+        number::count(d.entities, "entity"),
+        number::count(d.edges, "edge"),
+    ];
+    let files = if page.is_tight() { files(d) } else { readers(page, d) };
+    format!("{}{}{}", files.join(", "), page.glyphs.dot, graph.join(", "))
+}
+
+/// How many files were read, and how many were not.
+fn files(d: &Diagnosis) -> Vec<String> {
+    let unknown = d.inputs.iter().filter(|i| i.reader == "none").count();
+    let rows = d.inputs.iter().map(|i| i.rows as f64).sum();
+    let files = number::count(d.inputs.len() - unknown, "file");
+    let mut parts = vec![format!("{files} ({} rows)", number::number(rows))];
+    if unknown > 0 {
+        parts.push(format!("{unknown} not recognised"));
+    }
+    parts
+}
+
+/// How many files each reader took.
+fn readers(page: &Page, d: &Diagnosis) -> Vec<String> {
     let mut readers: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for input in &d.inputs {
         let slot = readers.entry(&input.reader).or_default();
@@ -65,16 +91,14 @@ fn read(page: &Page, d: &Diagnosis) -> String {
     if parts.is_empty() {
         parts.push("no files".to_owned());
     }
-    let graph = [
-        number::count(d.series, "series"),
-        number::count(d.entities, "entity"),
-        number::count(d.edges, "edge"),
-    ];
-    format!("{}{}{}", parts.join(", "), page.glyphs.dot, graph.join(", "))
+    parts
 }
 
 fn impact(page: &mut Page, d: &Diagnosis) {
     let shown = page.limit(IMPACTS, d.impact.len());
+    if page.is_bare() {
+        return impact_line(page, d);
+    }
     let names = d.impact.iter().take(shown).map(|i| page.clean(&i.entity.name).width());
     let width = names.max().unwrap_or(0).min(24);
     for (n, i) in d.impact.iter().take(shown).enumerate() {
@@ -95,6 +119,27 @@ fn impact(page: &mut Page, d: &Diagnosis) {
         page.wrap(&first, &format!("{LABEL}  "), &format!("{said}{numbers}"));
     }
     page.more(LABEL, d.impact.len().saturating_sub(shown), "");
+}
+
+/// What users felt, entity by entity in one paragraph.
+fn impact_line(page: &mut Page, d: &Diagnosis) {
+    const NAMED: usize = 4;
+    let mut parts: Vec<(String, Vec<String>)> = Vec::new();
+    for i in d.impact.iter().take(NAMED) {
+        let (name, said) = (page.clean(&i.entity.name), page.clean(&i.said));
+        match parts.iter_mut().find(|p| p.0 == name) {
+            Some(part) => part.1.push(said),
+            None => parts.push((name, vec![said])),
+        }
+    }
+    let all = parts.iter().map(|(name, said)| format!("{name} {}", said.join(", ")));
+    let mut all: Vec<String> = all.collect();
+    if d.impact.len() > NAMED {
+        all.push(format!("{} more", d.impact.len() - NAMED));
+    }
+    if !all.is_empty() {
+        labelled(page, "impact", &all.join(page.glyphs.dot));
+    }
 }
 
 /// How sure the answer is, as a word that cannot be overlooked.
@@ -134,6 +179,10 @@ pub(super) fn verdict(page: &mut Page, d: &Diagnosis) {
             labelled(page, "closest", &headline);
         }
         candidate(page, d, h);
+    }
+    if page.is_tight() && !d.reasons.is_empty() {
+        let text = page.clean(&d.reasons.join("; "));
+        return labelled(page, "because", &text);
     }
     let shown = page.limit(REASONS, d.reasons.len());
     for (n, reason) in d.reasons.iter().take(shown).enumerate() {
@@ -228,17 +277,24 @@ pub(super) fn mitigate(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
 pub(super) fn action(page: &mut Page, first: &str, rest: &str, a: &Action) {
     let said = page.clean(&a.said);
     let on = a.on.as_deref().map(|on| page.clean(on)).filter(|on| !on.is_empty());
-    let text = match (&on, &a.command) {
-        (Some(on), Some(_)) => format!("{} (run on {on}):", said.trim_end_matches(['.', ':'])),
-        (Some(on), None) => format!("{said} (on {on})"),
-        (None, _) => said,
+    let effect = a.effect.as_deref().map(|e| page.clean(e));
+    // A word or two need no line of their own.
+    let short = effect.as_deref().filter(|e| e.width() <= SHORT && a.command.is_some());
+    let short = short.map(|e| e.trim_end_matches('.').to_lowercase());
+    let on =
+        on.map(|on| if a.command.is_some() { format!("run on {on}") } else { format!("on {on}") });
+    let aside: Vec<&str> = [on.as_deref(), short.as_deref()].into_iter().flatten().collect();
+    let text = match (aside.is_empty(), a.command.is_some()) {
+        (true, _) => said,
+        (_, true) => format!("{} ({}):", said.trim_end_matches(['.', ':']), aside.join("; ")),
+        (_, false) => format!("{said} ({})", aside.join("; ")),
     };
     page.wrap(first, rest, &text);
     if let Some(command) = &a.command {
         page.command(&format!("{rest}    "), command);
     }
-    if let Some(effect) = &a.effect {
-        let text = format!("effect: {}", page.clean(effect));
+    if let Some(effect) = effect.filter(|_| short.is_none()) {
+        let text = format!("effect: {effect}");
         page.wrap(rest, &format!("{rest}  "), &text);
     }
 }

@@ -1,13 +1,13 @@
 //! Tables: competing hypotheses and the terms of a score; lists where there is no room.
 
-use super::page::{Most, Page, wrapped};
+use super::page::{Flow, Most, Page, wrapped};
 use super::{evidence, number, sections};
 use crate::diagnosis::{Diagnosis, EntityRef, Hypothesis, Role};
 use tabled::{builder::Builder, settings::Style as Borders};
 use unicode_width::UnicodeWidthStr;
 
 const RIVALS: Most = (4, 2);
-const REJECTED: Most = (3, 3);
+const REJECTED: Most = (3, 1);
 /// Below this width a table becomes a list.
 const NARROW: usize = 80;
 
@@ -16,10 +16,11 @@ pub(super) fn competing(page: &mut Page, d: &Diagnosis) {
     let rivals: Vec<&Hypothesis> =
         d.hypotheses.iter().skip(1).filter(|h| h.role != Role::Rejected).collect();
     let shown = page.limit(RIVALS, rivals.len());
-    page.heading("COMPETING HYPOTHESES");
+    let title = page.title("COMPETING HYPOTHESES", shown, rivals.len());
+    page.heading(&title);
     if rivals.is_empty() {
         page.line("   none");
-    } else if page.width < NARROW {
+    } else if page.width < NARROW || page.is_bare() {
         for h in &rivals[..shown] {
             listed(page, d, h);
         }
@@ -52,9 +53,13 @@ fn listed(page: &mut Page, d: &Diagnosis, h: &Hypothesis) {
         h.role.word(),
     );
     let first = format!(" {:<3} ", page.clean(&h.id));
-    page.wrap(&first, "     ", &text);
     let apart = apart(page, d, h);
-    page.wrap("     ", "       ", &apart);
+    if page.width >= NARROW {
+        page.wrap(&first, "     ", &format!("{text}{dot}{apart}"));
+    } else {
+        page.wrap(&first, "     ", &text);
+        page.wrap("     ", "       ", &apart);
+    }
 }
 
 /// What tells a hypothesis from the first one: what speaks against it, else the open question.
@@ -79,6 +84,9 @@ fn apart(page: &Page, d: &Diagnosis, h: &Hypothesis) -> String {
 /// What was considered and ruled out, with the reason.
 pub(super) fn rejected(page: &mut Page, d: &Diagnosis) {
     let at = |e: &EntityRef| page.clean(&e.name);
+    if page.is_bare() {
+        return ruled_out(page, d);
+    }
     let mut lines = Vec::new();
     for h in d.hypotheses.iter().skip(1).filter(|h| h.role == Role::Rejected) {
         let reason = evidence::strongest(&h.against).first().map(|e| evidence::sentence(page, e));
@@ -92,10 +100,35 @@ pub(super) fn rejected(page: &mut Page, d: &Diagnosis) {
         }
     }
     let shown = page.limit(REJECTED, lines.len());
-    for line in &lines[..shown] {
-        page.wrap(" ruled out: ", "            ", line);
+    let more = page.left_out(lines.len() - shown, "");
+    for (n, line) in lines[..shown].iter().enumerate() {
+        let tail = if n + 1 == shown { more.as_str() } else { "" };
+        let flow =
+            Flow { first: " ruled out: ", rest: "            ", text: line, ..Flow::default() };
+        page.flow(Flow { tail, ..flow });
     }
-    page.more("            ", lines.len() - shown, "");
+}
+
+/// The names of what was ruled out, as many as a line holds.
+fn ruled_out(page: &mut Page, d: &Diagnosis) {
+    let rivals = d.hypotheses.iter().skip(1).filter(|h| h.role == Role::Rejected);
+    let mut names: Vec<String> = rivals
+        .map(|h| format!("{} on {}", sections::named(page, h), page.clean(&h.entity.name)))
+        .collect();
+    for r in &d.rejected {
+        if let Some(e) = &r.entity {
+            names.push(format!("{} on {}", page.clean(&r.signature), page.clean(&e.name)));
+        }
+    }
+    let said = |shown: usize| match names.len() - shown {
+        0 => names.join(", "),
+        left => format!("{}, {left} more", names[..shown].join(", ")),
+    };
+    let fits = |n: &usize| 12 + said(*n).width() <= page.width;
+    if !names.is_empty() {
+        let text = said((1..=names.len()).rev().find(fits).unwrap_or(1));
+        page.wrap(" ruled out: ", "            ", &text);
+    }
 }
 
 /// The terms that add up to a hypothesis' score.

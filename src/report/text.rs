@@ -1,6 +1,6 @@
 //! The text report: verdict before evidence, what to do now before what to do later.
 
-use super::page::{Flow, Page, verdict_paint};
+use super::page::{Density, Flow, Page, verdict_paint};
 use super::{Style, Verbosity, chain, closing, evidence, explain, number, sections, site, table};
 use crate::diagnosis::{ActionKind, Diagnosis, Verdict};
 
@@ -12,9 +12,11 @@ pub fn text(d: &Diagnosis, style: &Style) -> String {
         return page.finish();
     }
     write(&mut page, d);
-    if style.verbosity == Verbosity::Normal && page.is_long() {
-        page = Page::new(style, true);
-        write(&mut page, d);
+    for density in [Density::Tight, Density::Bare, Density::Least] {
+        if style.verbosity == Verbosity::Normal && page.is_long() {
+            page = Page::dense(style, density);
+            write(&mut page, d);
+        }
     }
     if style.explain {
         explain::scores(&mut page, d);

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let found: usize = series
         .iter()
-        .map(|y| NormalGammaDetector::normal_gamma(250.0, Default::default()).detect_changepoints(y).len())
+        .map(|y| NormalGammaDetector::default().detect_changepoints(y).len())
         .sum();
     println!("{} series, {found} change points: {:.3} s", series.len(), start.elapsed().as_secs_f64());
     Ok(())
