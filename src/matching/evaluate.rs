@@ -1,6 +1,7 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
-use super::{Context, Finding, Matches, Question, Rejection, Seen, fill, is_source, nats, test};
+use super::{Context, Finding, Matches, Question, Rejection, Seen, Undecided};
+use super::{fill, is_source, nats, test};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState};
 use crate::model::{EntityId, Subject};
@@ -44,8 +45,12 @@ pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
                 ran.insert(r.signature);
                 matches.rejections.push(r);
             }
-            Outcome::Unobservable(i, what) => {
-                unseen.entry(i).or_default().insert(what);
+            Outcome::Unobservable(undecided, open) => {
+                let lacks = undecided.lacks.clone();
+                unseen.entry(undecided.signature).or_default().insert(lacks);
+                if open {
+                    matches.undecided.push(undecided);
+                }
             }
         }
     }
@@ -58,7 +63,8 @@ pub fn evaluate(context: &Context, catalog: &Catalog) -> Matches {
 enum Outcome {
     Found(Finding),
     Rejected(Rejection),
-    Unobservable(usize, String),
+    /// What was missing, and whether all required evidence that could be seen is there.
+    Unobservable(Undecided, bool),
 }
 
 /// Inputs that a signature needs and that nobody gave.
@@ -89,6 +95,7 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
     let mut groups: BTreeMap<&str, (EvidenceState, String)> = BTreeMap::new();
     let mut failed: Option<(EvidenceState, String)> = None;
     let mut present = 0;
+    let mut refuted = false;
     for (i, rule) in s.evidence.iter().enumerate() {
         let Some(test) = test(&rule.test) else { continue };
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
@@ -117,7 +124,10 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
             usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
         if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
             match &rule.group {
-                None => failed = failed.or(Some((state, said.clone()))),
+                None => {
+                    refuted |= state == EvidenceState::Absent;
+                    failed = failed.or(Some((state, said.clone())));
+                }
                 Some(g) => {
                     let slot = groups.entry(g).or_insert((state, said.clone()));
                     if slot.0 == EvidenceState::Unobservable {
@@ -130,10 +140,13 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
         }
         seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
     }
+    refuted |= groups.values().any(|g| g.0 == EvidenceState::Absent);
     let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
     match failed {
         Some((EvidenceState::Unobservable, what)) => {
-            Outcome::Unobservable(index, what.trim_start_matches("not observable: ").to_owned())
+            let lacks = what.trim_start_matches("not observable: ").to_owned();
+            let open = present > 0 && !refuted;
+            Outcome::Unobservable(Undecided { signature: index, subject, lacks }, open)
         }
         Some((_, reason)) => {
             Outcome::Rejected(Rejection { signature: index, subject, reason, present, seen, facts })
