@@ -1,5 +1,6 @@
 //! `rootline report FOLDER`: the page, or the draft of a post-incident review.
 
+use super::triage::{read_notes, same_incident};
 use super::{Known, Outcome, Target, Terminal};
 use crate::diagnose;
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ pub struct Report {
     /// By default what the suffix of the file says, or html, or markdown with a template.
     #[arg(long, value_enum)]
     format: Option<Page>,
+    /// Also say what was rejected in `rootline triage`: a file that it exported.
+    #[arg(long, value_name = "FILE")]
+    triage: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -49,8 +53,13 @@ impl Report {
             Kind::Rca => Template::Rca,
             Kind::Light => Template::Light,
         });
-        let d =
+        let notes = self.triage.as_deref().map(read_notes).transpose()?;
+        let mut d =
             diagnose(&self.folder, &self.target.leaving_out(&self.folder, &self.known, terminal))?;
+        if let (Some(notes), Some(path)) = (notes, &self.triage) {
+            same_incident(&d, &notes, path)?;
+            d.pages.decided = Some((path.display().to_string(), notes));
+        }
         let text = match (page, template) {
             (Page::Html, None) => report::html_report(&d),
             (Page::Html, Some(t)) => report::review_html(&d, t),

@@ -64,6 +64,12 @@ fn all(d: &Diagnosis) -> Vec<Source> {
         out.push(Source { id: h.id.clone(), said, place });
         out.extend(h.evidence.iter().chain(&h.against).map(evidence));
     }
+    if let Some((file, notes)) = &d.pages.decided {
+        for (n, r) in notes.rejected.iter().enumerate() {
+            let said = format!("Note of a person on {}: {}", r.entity, r.reason);
+            out.push(Source { id: id('N', n), said, place: file.clone() });
+        }
+    }
     for (n, g) in d.gaps.iter().enumerate() {
         let place = g.file.as_deref().map_or("the recording".to_owned(), |f| at_line(f, g.line));
         out.push(Source { id: id('Q', n), said: g.what.clone(), place });

@@ -48,7 +48,8 @@ pub(super) fn review(d: &Diagnosis, template: Template) -> Review {
             &[part::summary, part::impact, part::timeline, part::cause, part::actions]
         }
     };
-    let sections: Vec<Section> = wanted.iter().map(|section| section(d)).collect();
+    let mut sections: Vec<Section> = wanted.iter().map(|section| section(d)).collect();
+    sections.extend(part::decided(d));
     let title = d.title.as_deref().map(str::trim).filter(|t| !t.is_empty());
     let date = time::date(d.window.incident.from);
     Review {

@@ -79,6 +79,25 @@ pub(super) fn summary(d: &Diagnosis) -> Section {
     Section { title: "Summary", items, table: None }
 }
 
+/// What people rejected in `triage`, in their own words; nothing without such notes.
+pub(super) fn decided(d: &Diagnosis) -> Option<Section> {
+    let (_, notes) = d.pages.decided.as_ref()?;
+    let items = notes.rejected.iter().enumerate().map(|(n, r)| {
+        let is_it = |h: &&Hypothesis| {
+            h.signature.as_deref().unwrap_or_default() == r.signature && h.entity.name == r.entity
+        };
+        let own = d.hypotheses.iter().find(is_it).map(|h| h.id.clone());
+        let name = if r.signature.is_empty() { "unclassified" } else { &r.signature };
+        let p = number::probability(r.probability);
+        let said = format!("{name} on {} ({p} by the data) was rejected: {}", r.entity, r.reason);
+        let ids: Vec<String> = std::iter::once(id('N', n)).chain(own).collect();
+        Item::fact(sentence(&said), &ids)
+    });
+    let mut items: Vec<Item> = items.collect();
+    items.push(Item::open("who rejected it, and what was looked at"));
+    Some(Section { title: "Rejected by people, not by the data", items, table: None })
+}
+
 /// Who felt it, for how long and how badly.
 pub(super) fn impact(d: &Diagnosis) -> Section {
     let mut items: Vec<Item> = d
