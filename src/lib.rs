@@ -47,6 +47,8 @@ pub mod features;
 
 pub mod diagnosis;
 
+pub mod forensics;
+
 pub mod catalog;
 
 pub mod matching;
@@ -64,6 +66,8 @@ pub mod selftest;
 pub mod matrix;
 
 pub mod history;
+
+pub mod record;
 
 pub mod report;
 
@@ -167,6 +171,23 @@ pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let context = matching::Context::new(&telemetry, &rollups, &features);
     let matches = matching::evaluate(&context, &site.catalog);
     inspection::inspection(&context, &site.catalog, &matches, &tallies)
+}
+
+/// Says what the PostgreSQL sessions of a folder (or one file) did.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or holds no session snapshots that are wanted.
+pub fn sessions(
+    folder: &Path,
+    options: &Options,
+    wanted: &forensics::Wanted,
+) -> Result<forensics::Forensics> {
+    let raw = ingest::read_folder(folder, &settings(options))?;
+    let mut telemetry = normalize::normalize(raw)?;
+    let rollups = rollup::roll_up(&mut telemetry);
+    let features = features::extract(&telemetry, &rollups)?;
+    forensics::analyse(&telemetry, &rollups, &features, wanted)
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the

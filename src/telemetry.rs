@@ -5,7 +5,7 @@
 
 use crate::graph::Graph;
 use crate::ingest::raw::{
-    FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawSession, SpanKind,
+    FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawLog, RawSession, SpanKind,
 };
 use crate::ingest::site::Site;
 use crate::model::{EntityId, Gap, Micros, Subject};
@@ -115,6 +115,8 @@ pub struct Telemetry {
     /// Database server of each session, by index of [`Telemetry::sessions`].
     pub sessions: Vec<(EntityId, RawSession)>,
     pub locks: Vec<(EntityId, RawLock)>,
+    /// Lines of server logs that are about sessions.
+    pub logs: Vec<(EntityId, RawLog)>,
     pub events: Vec<(Vec<EntityId>, RawEvent)>,
     pub incident: IncidentFile,
     /// What the site says about the catalogue.

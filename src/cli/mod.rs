@@ -9,7 +9,9 @@ mod history;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod record;
 mod report;
+mod sessions;
 mod target;
 mod triage;
 mod views;
@@ -130,6 +132,10 @@ enum Command {
     Diagnose(diagnose::Diagnose),
     /// Show what was recognised in a folder, unmapped names and gaps.
     Inspect(inspect::Inspect),
+    /// Show what PostgreSQL sessions did: who blocked whom, waits, pools, what to end first.
+    Sessions(sessions::Sessions),
+    /// Print the statements that record what the other commands read best.
+    Record(record::Record),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -188,6 +194,8 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     match &cli.command {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
+        Command::Sessions(args) => args.run(&style),
+        Command::Record(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Triage(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]

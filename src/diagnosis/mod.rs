@@ -134,11 +134,11 @@ pub enum EvidenceRole {
     Refutes,
 }
 
-fn at<S: Serializer>(t: &Micros, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn at<S: Serializer>(t: &Micros, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&time::rfc3339(*t))
 }
 
-fn maybe_at<S: Serializer>(t: &Option<Micros>, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn maybe_at<S: Serializer>(t: &Option<Micros>, s: S) -> Result<S::Ok, S::Error> {
     match t {
         Some(t) => s.serialize_str(&time::rfc3339(*t)),
         None => s.serialize_none(),

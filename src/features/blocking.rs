@@ -17,6 +17,9 @@ pub const PREPARED: &str = "prepared transaction";
 /// Waits for locks on rows or for the end of a transaction that holds some.
 const ROW_WAITS: [&str; 3] = ["transactionid", "tuple", "spectoken"];
 
+/// A line of the log about a root may come so long after it was last seen: when the wait ends.
+const LOGGED_AFTER: Micros = 60 * SECOND;
+
 /// Share of the snapshots with blocking from which a root stays.
 const STAYS: f64 = 0.3;
 
@@ -108,14 +111,19 @@ pub struct Blocking {
 
 /// Finds the root blockers of every server whose blocking overlaps `window`.
 pub fn blocking(telemetry: &Telemetry, window: Window) -> Blocking {
+    blocking_of(telemetry, &snapshots(telemetry, window))
+}
+
+/// Finds the root blockers of these snapshots, which stand by server, then time.
+pub fn blocking_of(telemetry: &Telemetry, snapshots: &[Snapshot]) -> Blocking {
     let mut found: BTreeMap<(EntityId, i64, Option<Micros>), RootBlocker> = BTreeMap::new();
     let mut waited: BTreeMap<(EntityId, i64, Option<Micros>), Micros> = BTreeMap::new();
     let mut tallies: BTreeMap<EntityId, Tally> = BTreeMap::new();
-    for snapshot in snapshots(telemetry, window) {
+    for snapshot in snapshots {
         let edges = Edges::new(&snapshot.rows);
         let transaction = |s: &RawSession| (snapshot.database, s.pid, s.xact_start);
-        let roots = of_snapshot(&snapshot, &edges, telemetry);
-        tallies.entry(snapshot.database).or_default().add(&snapshot, &edges, &roots);
+        let roots = of_snapshot(snapshot, &edges, telemetry);
+        tallies.entry(snapshot.database).or_default().add(snapshot, &edges, &roots);
         for mut root in roots {
             if let Some(last) = waited.get(&transaction(&root.session)) {
                 let since = (snapshot.at - last) as f64 / SECOND as f64;
@@ -135,12 +143,21 @@ pub fn blocking(telemetry: &Telemetry, window: Window) -> Blocking {
     }
     let mut roots: Vec<RootBlocker> = found.into_values().collect();
     for root in &mut roots {
+        root.inferred &= !is_logged(telemetry, root);
         let all = tallies.get(&root.database).map_or(1, |t| t.blocked.len()).max(1);
-        root.share = root.snapshots as f64 / all as f64;
+        root.share = (root.snapshots as f64 / all as f64).min(1.0);
     }
     roots.sort_by_key(|r| (r.database, std::cmp::Reverse(r.victims * r.snapshots), r.session.pid));
     let contention = tallies.into_iter().filter_map(|(db, t)| t.finish(db)).collect();
     Blocking { roots, contention }
+}
+
+/// Says whether the server's own log names a root as the holder of what others wait for.
+fn is_logged(telemetry: &Telemetry, root: &RootBlocker) -> bool {
+    let seen = root.since..=root.last_seen + LOGGED_AFTER;
+    telemetry.logs.iter().any(|(db, l)| {
+        *db == root.database && seen.contains(&l.at) && l.holders.contains(&root.session.pid)
+    })
 }
 
 fn merge(known: &mut RootBlocker, other: RootBlocker) {

@@ -18,6 +18,7 @@ pub mod pulses;
 pub mod robust;
 pub mod saturation;
 pub mod sawtooth;
+pub mod session_frame;
 pub mod shift;
 pub mod skew;
 pub mod statements;

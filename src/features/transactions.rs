@@ -28,7 +28,8 @@ pub fn transactions(telemetry: &Telemetry, window: Window) -> Vec<OpenTransactio
     of_sessions(telemetry.sessions.iter().map(|(d, s)| (*d, s)), window)
 }
 
-fn of_sessions<'a>(
+/// Open transactions among these sessions, by server, oldest first.
+pub fn of_sessions<'a>(
     sessions: impl Iterator<Item = (EntityId, &'a RawSession)>,
     window: Window,
 ) -> Vec<OpenTransaction> {

@@ -62,6 +62,7 @@ impl Raw {
         self.sessions
             .extend(part.sessions.into_iter().map(|s| super::raw::RawSession { file, ..s }));
         self.locks.extend(part.locks.into_iter().map(|l| super::raw::RawLock { file, ..l }));
+        self.logs.extend(part.logs.into_iter().map(|l| super::raw::RawLog { file, ..l }));
         self.events.extend(part.events.into_iter().map(|e| super::raw::RawEvent { file, ..e }));
         self.edges.extend(part.edges);
         self.aliases.extend(part.aliases);

@@ -32,6 +32,7 @@ mod postgres;
 mod prometheus;
 mod promtool;
 pub mod raw;
+mod raw_logs;
 mod raw_spans;
 mod readers;
 mod rows;

@@ -1,6 +1,7 @@
 //! What readers produce: series, spans, sessions, locks, events and companions, still with the
 //! exporter's own names. Nothing here knows which format a value came from.
 
+pub use super::raw_logs::{LogKind, RawLog};
 pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
@@ -189,6 +190,11 @@ pub struct RawSession {
     pub query_tag: String,
     /// Pids from pg_blocking_pids; `None` when the export has no such column.
     pub blocked_by: Option<Vec<i64>>,
+    /// Oldest transaction whose rows the session may still see (32 bits, wraps around).
+    pub backend_xmin: Option<u32>,
+    /// Mode and relation of the lock that is waited for, where the export joins pg_locks.
+    pub wait_mode: String,
+    pub wait_relation: String,
 }
 
 /// One row of pg_locks.
@@ -257,6 +263,7 @@ pub struct Raw {
     pub spans: RawSpans,
     pub sessions: Vec<RawSession>,
     pub locks: Vec<RawLock>,
+    pub logs: Vec<RawLog>,
     pub events: Vec<RawEvent>,
     pub edges: Vec<RawEdge>,
     pub aliases: BTreeMap<String, String>,

@@ -262,6 +262,12 @@ pub const READERS: &[Reader] = &[
         read: postgres::read,
     },
     Reader {
+        name: "pg-log",
+        what: "PostgreSQL server log: stderr, csvlog, jsonlog",
+        accepts: postgres::logs::accepts,
+        read: postgres::logs::read,
+    },
+    Reader {
         name: "pg-sessions",
         what: "pg_stat_activity: CSV, JSON, psql text, one snapshot or many",
         accepts: postgres::accepts_sessions,

@@ -312,6 +312,9 @@ fn shift(raw: &mut Raw, offsets: &BTreeMap<FileId, i64>) {
         let by = by(lock.file);
         lock.at = lock.at.map(|t| t + by);
     }
+    for log in &mut raw.logs {
+        log.at += by(log.file);
+    }
     for event in &mut raw.events {
         event.at += by(event.file);
     }

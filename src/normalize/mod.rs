@@ -17,7 +17,7 @@ mod windows;
 
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
-use crate::ingest::raw::{Raw, RawSeries, RawSession};
+use crate::ingest::raw::{Raw, RawLock, RawLog, RawSeries, RawSession};
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
 use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry};
@@ -59,6 +59,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         }
     }
     twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
+    twins::leave_out_copies(&raw.files, &table, (&mut metas, &mut points), &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);
@@ -75,8 +76,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         .into_iter()
         .map(|s| (resolver.server(&s.server, &raw.files[s.file as usize].path), s))
         .collect();
-    let locks = std::mem::take(&mut raw.locks);
-    let locks: Vec<_> = locks.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect();
+    let (locks, logs) = server_rows(&mut raw, &mut resolver);
     session_edges(&sessions, &mut resolver);
     let events = std::mem::take(&mut raw.events);
     let events: Vec<_> =
@@ -98,6 +98,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         symbols,
         sessions,
         locks,
+        logs,
         events,
         incident: raw.incident,
         site: raw.site,
@@ -105,6 +106,15 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         signals: table,
         gaps,
     })
+}
+
+/// Locks and lines of logs with the servers that they are of.
+type ServerRows = (Vec<(EntityId, RawLock)>, Vec<(EntityId, RawLog)>);
+
+fn server_rows(raw: &mut Raw, resolver: &mut Resolver) -> ServerRows {
+    let (locks, logs) = (std::mem::take(&mut raw.locks), std::mem::take(&mut raw.logs));
+    let locks = locks.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect();
+    (locks, logs.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect())
 }
 
 /// The earliest and latest time of samples, spans and sessions; `None` without any.

@@ -1,8 +1,9 @@
 //! One measurement that an exporter gives under two names (old and new OpenTelemetry names,
 //! seconds and milliseconds). In: understood series. Out: those that repeat another, and a note.
 
+use crate::ingest::raw::InputFile;
 use crate::model::{Gap, GapKind, Micros, Subject};
-use crate::signals::SignalTable;
+use crate::signals::{SignalId, SignalTable};
 use crate::telemetry::SeriesMeta;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,51 @@ pub(super) fn leave_out(
 ) {
     let repeated = repeated(table, metas, points, gaps);
     let kept: Vec<bool> = (0..metas.len()).map(|i| !repeated.contains(&i)).collect();
+    let (mut of_metas, mut of_points) = (kept.iter(), kept.iter());
+    metas.retain(|_| of_metas.next().is_none_or(|k| *k));
+    points.retain(|_| of_points.next().is_none_or(|k| *k));
+}
+
+/// Readers whose series repeat what an exporter reads from the same view, the better first.
+const COPIES: [&str; 2] = ["pg-stat-database", "pg-log"];
+
+/// Drops series of a view's export or of a log where an exporter measures the same of the same
+/// server at the same time: added up, they would count everything twice.
+pub(super) fn leave_out_copies(
+    files: &[InputFile],
+    table: &SignalTable,
+    (metas, points): (&mut Vec<SeriesMeta>, &mut Vec<Vec<(Micros, f64)>>),
+    gaps: &mut Vec<Gap>,
+) {
+    let reader = |m: &SeriesMeta| files.get(m.file as usize).map_or("", |f| f.reader.as_str());
+    let rank = |m: &SeriesMeta| COPIES.iter().position(|r| *r == reader(m)).map_or(0, |i| i + 1);
+    let mut best: BTreeMap<(Subject, SignalId), BTreeMap<usize, Span>> = BTreeMap::new();
+    for (meta, points) in metas.iter().zip(points.iter()) {
+        let Some((first, last)) = points.first().zip(points.last()) else { continue };
+        let known = best.entry((meta.subject, meta.signal)).or_default();
+        let span = known.entry(rank(meta)).or_insert((first.0, last.0));
+        *span = (span.0.min(first.0), span.1.max(last.0));
+    }
+    let repeats = |m: &SeriesMeta, points: &Vec<(Micros, f64)>| {
+        let span = points.first().zip(points.last()).map(|(a, b)| (a.0, b.0))?;
+        let own = best.get(&(m.subject, m.signal))?;
+        own.range(..rank(m)).find(|(_, over)| covers(**over, span)).map(|(r, _)| *r)
+    };
+    let mut said: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut kept = Vec::with_capacity(metas.len());
+    for (meta, points) in metas.iter().zip(points.iter()) {
+        let better = repeats(meta, points);
+        if better.is_some() {
+            let file = files.get(meta.file as usize).map(|f| f.path.clone()).unwrap_or_default();
+            said.insert((file, table.get(meta.signal).name.clone()));
+        }
+        kept.push(better.is_none());
+    }
+    for (file, signal) in said {
+        let what =
+            format!("{signal} is measured elsewhere too: not added, so as not to count twice");
+        gaps.push(Gap::at(GapKind::Inferred, &file, None, what));
+    }
     let (mut of_metas, mut of_points) = (kept.iter(), kept.iter());
     metas.retain(|_| of_metas.next().is_none_or(|k| *k));
     points.retain(|_| of_points.next().is_none_or(|k| *k));

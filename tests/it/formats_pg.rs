@@ -139,7 +139,8 @@ fn watch_gives_a_snapshot_per_title_and_the_same_sessions() {
 
 /// A session without its snapshot; the address of the client was not among the watched columns.
 fn untimed(session: &RawSession, _: &[RawSession]) -> RawSession {
-    RawSession { at: 0, snapshot: 0, client_addr: String::new(), ..session.clone() }
+    let client_addr = String::new();
+    RawSession { at: 0, snapshot: 0, client_addr, backend_xmin: None, ..session.clone() }
 }
 
 #[test]

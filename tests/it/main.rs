@@ -31,6 +31,8 @@ mod matrix;
 mod mcp;
 mod nasty;
 mod new_signature;
+mod pg_log;
+mod pg_sessions;
 mod platform_modes;
 mod pool_exhaustion;
 mod readers;

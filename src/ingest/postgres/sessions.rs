@@ -104,6 +104,10 @@ const QUERY_AGE: [&str; 5] =
     ["query_age", "query_duration", "duration", "runtime", "query_runtime"];
 const STATE_AGE: [&str; 3] = ["state_age", "idle_age", "state_duration"];
 
+/// What is waited for, in exports that join pg_locks.
+const WAIT_MODE: [&str; 4] = ["wait_mode", "lock_mode", "waiting_mode", "mode"];
+const WAIT_RELATION: [&str; 3] = ["wait_relation", "lock_relation", "waiting_relation"];
+
 fn session(
     input: &Input,
     row: &Row,
@@ -144,6 +148,9 @@ fn session(
         query: statement.text,
         query_tag: statement.tag,
         blocked_by,
+        backend_xmin: row.text(&["backend_xmin"]).parse().ok(),
+        wait_mode: row.text(&WAIT_MODE).to_owned(),
+        wait_relation: row.text(&WAIT_RELATION).to_owned(),
     })
 }
 
