@@ -292,6 +292,15 @@ pub fn fill(template: &str, facts: &BTreeMap<String, String>) -> String {
     out
 }
 
+/// Fills a command that people copy: a value that is more than one plain word, as a hostile name
+/// would be, stays open as `?` for whoever runs it.
+pub fn fill_command(template: &str, facts: &BTreeMap<String, String>) -> String {
+    let plain = |c: char| c.is_alphanumeric() || ".,:/_-+@=".contains(c);
+    let word = |v: &String| !v.starts_with('-') && v.chars().all(plain);
+    let facts = facts.iter().filter(|(_, v)| word(v));
+    fill(template, &facts.map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
 /// Names in braces in a template.
 pub fn placeholders(template: &str) -> Vec<&str> {
     template.split('{').skip(1).filter_map(|p| p.split_once('}').map(|(n, _)| n)).collect()
@@ -307,5 +316,18 @@ mod tests {
         assert_eq!(fill("pid {pid} of {who}", &facts), "pid 42 of ?");
         assert_eq!(fill("odd { brace", &facts), "odd { brace");
         assert_eq!(placeholders("a {b} c {d}"), ["b", "d"]);
+    }
+
+    #[test]
+    fn a_command_takes_plain_words_only() {
+        let of = |v: &str| {
+            let facts = BTreeMap::from([("x".to_owned(), v.to_owned())]);
+            fill_command("get {x}", &facts)
+        };
+        assert_eq!(of("shop/größe-1.2_a"), "get shop/größe-1.2_a");
+        assert_eq!(of("2026-11-20T20:09:29.923509Z"), "get 2026-11-20T20:09:29.923509Z");
+        for bad in ["a; rm -rf /", "`id`", "$(id)", "a'b", "a|b", "a b", "--all", "a\nb", "a>b"] {
+            assert_eq!(of(bad), "get ?", "{bad}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::diagnosis::{
     Strength, Suppressed, Tool, Verdict, WindowReport,
 };
 use crate::features::{inside, robust};
-use crate::matching::{Context, Matches, Seen, fill, level_facts, target_name};
+use crate::matching::{Context, Matches, Seen, fill, fill_command, level_facts, target_name};
 use crate::model::{EntityId, SECOND, Severity, Subject, Window};
 use std::collections::BTreeMap;
 
@@ -330,7 +330,7 @@ impl Writer<'_> {
                 question: fill(&d.question, facts),
                 this: fill(&d.this, facts),
                 other: fill(&d.other, facts),
-                command: d.command.as_ref().map(|x| fill(x, facts)),
+                command: d.command.as_ref().map(|x| fill_command(x, facts)),
                 cost: d.cost.clone(),
             })
             .collect()
@@ -344,7 +344,7 @@ impl Writer<'_> {
             .map(|m| Action {
                 kind: m.kind,
                 said: fill(&m.say, facts),
-                command: m.command.as_ref().map(|x| fill(x, facts)),
+                command: m.command.as_ref().map(|x| fill_command(x, facts)),
                 on: m.on.as_ref().map(|x| fill(x, facts)),
                 effect: m.effect.as_ref().map(|x| fill(x, facts)),
             })

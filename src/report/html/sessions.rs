@@ -20,15 +20,14 @@ pub(super) fn section(d: &Diagnosis, frame: Option<&Frame>) -> Option<Markup> {
         html! {
             @for s in shown {
                 h3 { (page_text(&s.server.name)) }
-                (heat(s))
-                @if let Some(f) = frame.filter(|_| !s.waits.is_empty()) { (f.times()) }
+                (heat(s, frame))
                 (forest(s))
             }
         }
     })
 }
 
-fn heat(s: &SessionsView) -> Markup {
+fn heat(s: &SessionsView, frame: Option<&Frame>) -> Markup {
     let most = s.waits.iter().flat_map(|w| &w.cells).flatten().max().copied().unwrap_or(0);
     html! {
         @if most > 0 {
@@ -36,7 +35,10 @@ fn heat(s: &SessionsView) -> Markup {
                 "Most client sessions at once in each stretch; darkest: " (most)
                 "; hatched: no snapshot. Number at the right: the most of the row."
             }
-            div.heat { @for w in &s.waits { (row(w, most)) } }
+            div.heat {
+                @for w in &s.waits { (row(w, most)) }
+                @if let Some(f) = frame { span.ev-name {} (f.times()) span {} }
+            }
         }
     }
 }

@@ -91,7 +91,8 @@ pub(in crate::report) fn text(data: &str) -> String {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
+            // A quotation only at the begin; arrows stay readable.
+            '>' if i == 0 => out.push_str("&gt;"),
             // A reference written out makes no mention of a person or team.
             '@' => out.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '{' | '}' | '|' | '~' | '#' | '!' | '$' => {
@@ -107,7 +108,7 @@ pub(in crate::report) fn text(data: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            ':' if before.is_ascii_alphabetic() => out.push_str("&#58;"),
+            '/' if before == ':' => out.push_str("&#47;"),
             c => out.push(c),
         }
         before = c;
@@ -122,10 +123,11 @@ mod tests {
 
     #[test]
     fn data_make_no_markdown() {
-        assert_eq!(text("<b>*x*|y</b>"), "&lt;b&gt;\\*x\\*\\|y&lt;/b&gt;");
+        assert_eq!(text("<b>*x*|y</b>"), "&lt;b>\\*x\\*\\|y&lt;/b>");
         assert_eq!(text("1. a\n# b"), "1\\. a\\n\\# b".replace("\\n", "\\\\n"));
-        assert_eq!(text("see https://x"), "see https&#58;//x");
+        assert_eq!(text("see https://x"), "see https:&#47;/x");
         assert_eq!(text("- a ![i](u) @all"), "\\- a \\!\\[i\\](u) &#64;all");
+        assert_eq!(text("> a -> b"), "&gt; a -> b");
         assert_eq!(fence("a ``` b"), "````");
         assert_eq!(fence("a"), "```");
     }

@@ -60,11 +60,8 @@ pub(super) fn summary(d: &Diagnosis) -> Section {
         items.push(Item::fact("No disturbance was found in the recording.", &window()));
     }
     if let Some(i) = d.impact.first() {
-        let said = format!("Users of {} felt it first of all: {}.", i.entity.name, i.said);
-        items.push(Item::fact(
-            said.replace(" felt it first of all", " felt it most"),
-            &[id('I', 0)],
-        ));
+        let said = format!("What users of {} felt: {}.", i.entity.name, i.said);
+        items.push(Item::fact(said, &[id('I', 0)]));
     }
     match first(d) {
         Some(h) if is_sure(d) => {
@@ -108,10 +105,15 @@ pub(super) fn impact(d: &Diagnosis) -> Section {
         .iter()
         .enumerate()
         .map(|(n, i)| {
-            let (before, during) =
-                (number::value(i.before, i.unit), number::value(i.during, i.unit));
-            let said = format!("{}: {} (median {before} → {during}).", i.entity.name, i.said);
-            Item::fact(said, &[id('I', n)])
+            let levels = match i.said.contains("->") {
+                true => String::new(),
+                false => {
+                    let (before, during) =
+                        (number::value(i.before, i.unit), number::value(i.during, i.unit));
+                    format!(" (median {before} → {during})")
+                }
+            };
+            Item::fact(format!("{}: {}{levels}.", i.entity.name, i.said), &[id('I', n)])
         })
         .collect();
     if items.is_empty() {
