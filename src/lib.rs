@@ -65,6 +65,8 @@ pub mod selftest;
 
 pub mod matrix;
 
+pub mod history;
+
 pub mod record;
 
 pub mod report;

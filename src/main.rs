@@ -76,10 +76,12 @@ fn progress(p: Progress) {
         return;
     }
     SHOWN.store(passed, Ordering::Relaxed);
-    match p.done == p.files {
-        true => eprint!("\r\x1b[Kread {} files, looking for the cause", p.files),
-        false => eprint!("\r\x1b[Kread {} of {} files", p.done, p.files),
-    }
+    let said = match p.done == p.files {
+        true => format!("\r\x1b[Kread {} files, looking for the cause", p.files),
+        false => format!("\r\x1b[Kread {} of {} files", p.done, p.files),
+    };
+    // One write, so that no half of a line is seen.
+    eprint!("{said}");
 }
 
 /// Takes the line of progress away before anything else is written.

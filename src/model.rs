@@ -103,7 +103,7 @@ impl Subject {
 }
 
 /// Base units; everything is converted to one of these on the way in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     Seconds,
@@ -133,7 +133,7 @@ pub enum Severity {
 }
 
 /// Why something could not be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapKind {
     /// The file was not recognised or could not be read at all.
@@ -151,7 +151,7 @@ pub enum GapKind {
 }
 
 /// Input that is unreadable, missing or doubtful; every report shows it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct Gap {
     pub kind: GapKind,
     /// Path inside the incident folder, if the gap is about a file.

@@ -9,7 +9,7 @@ use crate::error::{Error, ExitCode, Result, did_you_mean};
 use crate::report::{self, Style};
 use crate::selftest;
 use crate::{lint, matrix};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::fs;
 use std::path::PathBuf;
 
@@ -46,11 +46,21 @@ enum CatalogCommand {
     /// Check every signature; exit 3 on an error.
     Lint,
     /// Run every signature's own tests on its fixtures; exit 3 on a failure.
-    Test,
+    Test {
+        /// Lines, or JUnit XML for CI.
+        #[arg(long, value_enum, default_value = "text")]
+        format: TestFormat,
+    },
     /// All signatures against all fixtures, one row each; exit 3 when a row is wrong.
     Matrix,
     /// Print the JSON Schema of a signature file.
     Schema,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TestFormat {
+    Text,
+    Junit,
 }
 
 fn category(name: &str) -> std::result::Result<Category, String> {
@@ -83,10 +93,14 @@ impl CatalogArgs {
                 Ok(Outcome::text(report::signature(&page, style)))
             }
             CatalogCommand::Lint => self.lint(&self.catalog()?),
-            CatalogCommand::Test => {
+            CatalogCommand::Test { format } => {
                 let results = selftest::run(&self.catalog()?, &self.root)?;
                 let failed = results.iter().any(|r| r.failure.is_some());
-                Ok(tested(report::catalog_tests(&results), failed))
+                let text = match format {
+                    TestFormat::Text => report::catalog_tests(&results),
+                    TestFormat::Junit => report::junit(&results),
+                };
+                Ok(tested(text, failed))
             }
             CatalogCommand::Matrix => {
                 let rows = matrix::run(&self.catalog()?, &self.root)?;

@@ -1,6 +1,7 @@
 //! `rootline diagnose FOLDER`.
 
 use super::formats::{Format, format_of, render};
+use super::target::inside;
 use super::{Known, Outcome, Terminal, keep_existing, write_file};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{ExitCode, Result};
@@ -22,7 +23,8 @@ pub struct Diagnose {
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Also write a file; its suffix decides the format (.txt, .json, .html). Repeatable.
+    /// Also write a file; its suffix decides the format (.txt, .json,
+    /// .ndjson, .md, .html, .sarif); `-` is standard output. Repeatable.
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Overwrite files given with --output.
@@ -91,16 +93,17 @@ enum FailOn {
 
 impl Diagnose {
     pub(super) fn run(&self, style: Style, terminal: Terminal) -> Result<Outcome> {
-        let formats = self.output.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
-        for path in &self.output {
+        let files: Vec<&Path> = self.files().collect();
+        let formats = files.iter().map(|o| format_of(o)).collect::<Result<Vec<_>>>()?;
+        for path in &files {
             keep_existing(path, self.force)?;
         }
-        let exclude = self.output.iter().filter_map(|o| inside(&self.folder, o)).collect();
+        let exclude = files.iter().filter_map(|o| inside(&self.folder, o)).collect();
         let ranking = self.ranking.settings();
         let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
-        for (path, format) in self.output.iter().zip(formats) {
+        for (path, format) in files.iter().zip(formats) {
             let plain = Style { color: false, ..style };
             write_file(path, &render(&diagnosis, format, &plain), self.force)?;
         }
@@ -110,6 +113,11 @@ impl Diagnose {
         }
         let stdout = render(&diagnosis, self.format, &style);
         Ok(Outcome { stdout, stderr: String::new(), code: self.code(&diagnosis) })
+    }
+
+    /// Outputs that are files; standard output is written anyway.
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        self.output.iter().map(PathBuf::as_path).filter(|o| o.as_os_str() != "-")
     }
 
     fn code(&self, d: &Diagnosis) -> ExitCode {
@@ -131,13 +139,4 @@ impl Diagnose {
             () => ExitCode::Analysed,
         }
     }
-}
-
-/// The path of an output within the folder, however both are written.
-fn inside(folder: &Path, output: &Path) -> Option<String> {
-    let parent = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let whole = parent.canonicalize().ok()?.join(output.file_name()?);
-    let inner = whole.strip_prefix(folder.canonicalize().ok()?).ok()?.to_owned();
-    let parts = inner.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
-    Some(parts.collect::<Vec<_>>().join("/"))
 }

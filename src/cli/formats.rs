@@ -2,7 +2,7 @@
 
 use crate::diagnosis::Diagnosis;
 use crate::error::{Error, Result};
-use crate::report::{self, Style};
+use crate::report::{self, Style, Template};
 use clap::ValueEnum;
 use std::path::Path;
 
@@ -11,8 +11,14 @@ use std::path::Path;
 pub(super) enum Format {
     Text,
     Json,
+    /// Lines of JSON, one per hypothesis, moment and gap.
+    Ndjson,
+    /// The draft of a post-incident review.
+    Markdown,
     /// One page with charts that needs nothing else.
     Html,
+    /// SARIF 2.1.0.
+    Sarif,
 }
 
 /// Formats of everything else.
@@ -23,8 +29,17 @@ pub(super) enum Plain {
 }
 
 /// Suffixes and what they mean.
-const SUFFIXES: &[(&str, Format)] =
-    &[("txt", Format::Text), ("json", Format::Json), ("html", Format::Html), ("htm", Format::Html)];
+const SUFFIXES: &[(&str, Format)] = &[
+    ("txt", Format::Text),
+    ("json", Format::Json),
+    ("ndjson", Format::Ndjson),
+    ("jsonl", Format::Ndjson),
+    ("md", Format::Markdown),
+    ("html", Format::Html),
+    ("htm", Format::Html),
+    ("sarif", Format::Sarif),
+    ("sarif.json", Format::Sarif),
+];
 
 /// The format that a file's name asks for.
 pub(super) fn format_of(path: &Path) -> Result<Format> {
@@ -45,6 +60,9 @@ pub(super) fn render(d: &Diagnosis, format: Format, style: &Style) -> String {
     match format {
         Format::Text => report::text(d, style),
         Format::Json => report::json(d),
+        Format::Ndjson => report::ndjson(d),
+        Format::Markdown => report::review_markdown(d, Template::Review),
+        Format::Sarif => report::sarif(d),
         Format::Html => report::html_report(d),
     }
 }

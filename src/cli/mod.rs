@@ -3,13 +3,18 @@
 mod catalog;
 mod diagnose;
 mod explain;
+mod extras;
 mod formats;
+mod history;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod record;
+mod report;
 mod sessions;
+mod target;
 mod triage;
+mod views;
 
 use crate::Options;
 use crate::error::{Error, ExitCode, Result};
@@ -20,6 +25,7 @@ use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
+use target::Target;
 
 /// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
 #[derive(Debug, Parser)]
@@ -132,6 +138,16 @@ enum Command {
     Record(record::Record),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
+    /// Write the report as a page, or draft a post-incident review.
+    Report(report::Report),
+    /// What happened when: changes, alerts, onsets, sessions, recovery.
+    Timeline(views::Timeline),
+    /// Who depends on whom, with the cause marked: text, DOT or Mermaid.
+    Graph(views::Graph),
+    /// Say what two diagnoses have in common and what differs.
+    Diff(history::Diff),
+    /// Keep diagnoses, and find those that are like one: have we seen this before?
+    History(history::History),
     /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
     Triage(triage::Triage),
     /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
@@ -139,6 +155,12 @@ enum Command {
     Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
+    /// Print the JSON Schema of what `diagnose --format json` writes.
+    Schema(extras::Schema),
+    /// Print the completions of a shell.
+    Completions(extras::Completions),
+    /// Print the man page, or write one per command.
+    Man(extras::ManPages),
 }
 
 /// What the process knows about where its output goes; read by main only.
@@ -178,7 +200,15 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Triage(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
         Command::Mcp(args) => args.run(terminal),
+        Command::Report(args) => args.run(terminal),
+        Command::Timeline(args) => args.run(&style, terminal),
+        Command::Graph(args) => args.run(&style, terminal),
         Command::Catalog(args) => args.run(&style),
+        Command::Diff(args) => args.run(&style, terminal),
+        Command::History(args) => args.run(&style, terminal),
+        Command::Schema(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
     }
 }
 

@@ -49,7 +49,8 @@ impl Triage {
     }
 }
 
-fn read_notes(path: &Path) -> Result<TriageNotes> {
+/// Reads what `e` has written.
+pub(super) fn read_notes(path: &Path) -> Result<TriageNotes> {
     let place = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|e| Error::usage(place.clone(), e.to_string()))?;
     TriageNotes::parse(&text).map_err(|e| {
@@ -57,12 +58,18 @@ fn read_notes(path: &Path) -> Result<TriageNotes> {
     })
 }
 
+/// Refuses notes of another incident.
+pub(super) fn same_incident(d: &Diagnosis, notes: &TriageNotes, path: &Path) -> Result<()> {
+    if notes.belong_to(d) {
+        return Ok(());
+    }
+    let what = format!("the notes are of the incident that began at {}", notes.incident);
+    Err(Error::usage(path.display().to_string(), what))
+}
+
 fn take_up(app: &mut App, notes: &TriageNotes, path: &Path) -> Result<()> {
     let place = path.display().to_string();
-    if !notes.belong_to(app.d) {
-        let what = format!("the notes are of the incident that began at {}", notes.incident);
-        return Err(Error::usage(place, what));
-    }
+    same_incident(app.d, notes, path)?;
     let found = app.resume(notes);
     let all = notes.rejected.len();
     app.message = Some(format!("{found} of {all} rejections taken from {place}"));
@@ -77,10 +84,34 @@ fn export(folder: &Path, d: &Diagnosis, notes: &TriageNotes) -> Result<String> {
         1 => format!("{stem}.toml"),
         n => format!("{stem}-{n}.toml"),
     };
-    let mut paths = (1..NAMES).map(|n| folder.join(name(n)));
+    write_new(folder, (1..NAMES).map(name), &notes.to_toml())
+}
+
+/// Writes a file under the first of some names that is free, and says which.
+fn write_new(folder: &Path, names: impl Iterator<Item = String>, text: &str) -> Result<String> {
+    let mut paths = names.map(|n| folder.join(n));
     let path = paths.find(|p| keep_existing(p, false).is_ok()).ok_or_else(|| {
-        Error::runtime(folder.display().to_string(), format!("{NAMES} exports are there already"))
+        Error::runtime(folder.display().to_string(), "every name for an export is taken")
+            .hint("`--export-to DIR` names another folder")
     })?;
-    write_file(&path, &notes.to_toml(), false)?;
+    write_file(&path, text, false)?;
     Ok(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_never_overwrites() {
+        let folder = std::env::temp_dir().join(format!("rootline-triage-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a scratch folder can be made");
+        let names = || ["a.toml", "a-2.toml"].map(str::to_owned).into_iter();
+        let written = [1, 2, 3].map(|n| write_new(&folder, names(), &n.to_string()));
+        let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+        let texts = (read("a.toml"), read("a-2.toml"));
+        fs::remove_dir_all(&folder).expect("the scratch folder can be removed");
+        assert_eq!(texts, ("1".to_owned(), "2".to_owned()));
+        assert!(written[2].is_err(), "the third has no name left");
+    }
 }

@@ -2,6 +2,7 @@
 //! nothing. In JSON, times are RFC 3339 in UTC, durations seconds, ratios 0 to 1.
 
 mod pages;
+pub mod schema;
 mod site;
 mod triage;
 mod why_not;
@@ -24,7 +25,7 @@ use serde::{Serialize, Serializer};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// How sure the whole answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Healthy,
@@ -84,7 +85,7 @@ impl Role {
 }
 
 /// Three-valued evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvidenceState {
     Present,
@@ -145,16 +146,18 @@ pub(crate) fn maybe_at<S: Serializer>(t: &Option<Micros>, s: S) -> Result<S::Ok,
 }
 
 /// A stretch of time in a report.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Span {
     #[serde(serialize_with = "at")]
+    #[schemars(with = "String")]
     pub from: Micros,
     #[serde(serialize_with = "at")]
+    #[schemars(with = "String")]
     pub to: Micros,
 }
 
 /// Baseline and incident windows and how they were decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct WindowReport {
     pub baseline: Span,
     pub incident: Span,
@@ -164,14 +167,14 @@ pub struct WindowReport {
 }
 
 /// The program that made the answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Tool {
     pub name: &'static str,
     pub version: &'static str,
 }
 
 /// The catalogue that was matched.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct CatalogRef {
     /// SHA-256 over all signature files.
     pub hash: String,
@@ -179,7 +182,7 @@ pub struct CatalogRef {
 }
 
 /// An entity as reports name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct EntityRef {
     pub kind: &'static str,
     pub name: String,
@@ -188,7 +191,7 @@ pub struct EntityRef {
 }
 
 /// A series on the report's common time axis: equal cells, `None` where nothing was recorded.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Spark {
     pub axis: Span,
     pub cells: Vec<Option<f64>>,
@@ -199,7 +202,7 @@ pub struct Spark {
 }
 
 /// What users felt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Impact {
     pub entity: EntityRef,
     pub signal: String,
@@ -211,17 +214,18 @@ pub struct Impact {
 }
 
 /// The earliest failure in the chain of the first hypothesis.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct FirstFailure {
     pub entity: EntityRef,
     #[serde(serialize_with = "at")]
+    #[schemars(with = "String")]
     pub at: Micros,
     pub uncertainty_s: f64,
     pub said: String,
 }
 
 /// One piece of evidence, seen, missed or not observable.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// `E1`, `E2`, … unique in the whole answer.
     pub id: String,
@@ -240,19 +244,21 @@ pub struct Evidence {
 }
 
 /// Where a piece of evidence can be looked up.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct EvidenceSource {
     pub file: String,
     pub line: Option<u64>,
     pub series: String,
     #[serde(serialize_with = "maybe_at")]
+    #[schemars(with = "Option<String>")]
     pub from: Option<Micros>,
     #[serde(serialize_with = "maybe_at")]
+    #[schemars(with = "Option<String>")]
     pub to: Option<Micros>,
 }
 
 /// A question that tells two hypotheses apart.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Discriminator {
     pub against: String,
     pub question: String,
@@ -301,7 +307,7 @@ impl ActionKind {
 }
 
 /// Something to do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Action {
     pub kind: ActionKind,
     pub said: String,
@@ -314,11 +320,12 @@ pub struct Action {
 }
 
 /// One step from cause to what users felt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct ChainLink {
     pub entity: EntityRef,
     pub role: Role,
     #[serde(serialize_with = "maybe_at")]
+    #[schemars(with = "Option<String>")]
     pub onset: Option<Micros>,
     pub onset_uncertainty_s: Option<f64>,
     /// Name of the link that it follows from; `None` for the first.
@@ -329,7 +336,7 @@ pub struct ChainLink {
 }
 
 /// One term of a score, for `--explain`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Term {
     pub name: String,
     /// Natural-log units.
@@ -338,7 +345,7 @@ pub struct Term {
 }
 
 /// One explanation of the incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Hypothesis {
     /// `H1`, `H2`, … in order of rank.
     pub id: String,
@@ -357,6 +364,7 @@ pub struct Hypothesis {
     pub role: Role,
     pub severity: Severity,
     #[serde(serialize_with = "maybe_at")]
+    #[schemars(with = "Option<String>")]
     pub onset: Option<Micros>,
     pub onset_uncertainty_s: Option<f64>,
     /// Values bound by the match, e.g. `pid`, `application`, `victims`.
@@ -370,9 +378,10 @@ pub struct Hypothesis {
 }
 
 /// Something that happened, for the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Moment {
     #[serde(serialize_with = "at")]
+    #[schemars(with = "String")]
     pub at: Micros,
     /// `change`, `alert`, `onset`, `session`, `recovery`.
     pub kind: &'static str,
@@ -384,21 +393,21 @@ pub struct Moment {
 }
 
 /// A line of an input file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Place {
     pub file: String,
     pub line: Option<u64>,
 }
 
 /// A signature that could not run, or that was refuted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Skipped {
     pub signature: String,
     pub missing: Vec<String>,
 }
 
 /// A signature that ran and did not match, with the first reason.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Rejected {
     pub signature: String,
     pub title: String,
@@ -407,7 +416,7 @@ pub struct Rejected {
 }
 
 /// The whole answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Diagnosis {
     pub schema_version: u32,
     pub tool: Tool,

@@ -1,7 +1,7 @@
 //! What pages draw besides the sparklines: a chart per piece of evidence, the dependency graph, and
 //! the sessions of each server. Computed with the diagnosis; not part of its JSON, to keep that small.
 
-use super::{EntityRef, Role, Span};
+use super::{EntityRef, Role, Span, TriageNotes};
 use crate::model::{Micros, Unit};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub struct Pages {
     pub graph: GraphView,
     /// Servers with session snapshots, by name.
     pub sessions: Vec<SessionsView>,
+    /// What a person decided in `triage`, and the file that says so.
+    pub decided: Option<(String, TriageNotes)>,
 }
 
 impl Pages {

@@ -4,7 +4,7 @@ use super::EntityRef;
 use serde::Serialize;
 
 /// A parameter that has another value at this site.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct OverrideReport {
     pub signature: String,
     pub param: String,
@@ -18,7 +18,7 @@ pub struct OverrideReport {
 }
 
 /// A hypothesis that the site knows and accepts: shown, and not counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Suppressed {
     pub signature: String,
     pub code: String,

@@ -27,6 +27,8 @@ pub struct FanOut {
     pub during: f64,
     /// Lower bound of `during / before`, at least one call per run before; 0 if it fell.
     pub growth: f64,
+    /// Upper bound of the same: with few runs a growth can be neither shown nor ruled out.
+    pub growth_max: f64,
     /// Mean seconds of one call; `None` before if there was none.
     pub each_before_s: Option<f64>,
     pub each_s: f64,
@@ -96,6 +98,7 @@ fn fan_out(
     let (before, during) = (n_a / a, n_b / b);
     let se = (n_a.max(1.0) / (a * a) + n_b.max(1.0) / (b * b)).sqrt();
     let sure = (during - before - MARGIN_SE * se).max(0.0);
+    let most = (during + MARGIN_SE * se) / before.max(1.0);
     // Of its children's mean times, each by how often this parent calls it.
     let each = |side: usize| {
         let timed = children.iter().filter_map(|(child, n)| {
@@ -106,7 +109,7 @@ fn fan_out(
         (sums.0 > 0.0).then(|| (sums.1 / sums.0, sums.2 / sums.0))
     };
     let top = children.iter().max_by(|x, y| x.1[1].total_cmp(&y.1[1]).then(y.0.cmp(x.0)));
-    let (child, most) = top.map_or((0, 0.0), |(c, n)| (c.1, n[1]));
+    let (child, calls) = top.map_or((0, 0.0), |(c, n)| (c.1, n[1]));
     FanOut {
         caller,
         operation,
@@ -114,11 +117,12 @@ fn fan_out(
         before,
         during,
         growth: if sure > 0.0 { (before + sure) / before.max(1.0) } else { 0.0 },
+        growth_max: most,
         each_before_s: each(0).map(|e| e.0),
         each_s: each(1).map_or(0.0, |e| e.0),
         errors: each(1).map_or(0.0, |e| e.1),
         child,
-        child_share: most / n_b.max(1.0),
+        child_share: calls / n_b.max(1.0),
         parents: b,
     }
 }

@@ -12,6 +12,9 @@ use crate::rollup::counter;
 
 /// Fewest excursions with a period: two have only one distance.
 const PULSES_MIN: usize = 3;
+/// Fewest points in which three excursions and the quiet between them can be seen: eight a period.
+/// With fewer, that none is found says nothing.
+pub const POINTS_MIN: usize = 8 * PULSES_MIN;
 /// Robust standard deviations of the quieter half from which a value is off.
 const OFF_Z: f64 = 6.0;
 /// A value is off only if it also differs by this share of the median; downwards less is much: a

@@ -81,6 +81,20 @@ pub fn sawtooth(points: &[(Micros, f64)]) -> Option<Sawtooth> {
     })
 }
 
+/// Says whether a level falls again and again, and is sampled too coarsely to see whether it climbs
+/// between: the usual tooth has fewer points than a slope needs.
+pub fn too_coarse(points: &[(Micros, f64)]) -> bool {
+    let high = points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
+    let low = points.iter().map(|p| p.1).fold(f64::MAX, f64::min);
+    let range = high - low;
+    if points.is_empty() || !range.is_finite() || range < RANGE_SHARE_MIN * high.abs() {
+        return false;
+    }
+    let fell = |w: &&[(Micros, f64)]| w[0].1 - w[1].1 > FALL_SHARE * range;
+    let falls = points.windows(2).filter(fell).count();
+    falls >= TEETH_MIN && points.len() / (falls + 1) <= TOOTH_MIN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +107,15 @@ mod tests {
         assert!((s.slope - 0.5).abs() < 1e-9);
         assert_eq!((s.period_s, s.peak, s.floor), (160.0, 85.0, 10.0));
         assert!(s.evenness > 0.99);
+    }
+
+    #[test]
+    fn teeth_of_three_points_are_too_coarse_to_tell() {
+        assert!(too_coarse(&points("10 40 80 10 45 75 10 50 80 10 40 75")));
+        assert!(!too_coarse(&points("10+5x16 10+5x16 10+5x16")), "teeth that can be seen");
+        assert!(!too_coarse(&points("50 51 50 52 50 51 50 53 50 51 50")), "wiggles");
+        assert!(!too_coarse(&points("10x9")) && !too_coarse(&[]), "constant and empty");
+        assert!(!too_coarse(&points("10+5x40")), "no fall");
     }
 
     #[test]

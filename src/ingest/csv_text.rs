@@ -4,14 +4,50 @@ use super::Input;
 use super::cell::is_missing;
 use super::raw::Raw;
 use super::table::Table;
+use std::io::{self, Read};
 
 /// Delimiters that are tried, the most usual first.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Records looked at to choose the delimiter.
 const LOOK: usize = 20;
 
+/// Bytes looked at to choose the delimiter.
+const LOOK_BYTES: usize = 4 << 20;
+/// Longest row: a quote that is never closed swallows the rest of the file.
+const ROW_MAX: usize = 64 << 20;
+
+/// The first `most` bytes without the line that their end cuts: a torn row of a wide table has fewer
+/// cells than the header, and would speak against the delimiter.
+pub fn whole_lines(all: &[u8], most: usize) -> &[u8] {
+    let head = &all[..all.len().min(most)];
+    match memchr::memrchr(b'\n', head) {
+        Some(end) if all.len() > head.len() => &head[..=end],
+        _ => head,
+    }
+}
+
+/// A text that ends with an error where a row is longer than [`ROW_MAX`].
+struct Bounded<'a> {
+    rest: &'a [u8],
+    /// Bytes that the row may still have.
+    left: usize,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && !self.rest.is_empty() {
+            return Err(io::Error::other(format!("longer than {} MiB", ROW_MAX >> 20)));
+        }
+        let room = buffer.len().min(self.left);
+        let read = self.rest.read(&mut buffer[..room])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
 /// The delimiter under which the first records have the same, largest number of fields above one.
 pub fn delimiter(bytes: &[u8]) -> Option<u8> {
+    let bytes = whole_lines(bytes, LOOK_BYTES);
     let fields = |d: u8| {
         let mut reader = builder(d).from_reader(bytes);
         let counts: Vec<usize> =
@@ -116,11 +152,12 @@ pub fn each_row(
     header: impl FnOnce(Vec<String>),
     mut row: impl FnMut(u64, &csv::ByteRecord, &mut Raw),
 ) {
-    let mut reader = builder(delimiter).from_reader(input.bytes);
+    let mut reader = builder(delimiter).from_reader(Bounded { rest: input.bytes, left: ROW_MAX });
     let mut record = csv::ByteRecord::new();
     let (mut header, mut width) = (Some(header), 0);
     loop {
         let line = line_of(reader.position(), input);
+        reader.get_mut().left = ROW_MAX;
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) => match header.take() {
@@ -159,5 +196,16 @@ mod tests {
         assert_eq!(delimiter(b"a,b\n1,2\n"), Some(b','));
         assert_eq!(delimiter(b"a\tb\n1\t2\n"), Some(b'\t'));
         assert_eq!(delimiter(b"just words\n"), None);
+    }
+
+    #[test]
+    fn a_row_that_never_ends_is_refused_where_it_is_too_long() {
+        let long = vec![b'x'; ROW_MAX + (1 << 20)];
+        let text = [b"a,b\n1,2\n1,\"", &long[..]].concat();
+        let mut reader = builder(b',').from_reader(Bounded { rest: &text, left: ROW_MAX });
+        let rows: Vec<_> = reader.byte_records().collect();
+        assert_eq!(rows.iter().filter(|r| r.is_ok()).count(), 2);
+        let said = rows.iter().find_map(|r| r.as_ref().err()).expect("refused").to_string();
+        assert!(said.contains("longer than 64 MiB"), "{said}");
     }
 }

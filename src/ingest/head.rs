@@ -38,7 +38,11 @@ impl<'a> Head<'a> {
         let bytes = &all[..all.len().min(HEAD_BYTES)];
         let json = is_json(bytes);
         let text = !json && !bytes.contains(&0);
-        let header = if text { csv_text::header(whole_lines(all, bytes)) } else { Vec::new() };
+        let header = if text {
+            csv_text::header(csv_text::whole_lines(all, HEAD_BYTES))
+        } else {
+            Vec::new()
+        };
         let header = header.iter().map(|h| h.to_lowercase()).collect();
         Head { name, bytes, header, json, found: Found::default() }
     }
@@ -78,15 +82,6 @@ impl<'a> Head<'a> {
         let found =
             self.json && memchr::memmem::find_iter(self.bytes, quoted.as_bytes()).any(is_key);
         self.found.name(key, found)
-    }
-}
-
-/// The head without the line that its end cuts: a torn row of a wide table has fewer cells than the
-/// header, and would speak against the delimiter.
-fn whole_lines<'a>(all: &[u8], head: &'a [u8]) -> &'a [u8] {
-    match memchr::memrchr(b'\n', head) {
-        Some(end) if all.len() > head.len() => &head[..=end],
-        _ => head,
     }
 }
 

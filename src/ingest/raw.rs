@@ -81,7 +81,7 @@ impl Symbols {
 }
 
 /// One file that was read, and how much of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct InputFile {
     pub path: String,
     pub sha256: String,

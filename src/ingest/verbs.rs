@@ -1,8 +1,8 @@
 //! What a normalised statement does, by its leading words. In: the text of `sql::normalize`, cut off
 //! anywhere. Out: its verb, and whether it changes rows or the schema. It never parses.
 
-/// Statements that change the schema or lock a whole table.
-const DDL: [&str; 10] = [
+/// Statements that change the schema. LOCK is none: it is told by the session that holds it.
+const DDL: [&str; 9] = [
     "alter",
     "drop",
     "truncate",
@@ -10,7 +10,6 @@ const DDL: [&str; 10] = [
     "create",
     "cluster",
     "vacuum full",
-    "lock",
     "refresh",
     "comment",
 ];

@@ -1,8 +1,7 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
-use super::{
-    Context, Finding, Matches, Observation, Question, Rejection, Seen, fill, is_source, nats, test,
-};
+use super::{Context, Finding, Matches, Observation, Question, Rejection, Seen, Undecided};
+use super::{fill, is_source, nats, test};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState};
 use crate::model::{EntityId, Subject};
@@ -70,10 +69,13 @@ impl Gathered {
                     self.ran.insert(r.signature);
                     self.matches.rejections.push(r);
                 }
-                Outcome::Unobservable(i, what) => {
-                    let all = self.unseen.entry(i).or_default();
-                    if !all.contains(&what) {
-                        all.insert(what);
+                Outcome::Unobservable(undecided, open) => {
+                    let all = self.unseen.entry(undecided.signature).or_default();
+                    if !all.contains(&undecided.lacks) {
+                        all.insert(undecided.lacks.clone());
+                    }
+                    if open {
+                        self.matches.undecided.push(undecided);
                     }
                 }
             }
@@ -91,7 +93,8 @@ impl Gathered {
 enum Outcome {
     Found(Finding),
     Rejected(Rejection),
-    Unobservable(usize, String),
+    /// What was missing, and whether all required evidence that could be seen is there.
+    Unobservable(Undecided, bool),
 }
 
 /// Inputs that a signature needs and that nobody gave.
@@ -115,26 +118,57 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
     missing
 }
 
-/// What the test of each rule saw that had to be asked to know whether the signature can be judged
-/// at all: the required rules up to the first that is not there.
+/// Why a signature cannot be judged on a subject.
+struct Unseen<'a> {
+    /// The first required rule that could not be looked for.
+    rule: &'a EvidenceRule,
+    /// Some required evidence is there and none is absent: it may hold all the same.
+    open: bool,
+}
+
+/// What the tests of the required rules saw, up to the first that is absent.
+///
+/// # Errors
+///
+/// When a required rule before that could not be looked for.
 fn decisive<'a>(
     ask: &impl Fn(&EvidenceRule) -> Option<Observation>,
     s: &'a SignatureFile,
-) -> Result<BTreeMap<usize, Observation>, &'a EvidenceRule> {
+) -> Result<BTreeMap<usize, Observation>, Unseen<'a>> {
     let mut known = BTreeMap::new();
-    let required = |r: &EvidenceRule| r.role == EvidenceRole::Required && r.group.is_none();
-    for (i, rule) in s.evidence.iter().enumerate().filter(|(_, r)| required(r)) {
+    let mut missing = None;
+    let required = |r: &EvidenceRule| r.role == EvidenceRole::Required;
+    let rules = s.evidence.iter().enumerate().filter(|(_, r)| required(r));
+    for (i, rule) in rules.clone().filter(|(_, r)| r.group.is_none()) {
         let Some(observation) = ask(rule) else { continue };
-        let state = observation.state;
-        if state == EvidenceState::Unobservable {
-            return Err(rule);
+        match (observation.state, missing) {
+            (EvidenceState::Absent, Some(rule)) => return Err(Unseen { rule, open: false }),
+            (EvidenceState::Unobservable, None) => missing = Some(rule),
+            _ => {}
         }
+        let absent = observation.state == EvidenceState::Absent;
         known.insert(i, observation);
-        if state == EvidenceState::Absent {
-            break;
+        if absent {
+            return Ok(known);
         }
     }
-    Ok(known)
+    let Some(rule) = missing else { return Ok(known) };
+    let mut present = known.values().any(|o| o.state == EvidenceState::Present);
+    // A group is absent where one of its rules is and none is present.
+    let mut absent: BTreeMap<&str, bool> = BTreeMap::new();
+    for (rule, group) in rules.filter_map(|(_, r)| Some((r, r.group.as_deref()?))) {
+        match ask(rule).map(|o| o.state) {
+            Some(EvidenceState::Present) => {
+                present = true;
+                absent.insert(group, false);
+            }
+            Some(EvidenceState::Absent) => {
+                absent.entry(group).or_insert(true);
+            }
+            _ => {}
+        }
+    }
+    Err(Unseen { rule, open: present && !absent.values().any(|a| *a) })
 }
 
 fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
@@ -143,10 +177,11 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
         Some((test.run)(&Question { context, subject, rule, value, signature: s }))
     };
+    let undecided = |lacks: &str| Undecided { signature: index, subject, lacks: lacks.to_owned() };
     // Most subjects lack what most signatures need: nothing more is asked of those.
     let mut known = match decisive(&ask, s) {
         Ok(known) => known,
-        Err(rule) => return Outcome::Unobservable(index, rule.source.clone()),
+        Err(unseen) => return Outcome::Unobservable(undecided(&unseen.rule.source), unseen.open),
     };
     let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
     let mut seen = Vec::new();
@@ -193,10 +228,12 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
         }
         seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
     }
+    let refuted = groups.values().any(|g| g.0 == EvidenceState::Absent);
     let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
     match failed {
         Some((EvidenceState::Unobservable, what)) => {
-            Outcome::Unobservable(index, what.trim_start_matches("not observable: ").to_owned())
+            let lacks = what.trim_start_matches("not observable: ");
+            Outcome::Unobservable(undecided(lacks), present > 0 && !refuted)
         }
         Some((_, reason)) => {
             Outcome::Rejected(Rejection { signature: index, subject, reason, present, seen, facts })

@@ -169,7 +169,10 @@ fn pulsing(q: &Question, side: Side) -> Observation {
         .iter()
         .filter_map(|(i, at)| Some((*i, *at, found(*i)?)))
         .max_by(|a, b| a.2.count.cmp(&b.2.count).then(b.0.cmp(&a.0)));
-    let measured = |(i, _): &(usize, Option<EntityId>)| c.features.series[*i].shift.is_some();
+    let measured = |(i, _): &(usize, Option<EntityId>)| {
+        let points = c.rollups.series[*i].points.iter().filter(|p| window.contains(p.0)).count();
+        c.features.series[*i].shift.is_some() && points >= pulses::POINTS_MIN
+    };
     match (best, all.iter().find(|x| measured(x))) {
         (None, None) => Observation::unobservable(),
         (None, Some((i, at))) => described(c, *i, *at, Absent)

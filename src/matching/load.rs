@@ -3,7 +3,7 @@
 use super::series::{candidates, described, ratio_text};
 use super::{Context, Observation, Question, human, is_source};
 use crate::diagnosis::EvidenceState::{Absent, Present};
-use crate::features::inside;
+use crate::features::{inside, sawtooth};
 use crate::model::{EntityId, Subject, Unit};
 use crate::rollup::Origin;
 use crate::time;
@@ -124,12 +124,15 @@ pub fn attempts(c: &Context, caller: EntityId, callee: EntityId) -> Option<(f64,
     None
 }
 
-pub fn sawtooth(q: &Question) -> Observation {
+pub fn climbs_and_falls(q: &Question) -> Observation {
     let Question { context: c, value: v, .. } = *q;
     let all = own_and_parts(q);
     let known = all.iter().filter_map(|i| c.features.series[*i].sawtooth.as_ref().map(|s| (*i, s)));
     match known.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
         None if all.is_empty() => Observation::unobservable(),
+        None if all.iter().any(|i| sawtooth::too_coarse(&c.rollups.series[*i].points)) => {
+            Observation::unobservable()
+        }
         None => described(c, all[0], None, Absent).fact("falls", "0"),
         Some((i, s)) => {
             let unit = c.telemetry.signals.get(c.rollups.series[i].signal).unit();

@@ -226,11 +226,23 @@ pub struct Rejection {
     pub facts: BTreeMap<String, String>,
 }
 
+/// A signature that may or may not hold on a subject: of its required evidence some is there, none
+/// is absent, and some could not be looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undecided {
+    /// Index of the signature in the catalogue.
+    pub signature: usize,
+    pub subject: Option<EntityId>,
+    /// The source that was missing.
+    pub lacks: String,
+}
+
 /// What matching gives.
 #[derive(Debug, Default)]
 pub struct Matches {
     pub findings: Vec<Finding>,
     pub rejections: Vec<Rejection>,
+    pub undecided: Vec<Undecided>,
     /// Signatures that could not run anywhere, with what was missing.
     pub skipped: BTreeMap<usize, BTreeSet<String>>,
 }

@@ -308,6 +308,12 @@ fn calls_per_parent(q: &Question) -> Observation {
     let time = |f: &FanOut| (f.during - f.before) * f.each_s * f.parents;
     let most = |a: &&&FanOut, b: &&&FanOut| time(a).total_cmp(&time(b));
     let found = own.iter().filter(fit).filter(grown).max_by(most);
+    // Few traces can neither show nor rule out that an operation calls more often.
+    let at_most = |f: &FanOut| FanOut { during: f.growth_max * f.before.max(1.0), ..f.clone() };
+    let open = |f: &&FanOut| f.growth < value && f.growth_max >= value && fit(&&&at_most(f));
+    if found.is_none() && own.iter().any(open) {
+        return Observation::unobservable();
+    }
     let state = if found.is_some() { Present } else { Absent };
     let by_growth = |a: &&&FanOut, b: &&&FanOut| a.growth.total_cmp(&b.growth).then(most(a, b));
     let Some(f) = found.or_else(|| own.iter().max_by(by_growth)) else {

@@ -97,7 +97,7 @@ const TESTS: &[Test] = &[
             "target", "falls", "period", "slope", "peak", "floor", "teeth", "before", "during",
         ],
         on_series: true,
-        run: load::sawtooth,
+        run: load::climbs_and_falls,
     },
     Test {
         name: "jumps",

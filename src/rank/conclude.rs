@@ -3,15 +3,15 @@
 
 use super::Ranking;
 use super::answer::{Writer, entity_ref};
-use crate::catalog::{Category, Prior};
+use crate::catalog::{Category, Prior, Related, Relation};
 use crate::diagnosis::{
     Evidence, EvidenceRole, EvidenceState, Hypothesis, Impact, Moment, Place, Rejected, Role,
     Skipped, Strength, Verdict,
 };
-use crate::features::window::SYMPTOM_ROLES;
+use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::graph::EdgeKind;
 use crate::ingest::raw::FileId;
-use crate::matching::{Rejection, facts_symptom};
+use crate::matching::{Rejection, Undecided, facts_symptom, is_source};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Micros, SECOND, Subject};
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,10 @@ const STANDS_OUT: f64 = 2.0;
 /// Strength of a found window from which a vague explanation counts: two subjects 20 standard
 /// deviations off, or more of them less far.
 const CLEAR_STRENGTH: f64 = 6.0;
+/// Odds below which two causes at one place are not told apart.
+const CLOSE: f64 = 2.0;
+/// Factor by which a symptom that stays below its noise must have moved to forbid "healthy".
+const DOUBLED: f64 = 2.0;
 /// Posterior of a place from which the verdict is likely.
 const LIKELY: f64 = 0.45;
 
@@ -265,10 +269,16 @@ impl Writer<'_> {
         // A culprit and a victim on one entity share its probability: the place is meant.
         let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
         let there: f64 = hypotheses.iter().filter(place).map(|h| h.probability).sum();
+        // Two causes at one place, nearly as good: the first would be named by chance.
+        let rival = |h: &&Hypothesis| place(h) && h.rank != top.rank && !self.is_generic(h);
+        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
+        let close = !self.is_generic(top)
+            && rival.is_some_and(|h| h.probability * CLOSE >= top.probability);
+        let untested = self.untested_form(top, by_fact);
         let verdict = match () {
-            () if faint || refuted => Verdict::Inconclusive,
+            () if faint || refuted || untested.is_some() => Verdict::Inconclusive,
             () if sure => Verdict::Confirmed,
-            () if there >= LIKELY && supported => Verdict::Likely,
+            () if there >= LIKELY && supported && !close => Verdict::Likely,
             () => Verdict::Inconclusive,
         };
         if faint {
@@ -277,11 +287,54 @@ impl Writer<'_> {
         if refuted {
             reasons.push("decisive evidence speaks against it, and nothing fits better".to_owned());
         }
+        if close {
+            reasons.push("another cause at the same place is nearly as good".to_owned());
+        }
+        reasons.extend(untested);
         if !told_apart {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
         }
         reasons.extend(self.basis(top, decisive));
         (verdict, reasons)
+    }
+
+    /// A more exact form of the hypothesis, on the same subject or its callee, that nothing speaks
+    /// against and whose input was recorded, too thinly to test it to its end. Where the hypothesis
+    /// only says where, it claims nothing that the exact form would change; nor where a fact
+    /// decides for it, unless a series is what is too thin.
+    fn untested_form(&self, top: &Hypothesis, by_fact: bool) -> Option<String> {
+        let own = top.signature.as_deref().filter(|_| !self.is_generic(top))?;
+        let graph = &self.context.telemetry.graph;
+        let at = graph.find(&top.entity.service).or_else(|| graph.find(&top.entity.name))?;
+        let at = graph.owner(at);
+        let open = |u: &&Undecided| {
+            let form = &self.catalog.signatures[u.signature].signature;
+            let exact = |r: &Related| r.kind == Relation::Specialises && r.id == own;
+            let owner = u.subject.map(|e| graph.owner(e));
+            let here = owner.is_some_and(|o| o == at || graph.callees(at).contains(&o));
+            let counts = !by_fact || u.lacks.starts_with("role:");
+            here && counts && self.recorded(u) && form.related.iter().any(exact)
+        };
+        let found = self.matches.undecided.iter().find(open)?;
+        let form = &self.catalog.signatures[found.signature].signature.id;
+        let place = found.subject.map_or("the system", |e| self.context.name(e));
+        Some(format!("{form} on {place} could not be ruled out: too little of {}", found.lacks))
+    }
+
+    /// Says whether there is something of what a signature lacked: it was too little.
+    fn recorded(&self, u: &Undecided) -> bool {
+        let series = &self.context.rollups.series;
+        let own = u.subject.map(|e| self.context.series_of(Subject::Entity(e)));
+        match u.lacks.as_str() {
+            // A subject that calls somebody, in traces that hold few of its runs.
+            "traces" => {
+                let calls =
+                    u.subject.is_some_and(|e| !self.context.telemetry.graph.callees(e).is_empty());
+                calls && self.context.telemetry.trace_file.is_some()
+            }
+            "pg.sessions" => !self.context.telemetry.sessions.is_empty(),
+            lacks => own.into_iter().flatten().any(|i| is_source(self.context, &series[*i], lacks)),
+        }
     }
 
     /// The verdict where no window was given or found, unless something strong stands out.
@@ -305,6 +358,9 @@ impl Writer<'_> {
         if top.is_some_and(|h| stands_out(h) || silent(h)) {
             return None;
         }
+        if let Some(hidden) = self.hidden_in_noise() {
+            return Some((Verdict::Inconclusive, vec![hidden]));
+        }
         let (verdict, what) = match self.symptoms_were_read() {
             true => (
                 Verdict::Healthy,
@@ -317,6 +373,22 @@ impl Writer<'_> {
             ),
         };
         Some((verdict, vec![what.to_owned()]))
+    }
+
+    /// A symptom whose middle level moved by what users feel between the halves, although its own
+    /// noise is so large that this may be chance: that nothing is wrong cannot be said.
+    fn hidden_in_noise(&self) -> Option<String> {
+        let c = self.context;
+        let moved = |i: &usize| {
+            let s = &c.rollups.series[*i];
+            let unit = c.telemetry.signals.get(s.signal).unit();
+            let Some(shift) = c.features.series[*i].shift else { return false };
+            SYMPTOM_ROLES.contains(&s.role.as_str())
+                && is_felt(&s.role, unit, shift.baseline.median, shift.incident_median)
+                && (shift.ratio() >= DOUBLED || shift.ratio() * DOUBLED <= 1.0)
+        };
+        let found = (0..c.rollups.series.len()).find(moved)?;
+        Some(format!("{}: its noise hides whether that is chance", self.level_said(found)))
     }
 
     /// Says whether a hypothesis says where, not why.

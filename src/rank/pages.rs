@@ -64,6 +64,7 @@ pub fn pages(
     }
     let Window { from, to } = writer.axis;
     Pages {
+        decided: None,
         axis: (to > from).then_some(Span { from, to }),
         charts,
         by_evidence,

@@ -82,7 +82,8 @@ fn wide(
     let column = 1 + left + 2 + when + 2;
     page.blank();
     let clocks = clocks(axis, width);
-    page.line(&format!("{}{clocks}  {}", pad(&format!(" {title}"), column), caption(page),));
+    page.line(&format!("{}{clocks}  {}", pad(&format!(" {title}"), column), caption(page)));
+    page.embolden(title);
     let ruler = sparkline::ruler(axis, d.window.incident, width, page.style.ascii);
     if !ruler.is_empty() {
         let label = "incident shaded ";

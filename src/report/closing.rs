@@ -12,6 +12,11 @@ const GAPS: Most = (6, 2);
 /// How many missing inputs of signatures are named.
 const MISSING: usize = 5;
 
+/// The whole timeline without a heading.
+pub(super) fn whole(page: &mut Page, d: &Diagnosis) {
+    moments(page, d, &d.timeline.iter().collect::<Vec<_>>());
+}
+
 /// What happened, oldest first, with the borders of the incident.
 pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
     let chain = d.hypotheses.first().map_or(&[][..], |h| &h.chain);
@@ -40,10 +45,15 @@ pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
         true => format!("{title} (UTC; the onsets of the chain stand above)"),
         false => format!("{title} (UTC)"),
     });
+    self::moments(page, d, &moments);
+    page.more("   ", total.saturating_sub(moments.len()), "");
+}
+
+fn moments(page: &mut Page, d: &Diagnosis, moments: &[&Moment]) {
     let incident = d.window.incident;
     let mut borders = vec![(incident.from, "incident begins"), (incident.to, "incident ends")];
     borders.retain(|_| d.window.found && !page.is_least());
-    for m in &moments {
+    for m in moments {
         while borders.first().is_some_and(|(at, _)| *at <= m.at) {
             let (at, said) = borders.remove(0);
             page.line(&format!(" {}  ---- {said} ----", time::clock(at)));
@@ -55,7 +65,6 @@ pub(super) fn timeline(page: &mut Page, d: &Diagnosis) {
     for (at, said) in borders {
         page.line(&format!(" {}  ---- {said} ----", time::clock(at)));
     }
-    page.more("   ", total.saturating_sub(moments.len()), "");
 }
 
 fn moment(page: &mut Page, m: &Moment) {

@@ -3,15 +3,18 @@
 mod chain;
 mod clean;
 mod closing;
+mod comparison;
 mod evidence;
 mod explain;
 mod html;
 mod inspection;
 mod listing;
+mod machine;
 mod matrix;
 mod number;
 mod page;
 pub mod plain;
+mod review;
 mod sections;
 mod session_lists;
 mod sessions;
@@ -20,6 +23,7 @@ mod site;
 mod sparkline;
 mod table;
 mod text;
+mod timeline;
 mod why_not;
 
 #[cfg(test)]
@@ -29,14 +33,18 @@ mod sample_parts;
 #[cfg(test)]
 mod tests;
 
+pub use comparison::{alike, comparison};
 pub use explain::hypothesis;
 pub use html::html_report;
 pub use inspection::inspection;
 pub use listing::{catalog_tests, two_columns};
+pub use machine::{dot, graph_text, junit, mermaid, ndjson, sarif};
 pub use matrix::{matrix, matrix_line};
+pub use review::{Template, review_html, review_markdown};
 pub use sessions::sessions;
 pub use signature::signature;
 pub use text::text;
+pub use timeline::timeline;
 pub use why_not::why_not;
 
 use serde::Serialize;
@@ -84,8 +92,17 @@ impl Default for Style {
 pub fn json(answer: &impl Serialize) -> String {
     let pretty = serde_json::to_string_pretty(answer)
         .unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }).to_string());
-    let mut out = String::with_capacity(pretty.len() + 1);
-    for c in pretty.chars() {
+    harmless(&pretty)
+}
+
+/// Writes a value as one line of JSON, as [`json`] does otherwise.
+fn one_line(value: &serde_json::Value) -> String {
+    harmless(&value.to_string())
+}
+
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
         if c != '\n' && clean::is_hazard(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {

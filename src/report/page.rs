@@ -178,6 +178,17 @@ impl Page {
     pub(super) fn heading(&mut self, title: &str) {
         self.blank();
         self.flow(Flow { first: " ", rest: "   ", text: title, ..Flow::default() });
+        self.embolden(title);
+    }
+
+    /// Makes the words in capitals that begin a title bold where they stand last; so is a title found.
+    pub(super) fn embolden(&mut self, title: &str) {
+        let is_small = |w: &&str| w.chars().any(|c| !c.is_ascii_uppercase());
+        let words: Vec<&str> = title.split(' ').take_while(|w| !is_small(w)).collect();
+        let words = words.join(" ");
+        if let (true, Some(at)) = (self.style.color && !words.is_empty(), self.out.rfind(&words)) {
+            self.out.replace_range(at..at + words.len(), &format!("\u{1b}[1m{words}\u{1b}[0m"));
+        }
     }
 
     /// Leaves a blank line, unless there is one or the page is empty.

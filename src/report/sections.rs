@@ -2,7 +2,7 @@
 
 use super::number;
 use super::page::{Flow, Most, Page, verdict_paint};
-use crate::diagnosis::{Action, ActionKind, Diagnosis, EntityRef, Hypothesis, Verdict};
+use crate::diagnosis::{Action, ActionKind, Diagnosis, EntityRef, Hypothesis, Impact, Verdict};
 use crate::time;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
@@ -102,23 +102,24 @@ fn impact(page: &mut Page, d: &Diagnosis) {
     let names = d.impact.iter().take(shown).map(|i| page.clean(&i.entity.name).width());
     let width = names.max().unwrap_or(0).min(24);
     for (n, i) in d.impact.iter().take(shown).enumerate() {
-        let during = number::value(i.during, i.unit);
-        let said = page.clean(&i.said);
-        // What the sentence has already said in numbers is not said again.
-        let told = said.contains(&during) || said.contains("->") || said.contains('→');
-        let numbers = match told {
-            true => String::new(),
-            false => {
-                let before = number::value(i.before, i.unit);
-                format!(" {before}{}{during}", page.glyphs.arrow)
-            }
-        };
+        let felt = felt(page, i);
         let name = super::page::pad(&page.clean(&i.entity.name), width);
         let label = if n == 0 { "impact" } else { "" };
         let first = format!(" {label:<12}{name}  ");
-        page.wrap(&first, &format!("{LABEL}  "), &format!("{said}{numbers}"));
+        page.wrap(&first, &format!("{LABEL}  "), &felt);
     }
     page.more(LABEL, d.impact.len().saturating_sub(shown), "");
+}
+
+/// What users felt at one entity, in words and numbers.
+fn felt(page: &Page, i: &Impact) -> String {
+    let during = number::value(i.during, i.unit);
+    let said = page.clean(&i.said);
+    // What the sentence has already said in numbers is not said again.
+    if said.contains(&during) || said.contains("->") || said.contains('→') {
+        return said;
+    }
+    format!("{said} {}{}{during}", number::value(i.before, i.unit), page.glyphs.arrow)
 }
 
 /// What users felt, entity by entity in one paragraph.
@@ -126,7 +127,7 @@ fn impact_line(page: &mut Page, d: &Diagnosis) {
     const NAMED: usize = 4;
     let mut parts: Vec<(String, Vec<String>)> = Vec::new();
     for i in d.impact.iter().take(NAMED) {
-        let (name, said) = (page.clean(&i.entity.name), page.clean(&i.said));
+        let (name, said) = (page.clean(&i.entity.name), felt(page, i));
         match parts.iter_mut().find(|p| p.0 == name) {
             Some(part) => part.1.push(said),
             None => parts.push((name, vec![said])),

@@ -26,7 +26,7 @@ use std::mem::take;
 pub use traces::{CallRow, OperationRow};
 
 /// Where a series comes from, for the reader of a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Source {
     pub file: String,
     pub series: String,

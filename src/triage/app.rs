@@ -333,9 +333,17 @@ impl<'d> App<'d> {
         let Some(h) = self.hypothesis() else { return };
         if self.rejected.remove(&h.id).is_some() {
             self.message = Some(format!("{} stands in the ranking again", h.id));
+            self.keep_on(h);
         } else {
             self.mode = Mode::Reject(String::new());
         }
+    }
+
+    /// Keeps the selection on a hypothesis that has moved in the list.
+    fn keep_on(&mut self, h: &Hypothesis) {
+        let is_it = |r: &Row| self.d.hypotheses.get(r.key).is_some_and(|o| o.id == h.id);
+        let at = rows(self, Pane::Hypotheses).iter().position(is_it);
+        self.selected[Pane::Hypotheses as usize] = at.unwrap_or(0);
     }
 
     fn type_reason(&mut self, key: KeyEvent, mut reason: String) -> Effect {
@@ -347,6 +355,7 @@ impl<'d> App<'d> {
             KeyCode::Enter => {
                 if let Some(h) = self.hypothesis() {
                     self.rejected.insert(h.id.clone(), reason.trim().to_owned());
+                    self.keep_on(h);
                 }
                 self.mode = Mode::Browse;
             }

@@ -2,7 +2,7 @@
 
 use super::app::{App, Pane};
 use super::instant;
-use crate::diagnosis::{Evidence, EvidenceState, Levels, NodeView};
+use crate::diagnosis::{Chart, Evidence, EvidenceState, Levels, NodeView, Spark};
 use crate::model::{Micros, Unit};
 use crate::report::plain;
 use crate::time;
@@ -80,7 +80,10 @@ fn hypotheses(app: &App) -> Vec<Row> {
         };
         Row::new(key, plain::prose(&text, app.ascii), mark)
     };
-    app.d.hypotheses.iter().enumerate().map(row).collect()
+    let mut rows: Vec<Row> = app.d.hypotheses.iter().enumerate().map(row).collect();
+    // What is rejected goes to the end, in its old order.
+    rows.sort_by_key(|r| r.mark == Mark::Dim);
+    rows
 }
 
 /// The value of a piece of evidence at the cursor, with its usual one; empty without a series.
@@ -140,7 +143,17 @@ fn chain_now(app: &App, node: &NodeView) -> Option<String> {
     let said = |v: f64| plain::value(v, spark.unit);
     let now = instant::spark_at(spark, app.cursor).map_or("no data".to_owned(), said);
     let usual = spark.before.map_or(String::new(), |v| format!(", usually {}", said(v)));
-    Some(format!("now {now}{usual}"))
+    let name = signal(app, &link.evidence, spark).unwrap_or_default();
+    Some(format!("{name}now {now}{usual}"))
+}
+
+/// What a picture of the chain shows, by the chart of the evidence that it was taken from.
+fn signal(app: &App, evidence: &[String], spark: &Spark) -> Option<String> {
+    let charts = evidence.iter().filter_map(|id| app.d.pages.chart(id));
+    let same = |c: &&Chart| c.unit == spark.unit && c.before == spark.before;
+    let title = &charts.into_iter().find(same)?.title;
+    let name = title.rsplit([' ', '.']).next()?;
+    Some(format!("{} ", name.replace('_', " ")))
 }
 
 /// The levels of before the onset, or of the incident.
@@ -154,25 +167,50 @@ pub(super) fn levels_now(app: &App, node: &NodeView) -> String {
     all.join(", ")
 }
 
-fn graph(app: &App) -> Vec<Row> {
+/// Nodes from the entity of the selected hypothesis along who depends on it, each once, with depth
+/// and kind of the edge; then the others.
+fn order(app: &App) -> Vec<(usize, usize, &'static str)> {
     let g = &app.d.pages.graph;
-    let arrow = if app.ascii { "->" } else { "→" };
-    let row = |(key, node): (usize, &NodeView)| {
-        let role = node.role.map_or("", crate::diagnosis::Role::word);
-        let to = g.edges.iter().filter(|e| e.from == key).filter_map(|e| g.nodes.get(e.to));
-        let to: Vec<&str> = to.map(|n| n.entity.name.as_str()).collect();
-        let to = if to.is_empty() { String::new() } else { format!(" {arrow} {}", to.join(", ")) };
-        let text = format!(
-            "{} {:<9} {}{to}  {}",
-            begun(app, node.onset.or_else(|| node.in_chain.then_some(app.d.window.incident.from))),
-            role,
-            node.entity.name,
-            node_now(app, node)
-        );
+    let root = app.hypothesis().map(|h| &h.entity);
+    let root = g.nodes.iter().position(|n| Some(&n.entity) == root);
+    let mut seen = vec![false; g.nodes.len()];
+    let mut out = Vec::new();
+    for start in root.into_iter().chain(0..g.nodes.len()) {
+        let is_root = out.is_empty() && Some(start) == root;
+        let mut stack = vec![(start, 0, "")];
+        while let Some((node, depth, kind)) = stack.pop() {
+            if std::mem::replace(&mut seen[node], true) {
+                continue;
+            }
+            out.push((node, depth, kind));
+            // Only the entity of the hypothesis has a tree: the rest is a list.
+            let next = g.edges.iter().rev().filter(|e| e.to == node && (is_root || depth > 0));
+            stack.extend(next.filter(|e| !seen[e.from]).map(|e| (e.from, depth + 1, e.kind)));
+        }
+    }
+    out
+}
+
+fn graph(app: &App) -> Vec<Row> {
+    /// Deeper ones are not indented further.
+    const DEPTH: usize = 8;
+    let corner = if app.ascii { "`- " } else { "└ " };
+    let nodes = &app.d.pages.graph.nodes;
+    let row = |(key, depth, kind): (usize, usize, &str)| {
+        let node = &nodes[key];
+        let onset = node.onset.or_else(|| node.in_chain.then_some(app.d.window.incident.from));
+        let branch = match depth {
+            0 => String::new(),
+            n => format!("{}{corner}", "  ".repeat(n.min(DEPTH) - 1)),
+        };
+        let kind = if depth == 0 { String::new() } else { format!(" {kind} it") };
+        let role = node.role.map_or(String::new(), |r| format!(", {}", r.word()));
+        let (begun, name) = (begun(app, onset), &node.entity.name);
+        let text = format!("{begun} {branch}{name}{kind}{role}  {}", node_now(app, node));
         let mark = if node.in_chain { Mark::Bad } else { Mark::None };
         Row::new(key, plain::prose(text.trim_end(), app.ascii), mark)
     };
-    g.nodes.iter().enumerate().map(row).collect()
+    order(app).into_iter().map(row).collect()
 }
 
 fn sessions(app: &App) -> Vec<Row> {

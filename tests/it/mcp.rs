@@ -1,7 +1,10 @@
 //! The server for agents, driven from outside: a session as a client has it, and requests that are
 //! none.
 
-use super::support::{program, rootline};
+use super::support::{fixture, program, rootline};
+use rootline::Options;
+use rootline::catalog::Catalog;
+use rootline::mcp::Server;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::Stdio;
@@ -172,4 +175,29 @@ fn a_name_that_is_not_known_is_an_error_of_the_tool() {
 fn a_folder_that_is_not_there_is_an_error_before_any_session() {
     let run = rootline(&["mcp", "no/such/folder"]);
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
+}
+
+#[test]
+fn every_signature_and_every_hypothesis_is_told_within_the_bound() {
+    let catalog = Catalog::built_in().expect("the built-in catalogue is sound");
+    let folder = fixture("incidents/pool-exhaustion");
+    let diagnosis = rootline::diagnose(&folder, &Options::default()).expect("it is readable");
+    let server = Server { diagnosis: &diagnosis, catalog: &catalog };
+    let names =
+        catalog.signatures.iter().map(|s| ("explain_signature", "signature", &s.signature.id));
+    let ids = diagnosis.hypotheses.iter().map(|h| ("evidence", "hypothesis", &h.id));
+    for (tool, argument, name) in names.chain(ids) {
+        let mut offset = 0;
+        loop {
+            let sent = call(1, tool, json!({ argument: name, "offset": offset }));
+            let answer = server.answer(&sent).expect("a call is answered");
+            assert!(answer.len() < ANSWER_MAX, "{tool} {name}: {} bytes", answer.len());
+            let page = told(&serde_json::from_str(&answer).expect("it is JSON"));
+            match page["next_offset"].as_u64() {
+                Some(next) => assert!(next > offset, "{tool} {name} goes on"),
+                None => break,
+            }
+            offset = page["next_offset"].as_u64().unwrap_or(offset);
+        }
+    }
 }

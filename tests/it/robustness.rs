@@ -8,8 +8,8 @@
 
 use super::support::root;
 use rayon::prelude::*;
-use rootline::catalog::Catalog;
 use rootline::catalog::fixtures::{Fixture, fixtures};
+use rootline::catalog::{Catalog, Category};
 use rootline::diagnosis::{Diagnosis, Verdict};
 use rootline::ingest::raw::{Raw, RawSeries};
 use rootline::ingest::{Settings, read_folder};
@@ -20,20 +20,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Least share of (incident, variant) pairs in which the true signature stands first.
 const FIRST_SHARE: f64 = 0.9;
 /// Largest share in which something false is claimed. The aim is none; the table names those that
-/// are left (four of 144 when this was written: two sawteeth that lose their samples at the falls,
-/// a storm seen as rates, a change near the onset with holes beside it).
-const WRONG_SHARE: f64 = 0.05;
-/// Pairs that are tried; where there are more, each fixture meets its share of the variants.
-const PAIRS_MAX: usize = 270;
+/// are left, with what became of the true signature.
+const WRONG_SHARE: f64 = 0.03;
 
 /// What a variant does to one incident.
 type Change = fn(&mut Raw, &Fixture);
+
+const SILENCE: &str = "one service silent";
 
 const VARIANTS: [(&str, Change); 9] = [
     ("every 15 s", |raw, _| thin(raw, 15 * SECOND)),
     ("every 60 s, four times as long", every_minute),
     ("a fifth of the samples lost", |raw, _| lose(raw, 5)),
-    ("one service silent", silence),
+    (SILENCE, silence),
     ("one trace in ten of those kept", |raw, _| raw.spans.retain(|s| dice(s.trace as u64, 10))),
     ("rates, not counters", |raw, _| rates(raw)),
     ("another exporter's names", |raw, _| rename(raw)),
@@ -216,7 +215,7 @@ fn short_baseline(raw: &mut Raw, fixture: &Fixture) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     First,
-    /// The right entity, and that no signature explains it.
+    /// The right entity, and no statement why: unclassified, or only that it is slow or fails.
     Placed,
     /// Another one stands first, and the verdict says that nothing is certain.
     Inconclusive,
@@ -224,20 +223,43 @@ enum Outcome {
     Wrong,
 }
 
-fn outcome(d: &Diagnosis, fixture: &Fixture) -> Outcome {
+fn outcome(catalog: &Catalog, d: &Diagnosis, fixture: &Fixture, silenced: bool) -> Outcome {
     let first = d.hypotheses.first();
     let id = first.and_then(|h| h.signature.as_deref()).unwrap_or_default();
+    // That a dependency is slow or fails says where and not why, as no signature at all does.
+    let vague = id.is_empty()
+        || catalog.find(id).is_ok_and(|s| s.signature.category == Category::Dependency);
     let at = first.map(|h| (h.entity.name.as_str(), h.entity.service.as_str()));
     let truth = &fixture.truth;
     let there = at.is_some_and(|(e, s)| truth.entity.iter().any(|t| t == e || t == s));
     match d.verdict {
         _ if truth.is_healthy() && d.verdict <= Verdict::Inconclusive => Outcome::First,
+        // Who is alive at its callers and says nothing itself is a blind spot: `silence` made one.
+        _ if truth.is_healthy() && silenced && id == "telemetry-blind-spot" => Outcome::First,
         Verdict::Healthy => Outcome::Wrong,
         _ if there && truth.signature.iter().any(|s| s == id) => Outcome::First,
         Verdict::Inconclusive => Outcome::Inconclusive,
-        _ if there && id.is_empty() => Outcome::Placed,
+        _ if there && vague => Outcome::Placed,
         _ => Outcome::Wrong,
     }
+}
+
+/// What became of the true signatures, for the table.
+fn why_not(d: &Diagnosis, fixture: &Fixture) -> String {
+    let mut said = String::new();
+    for id in &fixture.truth.signature {
+        let place = d.hypotheses.iter().find(|h| h.signature.as_ref() == Some(id));
+        let rejected = d.rejected.iter().find(|r| r.signature == *id);
+        let skipped = d.skipped.iter().find(|s| s.signature == *id);
+        let why = match (place, rejected, skipped) {
+            (Some(h), ..) => format!("rank {} @{} {:.2}", h.rank, h.entity.name, h.probability),
+            (_, Some(r), _) => r.reason.clone(),
+            (_, _, Some(s)) => format!("lacks {}", s.missing.join(", ")),
+            _ => "was not tried".to_owned(),
+        };
+        said.push_str(&format!("\n            {id}: {why}"));
+    }
+    said
 }
 
 /// One answer: variant, fixture, how it stands, and what stands first.
@@ -255,8 +277,10 @@ fn answer(catalog: &Catalog, fixture: &Fixture, variant: (&'static str, Change))
         let id = h.signature.as_deref().unwrap_or("unclassified");
         format!("{id} @{} {:.2}", h.entity.name, h.probability)
     });
-    let said = format!("{} | {} | {first}", fixture.name, d.verdict.word());
-    Answer { variant: variant.0, outcome: outcome(&d, fixture), said }
+    let why = why_not(&d, fixture);
+    let silenced = variant.0 == SILENCE;
+    let said = format!("{} | {} | {first}{why}", fixture.name, d.verdict.word());
+    Answer { variant: variant.0, outcome: outcome(catalog, &d, fixture, silenced), said }
 }
 
 #[test]
@@ -264,11 +288,8 @@ fn worse_telemetry_gives_the_same_cause_or_no_claim() {
     let catalog = Catalog::built_in().expect("the built-in catalogue is sound");
     let all = fixtures(root()).expect("the fixtures are labelled");
     let asks = |f: &&Fixture| f.truth.is_healthy() || !f.truth.signature.is_empty();
-    let mut pairs: Vec<(&Fixture, (&str, Change))> =
+    let pairs: Vec<(&Fixture, (&str, Change))> =
         all.iter().filter(asks).flat_map(|f| VARIANTS.iter().map(move |v| (f, *v))).collect();
-    // Nine variants, and a step that shares no factor with nine: each fixture meets others.
-    let every = [1, 2, 4, 5, 7].into_iter().find(|n| pairs.len() / n <= PAIRS_MAX).unwrap_or(11);
-    pairs = pairs.into_iter().step_by(every).collect();
     let answers: Vec<Answer> = pairs.par_iter().map(|(f, v)| answer(&catalog, f, *v)).collect();
     let mut table = String::new();
     for (variant, _) in VARIANTS {
@@ -285,7 +306,7 @@ fn worse_telemetry_gives_the_same_cause_or_no_claim() {
     println!("{table}");
     let count = |o: Outcome| answers.iter().filter(|a| a.outcome == o).count();
     let share = count(Outcome::First) as f64 / answers.len() as f64;
-    assert!(answers.len() >= 120, "only {} variants", answers.len());
+    assert!(answers.len() >= 800, "only {} variants", answers.len());
     assert!(share >= FIRST_SHARE, "first in {:.0} % only\n{table}", 100.0 * share);
     let wrong = count(Outcome::Wrong) as f64 / answers.len() as f64;
     assert!(wrong <= WRONG_SHARE, "false claims in {:.1} %\n{table}", 100.0 * wrong);

@@ -177,6 +177,9 @@ fn a_rejection_needs_a_reason_and_the_ranking_follows() {
     press(&mut app, KeyCode::Enter);
     let shown = screen(&mut app, 160, 50);
     assert!(shown.contains("no new evidence"), "what was likely is gone, and it says so: {shown}");
+    let listed = |shown: &str| shown.lines().position(|l| l.contains("H1 ") && l.contains(" out "));
+    let second = shown.lines().position(|l| l.contains("H2 "));
+    assert!(second < listed(&shown), "what is rejected goes to the end: {shown}");
     let p: Vec<f64> = diagnosis().hypotheses.iter().map(|h| h.probability).collect();
     let left = app.remaining();
     assert_eq!(left.shares[0], None);
@@ -244,4 +247,62 @@ fn without_a_terminal_it_says_what_to_use_instead() {
     let scratch = Scratch::new();
     let run = rootline(&["triage", &scratch.arg()]);
     assert!(run.err.contains("no terminal"), "{}", run.err);
+}
+
+#[test]
+fn the_graph_grows_from_the_entity_of_the_selected_hypothesis() {
+    let mut app = app();
+    keys(&mut app, "3");
+    let shown = screen(&mut app, 160, 50);
+    let at = |what: &str| shown.lines().position(|l| l.contains(what)).expect(what);
+    let root = at("● pg-replica, cause");
+    let caller = at("└ catalog calls it, victim");
+    assert!(root < caller && caller < at("└ gateway calls it, victim"), "{shown}");
+    let nodes = diagnosis().pages.graph.nodes.len();
+    assert!(shown.contains(&format!("3 Graph ({nodes})")), "each entity stands once: {shown}");
+}
+
+#[test]
+fn any_diagnosis_can_be_looked_into() {
+    for folder in ["healthy/healthy-peak", "incidents/stale-cache", "incidents/cache-stampede"] {
+        let d = rootline::diagnose(&fixture(folder), &rootline::Options::default());
+        let d = d.expect("a fixture is readable");
+        let mut app = App::new(&d, true, true);
+        for key in ["1", "2", "3", "4", "5"] {
+            keys(&mut app, key);
+            let shown = screen(&mut app, 80, 24);
+            assert!(shown.is_ascii() && shown.contains(" now "), "{folder}: {shown}");
+            press(&mut app, KeyCode::Enter);
+            screen(&mut app, 80, 24);
+            press(&mut app, KeyCode::Esc);
+        }
+        assert!(matches!(keys(&mut app, "y"), Effect::Copy(_) | Effect::None));
+    }
+}
+
+#[test]
+fn a_review_takes_what_was_rejected_with_its_reason() {
+    let mut app = app();
+    keys(&mut app, "jxthe standby answered at once");
+    press(&mut app, KeyCode::Enter);
+    let notes = app.notes().to_toml();
+    let other = notes.replace("incident = \"2026", "incident = \"1999");
+    let files =
+        [("n.toml", notes.as_bytes()), ("other.toml", other.as_bytes()), ("bad.toml", b"x")];
+    let scratch = Scratch::with(&files);
+    let report = |name: &str| {
+        let notes = format!("{}/{name}", scratch.arg());
+        let folder = "fixtures/incidents/pool-exhaustion";
+        rootline(&["report", folder, "--template", "review", "--triage", &notes])
+    };
+    let run = report("n.toml");
+    assert_eq!(run.code, 0, "{}", run.err);
+    let said = run.out.lines().find(|l| l.contains("the standby answered at once"));
+    assert!(said.is_some_and(|l| l.contains("[N1]") && l.contains("[H2]")), "{}", run.out);
+    assert!(run.out.contains("[n1]: ") || run.out.contains("[N1]: #n1"), "{}", run.out);
+    assert!(run.out.contains("n.toml"), "the appendix names the file: {}", run.out);
+    let run = report("other.toml");
+    assert!(run.code == 2 && run.err.contains("began at 1999"), "{}", run.err);
+    let run = report("bad.toml");
+    assert!(run.code == 2 && run.err.contains("hint: "), "{}", run.err);
 }

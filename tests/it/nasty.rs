@@ -1,0 +1,167 @@
+//! Names, titles and statements that try to be more than text: in no output do they become markup,
+//! a link, a statement of the graph, or steer a terminal.
+
+use super::html::{attributes, links_resolve};
+use super::machine::{dot_is_whole, mermaid_is_whole};
+use super::support::{Scratch, rootline};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// A service name with everything in it that some format takes for its own.
+const NAME: &str =
+    "a\"];x->y[<script>alert(1)</script>`|\u{1b}[31m\u{202e}${{7*7}} [k](javascript:1)";
+const TITLE: &str =
+    "<img src=x onerror=alert(2)>\n# Owned\n![i](http://evil.example/p.png) @all | cell";
+const QUERY: &str = "SELECT '</style><script>alert(3)</script>' -- \u{9b}2J [E1]: #x";
+
+fn csv(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+/// An incident in which everything that has a name has a bad one.
+fn folder() -> Scratch {
+    let mut long = String::from("timestamp,metric,value,service\n");
+    for i in 0..120 {
+        let bad = (60..90).contains(&i);
+        let t = 1_700_000_000 + i * 10;
+        for (name, slow) in [(NAME, 2.0), ("shop", 1.9)] {
+            let latency = if bad { slow } else { 0.01 + 0.0001 * f64::from(i % 7) };
+            let errors = if bad { 0.4 } else { 0.0 };
+            let _ = writeln!(long, "{t},latency,{latency},{}", csv(name));
+            let _ = writeln!(long, "{t},error_rate,{errors},{}", csv(name));
+        }
+    }
+    let events = format!(
+        "timestamp,kind,service,title\n2023-11-14T22:23:00Z,deploy,{},{}\n2023-11-14T22:24:00Z,alert,shop,{}\n",
+        csv(NAME),
+        csv(TITLE),
+        csv(TITLE)
+    );
+    let mut sessions = String::from(
+        "snapshot_at,server,pid,datname,usename,application_name,backend_start,xact_start,query_start,\
+         state,wait_event_type,wait_event,backend_type,blocked_by,query\n",
+    );
+    for i in 0..40 {
+        let at = format!("2023-11-14 22:{:02}:{:02}+00", 20 + i / 6, (i % 6) * 10);
+        for (pid, by, state) in
+            [(1, "{}", "idle in transaction"), (2, "{1}", "active"), (3, "{1}", "active")]
+        {
+            let wait = if pid == 1 { "Client,ClientRead" } else { "Lock,transactionid" };
+            let _ = writeln!(
+                sessions,
+                "{at},pg,{pid},d,u,{},2023-11-14 22:00:00+00,2023-11-14 22:20:00+00,\
+                 2023-11-14 22:20:00+00,{state},{wait},client backend,\"{by}\",{}",
+                csv(NAME),
+                csv(QUERY)
+            );
+        }
+    }
+    let toml = format!("schema = 1\ntitle = {}\n", Value::from(TITLE));
+    let topology = format!("caller,callee\nshop,{}\n{},pg\n", csv(NAME), csv(NAME));
+    Scratch::with(&[
+        ("metrics.csv", long.as_bytes()),
+        ("events.csv", events.as_bytes()),
+        ("pg_stat_activity.csv", sessions.as_bytes()),
+        ("incident.toml", toml.as_bytes()),
+        ("topology.csv", topology.as_bytes()),
+    ])
+}
+
+/// Characters that steer a terminal or turn the reading direction.
+fn steers(text: &str) -> bool {
+    let hazard = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.contains(hazard)
+}
+
+#[test]
+fn bad_names_stay_text_in_every_output() {
+    let folder = folder();
+    let path = folder.arg();
+    let out = |args: &[&str]| {
+        let run = rootline(&[args, &[&path]].concat());
+        assert_eq!(run.code, 0, "{args:?}: {}", run.err);
+        assert!(!steers(&run.out), "{args:?}");
+        run.out
+    };
+    let text = out(&["diagnose", "-v"]);
+    assert!(text.contains("<script>alert(1)</script>"), "the name is read: {text}");
+    for args in [&["diagnose", "--format", "json"][..], &["diagnose", "--format", "sarif"]] {
+        let v: Value = serde_json::from_str(&out(args)).expect("JSON");
+        assert!(v.is_object());
+    }
+    for line in out(&["diagnose", "--format", "ndjson"]).lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object()), "{line}");
+    }
+    for args in [
+        &["diagnose", "--format", "html"][..],
+        &["report", "--template", "review", "--format", "html"],
+        &["report", "--template", "rca", "--format", "html"],
+    ] {
+        page(&out(args));
+    }
+    for template in ["review", "rca", "light"] {
+        markdown(&out(&["report", "--template", template]));
+    }
+    markdown(&out(&["diagnose", "--format", "markdown"]));
+    let dot = out(&["graph", "--dot"]);
+    assert!(dot.contains("script"), "the name is in the graph: {dot}");
+    dot_is_whole(&dot);
+    let chart = out(&["graph", "--mermaid"]);
+    assert!(chart.contains("script"));
+    mermaid_is_whole(&chart);
+    out(&["graph"]);
+    out(&["timeline"]);
+    out(&["timeline", "--format", "json"]);
+    assert!(!steers(&rootline(&["diff", &path, &path]).out));
+}
+
+/// A page has no element and no attribute that the data wrote.
+fn page(page: &str) {
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    for tag in ["<script", "<img", "</style><", "<iframe", "<link"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    // Outside tags nothing opens a tag, so every attribute is ours: all quotes are in pairs.
+    for tag in page.split('<').skip(1) {
+        let inside = tag.split('>').next().unwrap_or_default();
+        let style = inside.starts_with("style") || tag.starts_with("style");
+        assert!(style || inside.matches('"').count() % 2 == 0, "<{inside}>");
+        assert!(!inside.contains(" onerror") || inside.contains('"'), "<{inside}>");
+    }
+    for link in attributes(page, "href") {
+        assert!(link.starts_with('#'), "{link}");
+    }
+    links_resolve(page);
+}
+
+/// Lines of our own shapes only, and nothing that renders.
+fn markdown(text: &str) {
+    let mut fence: Option<String> = None;
+    for line in text.lines() {
+        let start = line.trim_start();
+        if let Some(end) = &fence {
+            if start == end {
+                fence = None;
+            }
+            continue;
+        }
+        if start.starts_with("```") {
+            fence = Some(start.to_owned());
+            continue;
+        }
+        let own = ["# ", "## ", "### Files", "- ", "| ", "[", "Draft ", "rootline "];
+        assert!(line.is_empty() || own.iter().any(|o| line.starts_with(o)), "{line}");
+        let bare = line.replace("\\[", "").replace("\\]", "").replace("\\!", "").replace("\\|", "");
+        let bare = bare.replace("<a id=\"", "").replace("\"></a>", "");
+        for hit in ["<", "](", "![", "://", " @", "`"] {
+            assert!(!bare.contains(hit), "{hit}: {line}");
+        }
+        if line.starts_with('#') {
+            assert!(!line.starts_with("# Owned"), "{line}");
+        }
+    }
+    assert!(fence.is_none());
+}
