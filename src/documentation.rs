@@ -89,6 +89,7 @@ fn place(on: On) -> &'static str {
         On::EdgeOut => "calls from it",
         On::Entry => "the services at the entry",
         On::Host => "its host or broker",
+        On::Resident => "what runs on it",
         On::Messaging => "what sends it messages or takes them",
         On::Global => "the whole system",
     }

@@ -97,6 +97,8 @@ pub struct Options {
     pub zone: Option<time::Zone>,
     /// Time of exports that hold none.
     pub at: Option<model::Micros>,
+    /// Show sessions' statements with their literals.
+    pub show_literals: bool,
     /// How to rank; the default is the whole method.
     pub ranking: rank::Settings,
     /// A site's own numbers, besides the folder's params.toml, over which they win.
@@ -227,6 +229,7 @@ fn settings(options: &Options) -> ingest::Settings {
         exclude: options.exclude.clone(),
         zone: options.zone.clone(),
         at: options.at,
+        literals: options.show_literals,
         progress: options.progress,
     }
 }

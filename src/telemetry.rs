@@ -8,7 +8,7 @@ use crate::ingest::raw::{
     FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawLog, RawSession, SpanKind,
 };
 use crate::ingest::site::Site;
-use crate::model::{EntityId, Gap, Micros, Subject};
+use crate::model::{EntityId, EntityKind, Gap, Micros, Subject};
 use crate::signals::{Part, SignalId, SignalTable, Stat};
 
 /// The points of one series, sorted by time: microseconds (UTC) and a value in the base unit.
@@ -41,6 +41,24 @@ pub struct Spans {
     pub end: Vec<Micros>,
     /// Hash of the path or cache key that it is about, 0 for none.
     pub key: Vec<u32>,
+}
+
+/// The service that a session belongs to, and by what: its application's name, the address it comes
+/// from, or, without an application's name, its user.
+///
+/// An address or a user names a service only where other telemetry knows it as that service's own;
+/// the loopback address is everybody's.
+pub fn service_of(graph: &Graph, s: &RawSession) -> Option<(EntityId, &'static str)> {
+    let service = |name: &str| {
+        let id = graph.find(name).filter(|_| !name.is_empty())?;
+        let owner = graph.owner(id);
+        (graph.entity(owner).kind == EntityKind::Service).then_some(owner)
+    };
+    let local = s.client_addr.starts_with("127.") || s.client_addr == "::1";
+    let by_application = || service(&s.application).map(|id| (id, "application_name"));
+    let by_client = || service(&s.client_addr).filter(|_| !local).map(|id| (id, "client_addr"));
+    let by_user = || service(&s.user).filter(|_| s.application.is_empty()).map(|id| (id, "user"));
+    by_application().or_else(by_client).or_else(by_user)
 }
 
 /// Marks a missing entity, symbol or row.

@@ -250,9 +250,7 @@ impl<'de> Deserialize<'de> for Value {
 #[serde(rename_all = "kebab-case")]
 pub enum On {
     Subject,
-    /// Any direct caller.
     Caller,
-    /// Any direct callee.
     Callee,
     /// Edges from a caller to the subject.
     EdgeIn,
@@ -262,6 +260,8 @@ pub enum On {
     Entry,
     /// What it runs on: a host, or the broker of a queue.
     Host,
+    /// What runs on it, where it is a host.
+    Resident,
     /// Those that send it messages or take them.
     Messaging,
     /// The system as a whole.

@@ -21,6 +21,9 @@ pub struct Sessions {
     /// Only sessions of this database, by its name in the server.
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
+    /// Show statements with their literals, which otherwise never leave the reader.
+    #[arg(long)]
+    show_literals: bool,
     /// Format on standard output.
     #[arg(long, value_enum, default_value = "text")]
     format: Plain,
@@ -31,7 +34,11 @@ pub struct Sessions {
 
 impl Sessions {
     pub(super) fn run(&self, style: &Style) -> Result<Outcome> {
-        let options = Options { zone: self.timezone.clone(), ..Options::default() };
+        let options = Options {
+            zone: self.timezone.clone(),
+            show_literals: self.show_literals,
+            ..Options::default()
+        };
         let wanted = Wanted { at: self.at.map(|i| i.0), database: self.database.clone() };
         let answer = sessions(&self.folder, &options, &wanted)?;
         Ok(Outcome::text(match self.format {

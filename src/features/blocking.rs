@@ -191,7 +191,7 @@ fn of_snapshot(snapshot: &Snapshot, edges: &Edges, telemetry: &Telemetry) -> Vec
     let unseen = |pid: i64| RawSession {
         pid,
         at: snapshot.at,
-        state: if pid == 0 { PREPARED.to_owned() } else { String::new() },
+        state: if pid == 0 { PREPARED } else { "" }.into(),
         ..place_of(snapshot)
     };
     let of = |(root, waiters): (i64, BTreeMap<i64, usize>)| {
@@ -209,7 +209,7 @@ fn place_of(snapshot: &Snapshot) -> RawSession {
 }
 
 fn application(s: &RawSession) -> String {
-    if s.application.is_empty() { s.user.clone() } else { s.application.clone() }
+    if s.application.is_empty() { &s.user } else { &s.application }.to_string()
 }
 
 fn root_blocker(
@@ -261,7 +261,7 @@ fn root_blocker(
         row_locks: (!events.is_empty()).then_some(2 * on_rows >= events.len()),
         ddl_waits: rows.iter().any(|s| verbs::is_ddl(&s.query) && blocks(s.pid)),
         inferred,
-        through: through.map(|s| s.backend_type.clone()),
+        through: through.map(|s| s.backend_type.to_string()),
         since,
         session,
     }
@@ -326,7 +326,7 @@ impl Tally {
         for s in &victims {
             *self.applications.entry(application(s)).or_default() += 1;
             if !s.wait_event.is_empty() {
-                *self.events.entry(s.wait_event.clone()).or_default() += 1;
+                *self.events.entry(s.wait_event.to_string()).or_default() += 1;
             }
             if !verbs::is_hidden(&s.query) {
                 *self.statements.entry(sql::summary(&s.query)).or_default() += 1;
@@ -395,8 +395,8 @@ mod tests {
                 xact_start: start,
                 query_start: start,
                 state_change: Some((at - 1) * SECOND),
-                wait_event_type: if waits { "Lock".into() } else { String::new() },
-                wait_event: if waits { "transactionid".into() } else { String::new() },
+                wait_event_type: if waits { "Lock" } else { "" }.into(),
+                wait_event: if waits { "transactionid" } else { "" }.into(),
                 query: "update stock set n = n - ?".into(),
                 blocked_by: Some(blocked_by.to_vec()),
                 ..RawSession::default()

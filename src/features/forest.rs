@@ -23,8 +23,12 @@ pub struct Snapshot<'a> {
 /// The snapshots inside a window, by server, then time.
 pub fn snapshots(telemetry: &Telemetry, window: Window) -> Vec<Snapshot<'_>> {
     let mut by: BTreeMap<(EntityId, Micros, u32), Vec<&RawSession>> = BTreeMap::new();
-    for (db, s) in telemetry.sessions.iter().filter(|(_, s)| window.contains(s.at)) {
-        by.entry((*db, s.at, s.snapshot)).or_default().push(s);
+    let key = |(db, s): &(EntityId, RawSession)| (*db, s.at, s.snapshot);
+    // Rows of one snapshot stand together, as a rule.
+    for run in telemetry.sessions.chunk_by(|a, b| key(a) == key(b)) {
+        if let Some(first) = run.first().filter(|(_, s)| window.contains(s.at)) {
+            by.entry(key(first)).or_default().extend(run.iter().map(|(_, s)| s));
+        }
     }
     let snapshot = |((database, at, _), rows)| Snapshot { database, at, rows };
     by.into_iter().map(snapshot).collect()
@@ -208,7 +212,7 @@ mod tests {
             ..row(11, &[10])
         };
         let holder = |pid, table: &str, start| RawSession {
-            query: format!("select count(*) from {table}"),
+            query: format!("select count(*) from {table}").into(),
             xact_start: Some(start),
             backend_type: "client backend".into(),
             ..row(pid, &[])

@@ -69,6 +69,7 @@ pub struct ServerStatements {
 #[derive(Default)]
 struct Side {
     snapshots: BTreeSet<(Micros, u32)>,
+    last: Option<(Micros, u32)>,
     busy: usize,
     hidden: usize,
 }
@@ -103,17 +104,20 @@ fn of_server(
     incident: Window,
 ) -> ServerStatements {
     // The same text comes again and again: its fingerprint is made once.
-    let mut names: HashMap<&str, String> = HashMap::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut prints: BTreeMap<String, usize> = BTreeMap::new();
     let (mut before, mut during) = (Side::default(), Side::default());
-    let mut shown: BTreeSet<String> = BTreeSet::new();
-    let mut runs: BTreeMap<String, (Runs, Runs)> = BTreeMap::new();
+    let mut shown: Vec<bool> = Vec::new();
+    let mut runs: Vec<(Runs, Runs)> = Vec::new();
     for s in rows {
         let earlier = baseline.contains(s.at);
         if !earlier && !incident.contains(s.at) {
             continue;
         }
         let side = if earlier { &mut before } else { &mut during };
-        side.snapshots.insert((s.at, s.snapshot));
+        if side.last.replace((s.at, s.snapshot)) != Some((s.at, s.snapshot)) {
+            side.snapshots.insert((s.at, s.snapshot));
+        }
         let known = !s.query.is_empty() && s.query != HIDDEN;
         let busy = s.state == "active";
         side.busy += usize::from(busy);
@@ -121,25 +125,30 @@ fn of_server(
         if !known {
             continue;
         }
-        let name = names.entry(&s.query).or_insert_with(|| sql::fingerprint(&s.query)).clone();
-        if earlier {
-            shown.insert(name.clone());
+        let number = *numbers.entry(&s.query).or_insert_with(|| {
+            let next = prints.len();
+            *prints.entry(sql::fingerprint(&s.query)).or_insert(next)
+        });
+        if number == runs.len() {
+            runs.push(<(Runs, Runs)>::default());
+            shown.push(false);
         }
+        shown[number] |= earlier;
         if !busy {
             continue;
         }
-        let (a, b) = runs.entry(name).or_default();
+        let (a, b) = &mut runs[number];
         let own = if earlier { a } else { b };
         *own.at.entry((s.at, s.snapshot)).or_default() += 1;
         own.ages.extend(s.query_start.map(|t| ((s.at - t) as f64 / SECOND as f64).max(0.0)));
         own.rows.push(s);
     }
     let enough = before.snapshots.len() >= SEEN_SNAPSHOTS;
-    let with_runs = runs.into_iter().filter(|(_, (_, b))| !b.rows.is_empty());
+    let with_runs = prints.into_iter().filter(|(_, i)| !runs[*i].1.rows.is_empty());
     let mut statements: Vec<StatementLoad> = with_runs
-        .map(|(name, (a, b))| {
-            let new = enough.then(|| !shown.contains(&name));
-            load(name, &a, &b, (&before, &during), new)
+        .map(|(name, i)| {
+            let (a, b) = &runs[i];
+            load(name, a, b, (&before, &during), enough.then(|| !shown[i]))
         })
         .collect();
     let time = |s: &StatementLoad| s.during * (1.0 + s.age_s);
@@ -162,7 +171,7 @@ fn load(
     };
     let mut applications: BTreeMap<String, usize> = BTreeMap::new();
     for s in &b.rows {
-        *applications.entry(s.application.clone()).or_default() += 1;
+        *applications.entry(s.application.to_string()).or_default() += 1;
     }
     let busiest = b.at.iter().max_by_key(|(t, n)| (**n, std::cmp::Reverse(**t)));
     let (when, peak) = busiest.map_or(((0, 0), 0), |(t, n)| (*t, *n));
@@ -175,7 +184,7 @@ fn load(
     let place = place.or(b.rows.first()).map(|s| (**s).clone()).unwrap_or_default();
     let starts = b.rows.iter().map(|s| s.query_start.unwrap_or(s.at));
     StatementLoad {
-        query: place.query.clone(),
+        query: place.query.to_string(),
         before: (!before.snapshots.is_empty())
             .then(|| a.rows.len() as f64 / before.snapshots.len() as f64),
         during: b.rows.len() as f64 / during.snapshots.len().max(1) as f64,

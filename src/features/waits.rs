@@ -127,10 +127,10 @@ impl Tally {
     }
 
     fn wait(&mut self, s: &RawSession) {
-        let key = (s.wait_event_type.clone(), s.wait_event.clone());
+        let key = (s.wait_event_type.to_string(), s.wait_event.to_string());
         let w = self.events.entry(key).or_insert_with(|| WaitShare {
-            event_type: s.wait_event_type.clone(),
-            event: s.wait_event.clone(),
+            event_type: s.wait_event_type.to_string(),
+            event: s.wait_event.to_string(),
             place: s.clone(),
             ..WaitShare::default()
         });
@@ -138,20 +138,20 @@ impl Tally {
         if !verbs::is_hidden(&s.query) {
             *w.statements.entry(sql::summary(&s.query)).or_default() += 1;
         }
-        *w.applications.entry(name(s)).or_default() += 1;
+        *w.applications.entry(name(s).to_owned()).or_default() += 1;
         let since = s.wait_start.or(s.query_start).unwrap_or(s.at);
         w.longest_s = w.longest_s.max((s.at - since) as f64 / SECOND as f64);
         w.span = Some((w.span.map_or(s.at, |x| x.0.min(s.at)), s.at));
     }
 
     fn hold(&mut self, at: Micros, clients: &[&RawSession]) {
-        let mut now: BTreeMap<String, Vec<&RawSession>> = BTreeMap::new();
+        let mut now: BTreeMap<&str, Vec<&RawSession>> = BTreeMap::new();
         for s in clients {
             now.entry(name(s)).or_default().push(s);
         }
         for (application, rows) in now {
-            let holder = self.holders.entry(application.clone()).or_default();
-            if rows.len() <= holder.during {
+            let known = self.holders.get(application).map_or(0, |h| h.during);
+            if rows.len() <= known {
                 continue;
             }
             let mut states: BTreeMap<String, usize> = BTreeMap::new();
@@ -159,9 +159,9 @@ impl Tally {
                 let state = if s.state.is_empty() { "unknown state" } else { &s.state };
                 *states.entry(state.to_owned()).or_default() += 1;
             }
-            *holder = Holder {
-                application,
-                user: rows[0].user.clone(),
+            let holder = Holder {
+                application: application.to_owned(),
+                user: rows[0].user.to_string(),
                 before: None,
                 during: rows.len(),
                 share: rows.len() as f64 / clients.len().max(1) as f64,
@@ -169,15 +169,16 @@ impl Tally {
                 at,
                 place: rows[0].clone(),
             };
+            self.holders.insert(application.to_owned(), holder);
         }
     }
 }
 
-fn name(s: &RawSession) -> String {
+fn name(s: &RawSession) -> &str {
     match (s.application.as_str(), s.user.as_str()) {
-        ("", "") => "unnamed".to_owned(),
-        ("", user) => user.to_owned(),
-        (application, _) => application.to_owned(),
+        ("", "") => "unnamed",
+        ("", user) => user,
+        (application, _) => application,
     }
 }
 

@@ -33,8 +33,9 @@ const GUARD: Micros = 30 * crate::model::SECOND;
 
 /// Roles by which users feel an incident.
 pub const SYMPTOM_ROLES: [&str; 3] = ["latency", "errors", "availability"];
-/// Roles that show trouble which users need not feel yet.
-const TROUBLE_ROLES: [&str; 14] = [
+/// Roles that show trouble which users need not feel yet. Throttling is none: bursts that run into a
+/// limit are everyday, and only waiting that somebody feels makes them trouble.
+const TROUBLE_ROLES: [&str; 13] = [
     "queue",
     "lag",
     "pool-pending",
@@ -43,7 +44,6 @@ const TROUBLE_ROLES: [&str; 14] = [
     "lock-waiters",
     "restarts",
     "up",
-    "throttle",
     "replication-lag",
     "workers-utilization",
     "pool-utilization",

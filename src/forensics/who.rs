@@ -2,8 +2,7 @@
 
 use crate::ingest::raw::RawSession;
 use crate::ingest::{sql, verbs};
-use crate::model::EntityKind;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, service_of};
 use serde::Serialize;
 
 /// Longest statement that is shown, in characters.
@@ -23,7 +22,7 @@ pub struct Who {
     pub client: String,
     pub backend: String,
     pub state: String,
-    /// Without literals, cut.
+    /// Without literals unless the user asked for them, cut.
     pub query: String,
     pub fingerprint: String,
     pub tag: String,
@@ -36,6 +35,7 @@ impl Who {
     pub(super) fn of(s: &RawSession, telemetry: &Telemetry) -> Who {
         let (service, service_by) = service(s, telemetry).unzip();
         let path = telemetry.files.get(s.file as usize).map_or("", |f| f.path.as_str());
+        let shown = if s.written.is_empty() { &s.query } else { &s.written };
         let hidden = verbs::is_hidden(&s.query);
         Who {
             pid: s.pid,
@@ -47,7 +47,7 @@ impl Who {
             client: s.client_addr.to_string(),
             backend: s.backend_type.to_string(),
             state: s.state.to_string(),
-            query: s.query.chars().take(QUERY_CHARS).collect(),
+            query: shown.chars().take(QUERY_CHARS).collect(),
             fingerprint: if hidden { String::new() } else { sql::fingerprint(&s.query) },
             tag: s.query_tag.to_string(),
             place: if s.line > 0 { format!("{path}:{}", s.line) } else { String::new() },
@@ -55,18 +55,8 @@ impl Who {
     }
 }
 
-/// The service of a session: by its application's name, its client's address, its user.
-///
-/// An address or a user names a service only where the other telemetry knows it as one's own.
+/// The service of a session by its name, and how it is known.
 pub(super) fn service(s: &RawSession, telemetry: &Telemetry) -> Option<(String, &'static str)> {
-    let graph = &telemetry.graph;
-    let named = |name: &str| {
-        let id = graph.find(name).filter(|_| !name.is_empty())?;
-        let owner = graph.entity(graph.owner(id));
-        (owner.kind == EntityKind::Service).then(|| owner.name.clone())
-    };
-    let by_application = || named(&s.application).map(|n| (n, "application_name"));
-    let by_client = || named(&s.client_addr).map(|n| (n, "client_addr"));
-    let by_user = || named(&s.user).map(|n| (n, "user"));
-    by_application().or_else(by_client).or_else(by_user)
+    let (id, by) = service_of(&telemetry.graph, s)?;
+    Some((telemetry.graph.entity(id).name.clone(), by))
 }

@@ -121,12 +121,22 @@ pub fn delimited(input: &Input, delimiter: u8, raw: &mut Raw) -> Table {
 /// The header and the first `most` rows of the header's width, and behind them those that are the
 /// first to say something in a column; `None` for an empty text.
 pub fn sample(input: &Input, delimiter: u8, most: usize) -> Option<Table> {
-    let mut reader = builder(delimiter).from_reader(input.bytes);
-    let mut records = reader.byte_records().map_while(Result::ok);
-    let header: Vec<String> = records.next()?.iter().map(clean).collect();
+    let mut reader = builder(delimiter).from_reader(Bounded { rest: input.bytes, left: ROW_MAX });
+    let mut record = csv::ByteRecord::new();
+    let mut next = |record: &mut csv::ByteRecord| {
+        reader.get_mut().left = ROW_MAX;
+        matches!(reader.read_byte_record(record), Ok(true))
+    };
+    if !next(&mut record) {
+        return None;
+    }
+    let header: Vec<String> = record.iter().map(clean).collect();
     let mut silent = vec![true; header.len()];
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for record in records.filter(|r| r.len() == header.len()) {
+    while next(&mut record) {
+        if record.len() != header.len() {
+            continue;
+        }
         let speaks = |(c, s): (&[u8], &bool)| *s && !is_missing(&String::from_utf8_lossy(c));
         let news = silent.contains(&true) && record.iter().zip(&silent).any(speaks);
         if rows.len() >= most && !news {

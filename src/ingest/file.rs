@@ -15,6 +15,8 @@ pub struct Source<'a> {
     pub shown: &'a str,
     pub zone: &'a Zone,
     pub taken: Taken,
+    /// Statements are kept as they were written.
+    pub literals: bool,
 }
 
 impl<'a> Source<'a> {
@@ -31,7 +33,15 @@ impl<'a> Source<'a> {
 
     /// What a reader gets: bytes that begin on a line of the file.
     pub fn input(&self, bytes: &'a [u8], first_line: u64) -> Input<'a> {
-        Input { file: 0, path: self.shown, bytes, zone: self.zone, first_line, taken: self.taken }
+        Input {
+            file: 0,
+            path: self.shown,
+            bytes,
+            zone: self.zone,
+            first_line,
+            taken: self.taken,
+            literals: self.literals,
+        }
     }
 }
 

@@ -111,6 +111,8 @@ pub struct Input<'a> {
     /// Line of the file (from 1) on which `bytes` begins.
     pub first_line: u64,
     pub taken: Taken,
+    /// Statements are kept as they were written.
+    pub literals: bool,
 }
 
 impl<'a> Input<'a> {

@@ -45,6 +45,7 @@ mod steps;
 mod stream;
 mod table;
 mod taken;
+pub mod text;
 mod traces;
 mod units;
 pub mod verbs;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub zone: Option<Zone>,
     /// Time of exports that hold none.
     pub at: Option<Micros>,
+    /// Keep sessions' statements as they were written, besides the normalised ones.
+    pub literals: bool,
     /// Told after each file, from several threads.
     pub progress: Option<fn(Progress)>,
 }
@@ -230,7 +233,7 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
     let taken = Taken { said: settings.at, modified: changed.and_then(time::of_system) };
-    let source = Source { shown: &shown, zone, taken };
+    let source = Source { shown: &shown, zone, taken, literals: settings.literals };
     let opened = meta.and_then(|m| Ok((fs::File::open(path)?, m.len())));
     match opened {
         Ok((file, len)) if archive::is_zip(&file) => {
@@ -246,5 +249,5 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
 fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
-    file::read(&Source { shown: name, zone: &zone, taken }, stored)
+    file::read(&Source { shown: name, zone: &zone, taken, literals: false }, stored)
 }

@@ -4,6 +4,7 @@
 pub use super::raw_logs::{LogKind, RawLog};
 pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
+use super::text::Text;
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -164,37 +165,39 @@ pub struct RawSession {
     pub file: FileId,
     pub line: u64,
     /// Database server as the file names it.
-    pub server: String,
+    pub server: Text,
     /// Time of the snapshot; inferred if the file has no such column.
     pub at: Micros,
     /// Number of the snapshot within the file.
     pub snapshot: u32,
     pub pid: i64,
     pub leader_pid: Option<i64>,
-    pub database: String,
-    pub user: String,
-    pub application: String,
-    pub client_addr: String,
+    pub database: Text,
+    pub user: Text,
+    pub application: Text,
+    pub client_addr: Text,
     pub backend_start: Option<Micros>,
     pub xact_start: Option<Micros>,
     pub query_start: Option<Micros>,
     pub state_change: Option<Micros>,
     pub wait_start: Option<Micros>,
-    pub wait_event_type: String,
-    pub wait_event: String,
-    pub state: String,
-    pub backend_type: String,
+    pub wait_event_type: Text,
+    pub wait_event: Text,
+    pub state: Text,
+    pub backend_type: Text,
     /// Statement with literals and comments removed.
-    pub query: String,
+    pub query: Text,
+    /// The statement as it was written, where the user asked for literals; empty otherwise.
+    pub written: Text,
     /// Leading comment's tag, e.g. `metabase: weekly_price_position`.
-    pub query_tag: String,
+    pub query_tag: Text,
     /// Pids from pg_blocking_pids; `None` when the export has no such column.
     pub blocked_by: Option<Vec<i64>>,
     /// Oldest transaction whose rows the session may still see (32 bits, wraps around).
     pub backend_xmin: Option<u32>,
     /// Mode and relation of the lock that is waited for, where the export joins pg_locks.
-    pub wait_mode: String,
-    pub wait_relation: String,
+    pub wait_mode: Text,
+    pub wait_relation: Text,
 }
 
 /// One row of pg_locks.

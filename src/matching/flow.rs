@@ -212,6 +212,7 @@ fn place(name: &str) -> On {
         "edge-out" => On::EdgeOut,
         "entry" => On::Entry,
         "host" => On::Host,
+        "resident" => On::Resident,
         _ => On::Subject,
     }
 }

@@ -47,6 +47,11 @@ fn targets(
                 graph.edges().filter(|(f, _, k)| *f == me && *k == crate::graph::EdgeKind::RunsOn);
             on.map(|(_, h, _)| entity(h)).collect()
         }
+        On::Resident => {
+            let on =
+                graph.edges().filter(|(_, h, k)| *h == me && *k == crate::graph::EdgeKind::RunsOn);
+            on.map(|(e, ..)| entity(e)).collect()
+        }
         On::Messaging => {
             let next = |of: EntityId| {
                 let messages = crate::graph::EdgeKind::Messages;

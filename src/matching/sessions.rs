@@ -120,13 +120,13 @@ fn text(b: &RootBlocker, key: &str) -> Option<String> {
     let query = &b.session.query;
     let shown = !verbs::is_hidden(query);
     match key {
-        "state" => Some(b.session.state.clone()).filter(|state| !state.is_empty()),
+        "state" => Some(b.session.state.to_string()).filter(|state| !state.is_empty()),
         "ddl" => shown.then(|| verbs::is_ddl(query).to_string()),
         "writes" => shown.then(|| verbs::writes(query).to_string()),
         "row_locks" => b.row_locks.map(|on_rows| on_rows.to_string()),
         "autovacuum" => Some(verbs::autovacuum(query).to_owned()),
         "ddl_waits" => Some(b.ddl_waits.to_string()),
-        "backend" => Some(b.session.backend_type.clone()),
+        "backend" => Some(b.session.backend_type.to_string()),
         "standby" => Some(b.through.is_some().to_string()),
         _ => None,
     }
@@ -172,9 +172,9 @@ fn root(c: &Context, b: &RootBlocker) -> Observation {
         .fact("application", or(&s.application, &or(&s.user, who)))
         .fact("user", or(&s.user, "?"))
         .fact("client", or(client, "local"))
-        .fact("database", s.database.clone())
+        .fact("database", s.database.to_string())
         .fact("state", or(&s.state, "in a state that the export does not show"))
-        .fact("query", s.query.clone())
+        .fact("query", s.query.to_string())
         .fact("fingerprint", sql::fingerprint(&s.query))
         .fact("tag", or(own_tag(s), &or(&sql::summary(&s.query), "statement not shown")))
         .fact("short", sql::summary(&s.query))

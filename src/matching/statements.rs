@@ -198,8 +198,8 @@ fn open_transaction(q: &Question) -> Observation {
         _ => None,
     };
     let text = |t: &OpenTransaction, key: &str| match key {
-        "state" => Some(t.session.state.clone()),
-        "backend" => Some(t.session.backend_type.clone()),
+        "state" => Some(t.session.state.to_string()),
+        "backend" => Some(t.session.backend_type.to_string()),
         _ => None,
     };
     let own = c.features.transactions.iter().filter(|t| t.database == db);

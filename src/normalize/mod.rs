@@ -18,14 +18,15 @@ mod windows;
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
 use crate::ingest::raw::{Raw, RawLock, RawLog, RawSeries, RawSession};
+use crate::ingest::text::Text;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
-use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry};
+use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry, service_of};
 use identity::Resolver;
 use merged::merged;
 use series::Run;
 pub use series::shown;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Understands everything that was read.
 pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
@@ -59,7 +60,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         }
     }
     twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
-    twins::leave_out_copies(&raw.files, &table, (&mut metas, &mut points), &mut run.resolver.gaps);
+    twins::leave_out_copies(&raw.files, &table, &mut metas, &mut points, &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);
@@ -71,11 +72,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     gaps.extend(windows::gaps(&metas, &raw.times, &raw.files));
     let spans = std::mem::take(&mut raw.spans);
     let spans = spans::understood(spans, &raw.symbols, parent, &mut resolver);
-    let sessions = std::mem::take(&mut raw.sessions);
-    let sessions: Vec<_> = sessions
-        .into_iter()
-        .map(|s| (resolver.server(&s.server, &raw.files[s.file as usize].path), s))
-        .collect();
+    let sessions = of_servers(&mut raw, &mut resolver);
     let (locks, logs) = server_rows(&mut raw, &mut resolver);
     session_edges(&sessions, &mut resolver);
     let events = std::mem::take(&mut raw.events);
@@ -106,6 +103,20 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         signals: table,
         gaps,
     })
+}
+
+/// Sessions with the servers that they are of; each name is looked up once.
+fn of_servers(raw: &mut Raw, resolver: &mut Resolver) -> Vec<(EntityId, RawSession)> {
+    let mut servers: HashMap<Text, EntityId> = HashMap::new();
+    let sessions = std::mem::take(&mut raw.sessions);
+    let server = |s: RawSession| {
+        let id = *servers.entry(s.server.clone()).or_insert_with(|| {
+            let path = raw.files.get(s.file as usize).map_or("", |f| f.path.as_str());
+            resolver.server(&s.server, path)
+        });
+        (id, s)
+    };
+    sessions.into_iter().map(server).collect()
 }
 
 /// Locks and lines of logs with the servers that they are of.
@@ -166,16 +177,14 @@ fn label_edges(metas: &[SeriesMeta], resolver: &mut Resolver) {
 
 /// Edges from applications to the database whose sessions they hold.
 fn session_edges(sessions: &[(EntityId, RawSession)], resolver: &mut Resolver) {
-    let pairs: BTreeSet<(EntityId, &str)> = sessions
-        .iter()
-        .filter(|(_, s)| s.backend_type.is_empty() || s.backend_type == "client backend")
-        .map(|(db, s)| (*db, s.application.as_str()))
-        .collect();
-    for (db, application) in pairs {
-        let service = resolver.graph.find(application);
-        let service = service.filter(|s| resolver.graph.entity(*s).kind == EntityKind::Service);
-        if let Some(service) = service {
-            resolver.graph.connect(service, db, EdgeKind::Calls, EdgeSource::Sessions);
+    let mut seen: HashSet<(EntityId, &str, &str, &str)> = HashSet::new();
+    for (db, s) in sessions {
+        let client = s.backend_type.is_empty() || s.backend_type == "client backend";
+        if client
+            && seen.insert((*db, &s.application, &s.client_addr, &s.user))
+            && let Some((service, _)) = service_of(&resolver.graph, s)
+        {
+            resolver.graph.connect(service, *db, EdgeKind::Calls, EdgeSource::Sessions);
         }
     }
 }

@@ -36,7 +36,8 @@ const COPIES: [&str; 2] = ["pg-stat-database", "pg-log"];
 pub(super) fn leave_out_copies(
     files: &[InputFile],
     table: &SignalTable,
-    (metas, points): (&mut Vec<SeriesMeta>, &mut Vec<Vec<(Micros, f64)>>),
+    metas: &mut Vec<SeriesMeta>,
+    points: &mut Vec<Vec<(Micros, f64)>>,
     gaps: &mut Vec<Gap>,
 ) {
     let reader = |m: &SeriesMeta| files.get(m.file as usize).map_or("", |f| f.reader.as_str());

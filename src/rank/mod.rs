@@ -22,6 +22,7 @@ pub use conclude::missing_inputs;
 use crate::catalog::{Catalog, Category, Prior, Relation, Signature};
 use crate::diagnosis::{EvidenceState, Role, Term};
 use crate::features::onset::Onset;
+use crate::graph::{EdgeKind, Graph};
 use crate::matching::{Context, Finding, Matches};
 use crate::model::{EntityId, EntityKind};
 use anomaly::Anomaly;
@@ -147,7 +148,7 @@ pub fn rank(
         return Ranking { anomalies, blames, candidates, suppressed, symptom };
     }
     let mut candidates = Vec::new();
-    let findings: Vec<&Finding> = specific(catalog, &matches.findings);
+    let findings: Vec<&Finding> = specific(graph, catalog, &matches.findings);
     let known = Known::new(catalog, &findings);
     let scale = Scale { context, catalog, blames: &blames, anomalies: &anomalies, known };
     for finding in &findings {
@@ -234,11 +235,18 @@ impl Known {
     }
 }
 
-/// Drops a generic signature where its specialised form matched on the same subject.
-fn specific<'a>(catalog: &Catalog, findings: &'a [Finding]) -> Vec<&'a Finding> {
+/// Drops a generic signature where its specialised form matched on the same subject, or on the
+/// host that the subject runs on.
+fn specific<'a>(graph: &Graph, catalog: &Catalog, findings: &'a [Finding]) -> Vec<&'a Finding> {
     let id = |f: &Finding| catalog.signatures[f.signature].signature.id.as_str();
+    let runs = graph.edges().filter(|e| e.2 == EdgeKind::RunsOn);
+    let runs: BTreeSet<(EntityId, EntityId)> = runs.map(|(e, host, _)| (e, host)).collect();
+    let same = |g: &Finding, f: &Finding| {
+        let on_it = |(e, host)| runs.contains(&(graph.owner(e), host));
+        g.subject == f.subject || f.subject.zip(g.subject).is_some_and(on_it)
+    };
     let beaten = |f: &Finding| {
-        findings.iter().filter(|g| g.subject == f.subject && g.signature != f.signature).any(|g| {
+        findings.iter().filter(|g| same(g, f) && g.signature != f.signature).any(|g| {
             let related = &catalog.signatures[g.signature].signature.related;
             related.iter().any(|r| r.kind == Relation::Specialises && r.id == id(f))
         })

@@ -73,7 +73,7 @@ fn server(context: &Context, id: EntityId, all: &[Snapshot], axis: Window) -> Se
 /// What a busy session waits for; `None` for one that has nothing to do.
 fn event(s: &RawSession) -> Option<String> {
     if s.state.starts_with("idle in transaction") {
-        return Some(s.state.clone());
+        return Some(s.state.to_string());
     }
     match (s.state.as_str(), s.wait_event_type.as_str()) {
         ("active", "") => Some("running".to_owned()),
@@ -126,11 +126,11 @@ fn line(context: &Context, edges: &Edges, snapshot: &Snapshot, pid: i64, depth: 
 fn said(s: &RawSession, at: Micros) -> String {
     let who = [&s.application, &s.user, &s.backend_type].into_iter().find(|w| !w.is_empty());
     let state = match s.wait_event_type.as_str() {
-        "" => s.state.clone(),
+        "" => s.state.to_string(),
         kind => format!("{} ({kind}: {})", s.state, s.wait_event).trim_start().to_owned(),
     };
     let age = s.xact_start.map(|x| format!("{} s in its transaction", (at - x).max(0) / SECOND));
     let query = (!s.query.is_empty()).then(|| sql::summary(&s.query));
-    let parts = [who.cloned(), Some(state), age, query];
+    let parts = [who.map(|w| w.to_string()), Some(state), age, query];
     parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")
 }

@@ -139,6 +139,31 @@ pub fn prefer_raw(series: &mut Vec<SignalSeries>) {
     series.retain(|s| s.smear == 0 || !raw.contains(&(s.subject, s.role.clone())));
 }
 
+/// cAdvisor's series of whole pods and nodes where it also reports their containers.
+pub fn cgroup_sums(telemetry: &Telemetry) -> BTreeSet<usize> {
+    let (mut parts, mut wholes) = (BTreeSet::new(), Vec::new());
+    let all = telemetry.series.iter().enumerate();
+    for (i, meta) in all.filter(|(_, m)| m.raw_name.starts_with("container_")) {
+        let container = meta.container.clone().unwrap_or_default();
+        let pod = meta.pod.clone().unwrap_or_default();
+        if container.is_empty() && pod.is_empty() && meta.container_alone {
+            continue;
+        }
+        match ["", "POD"].contains(&container.as_str()) {
+            true => wholes.push((i, meta.raw_name.clone(), pod)),
+            false => {
+                parts.insert((meta.raw_name.clone(), pod));
+                parts.insert((meta.raw_name.clone(), String::new()));
+            }
+        }
+    }
+    wholes
+        .into_iter()
+        .filter(|(_, n, p)| parts.contains(&(n.clone(), p.clone())))
+        .map(|w| w.0)
+        .collect()
+}
+
 /// Drops instance series that only repeat their service: the service has one instance.
 pub fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<SignalSeries> {
     let graph = &telemetry.graph;

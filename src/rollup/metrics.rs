@@ -1,7 +1,7 @@
 //! Samples to one series per subject and signal: rates, ratios, means and quantiles from counters
 //! and histograms, gauges combined over instances, ratios of signals that belong together.
 
-use super::derived::{derive, drop_lone_parts, prefer_raw, ratio};
+use super::derived::{cgroup_sums, derive, drop_lone_parts, prefer_raw, ratio};
 use super::rates::{self, Rated};
 use super::{Origin, SignalSeries, Source, VersionSpan, counter};
 use crate::model::{Micros, Subject, Unit};
@@ -50,31 +50,6 @@ pub fn roll_up(telemetry: &Telemetry, samples: Vec<Points>) -> Vec<SignalSeries>
     out.extend(derived);
     prefer_raw(&mut out);
     drop_lone_parts(telemetry, out)
-}
-
-/// cAdvisor's series of whole pods and nodes where it also reports their containers.
-fn cgroup_sums(telemetry: &Telemetry) -> BTreeSet<usize> {
-    let (mut parts, mut wholes) = (BTreeSet::new(), Vec::new());
-    let all = telemetry.series.iter().enumerate();
-    for (i, meta) in all.filter(|(_, m)| m.raw_name.starts_with("container_")) {
-        let container = meta.container.clone().unwrap_or_default();
-        let pod = meta.pod.clone().unwrap_or_default();
-        if container.is_empty() && pod.is_empty() && meta.container_alone {
-            continue;
-        }
-        match ["", "POD"].contains(&container.as_str()) {
-            true => wholes.push((i, meta.raw_name.clone(), pod)),
-            false => {
-                parts.insert((meta.raw_name.clone(), pod));
-                parts.insert((meta.raw_name.clone(), String::new()));
-            }
-        }
-    }
-    wholes
-        .into_iter()
-        .filter(|(_, n, p)| parts.contains(&(n.clone(), p.clone())))
-        .map(|w| w.0)
-        .collect()
 }
 
 /// The groups a series belongs to: its subject's, its instance's and its member's.
@@ -159,6 +134,10 @@ impl Context<'_> {
         } else {
             signal.combine
         };
+        // Time spent is the histogram's sum; how often is another matter.
+        let spent = |m: &&usize| seconds && histogram && self.meta(**m).part == Part::Sum;
+        let spent: Vec<usize> = members.iter().filter(spent).copied().collect();
+        let members = if spent.is_empty() { members } else { &spent };
         let points = match members {
             // Nobody else looks at its values: they need not be copied.
             [one] if self.uses[*one] == 1 => std::mem::take(&mut self.rated[*one].points),

@@ -3,10 +3,10 @@
 
 use super::{Origin, SignalSeries, Source, counter};
 use crate::ingest::raw::RawSession;
-use crate::model::{EntityId, EntityKind, Micros, SECOND, Subject};
+use crate::model::{EntityId, Micros, SECOND, Subject};
 use crate::signals::Stat;
-use crate::telemetry::Telemetry;
-use std::collections::BTreeMap;
+use crate::telemetry::{Telemetry, service_of};
+use std::collections::{BTreeMap, HashMap};
 
 /// Says whether a row is a client's backend, or of an export without backend types.
 pub fn is_client(s: &RawSession) -> bool {
@@ -48,17 +48,17 @@ type Column = (&'static str, fn(&Facts) -> f64);
 pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
     let mut by: BTreeMap<Subject, BTreeMap<Micros, Facts>> = BTreeMap::new();
     let mut files: BTreeMap<EntityId, String> = BTreeMap::new();
+    let mut services: HashMap<(&str, &str, &str), Option<EntityId>> = HashMap::new();
     for (db, s) in &telemetry.sessions {
-        let file = telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
-        files.entry(*db).or_insert(file);
-        let mut subjects = vec![Subject::Entity(*db)];
-        let service = telemetry.graph.find(&s.application).filter(|_| !s.application.is_empty());
-        if let Some(service) = service
-            && telemetry.graph.entity(service).kind == EntityKind::Service
-        {
-            subjects.push(Subject::Edge(service, *db));
-        }
-        for subject in subjects {
+        files.entry(*db).or_insert_with(|| {
+            telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default()
+        });
+        let origin = (&*s.application, &*s.client_addr, &*s.user);
+        let service = *services
+            .entry(origin)
+            .or_insert_with(|| service_of(&telemetry.graph, s).map(|(service, _)| service));
+        let edge = service.map(|service| Subject::Edge(service, *db));
+        for subject in [Some(Subject::Entity(*db)), edge].into_iter().flatten() {
             let facts = by.entry(subject).or_default().entry(s.at).or_default();
             if !is_client(s) {
                 facts.server = true;

@@ -157,7 +157,12 @@ fn empty(app: &App, which: Pane) -> &'static str {
 fn head(frame: &mut Frame, app: &App, area: Rect) {
     let d = app.d;
     let first = d.hypotheses.first().map_or("no hypothesis", |h| h.headline.as_str());
-    let said = format!(" {}: {first}", d.verdict.word().to_uppercase());
+    let word = d.verdict.word().to_uppercase();
+    let is_out = d.hypotheses.first().is_some_and(|h| app.rejected.contains_key(&h.id));
+    let said = match is_out {
+        true => format!(" YOU REJECTED what was {word}: {first}"),
+        false => format!(" {word}: {first}"),
+    };
     let width = usize::from(area.width);
     let (from, to) = (time::clock(app.axis.from), time::clock(app.axis.to));
     let room = width.saturating_sub(from.len() + to.len() + 4);

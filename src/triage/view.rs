@@ -2,6 +2,7 @@
 //! hypotheses side by side, a command, the keys.
 
 use super::app::App;
+use super::instant;
 use super::rows::{levels_now, node_now, value_at};
 use crate::diagnosis::{EdgeView, Evidence, EvidenceState, Levels};
 use crate::model::Unit;
@@ -185,10 +186,16 @@ fn node(app: &App, i: usize) -> Vec<String> {
 
 fn server(app: &App, i: usize) -> Vec<String> {
     let Some(view) = app.d.pages.sessions.get(i) else { return vec![] };
-    let mut out = vec![format!("{}: sessions by what they wait for", view.server.name)];
+    let mut out = vec![{
+        let at = time::clock(app.cursor);
+        format!("{}: sessions by what they wait for, at {at} and at most", view.server.name)
+    }];
+    let waits = instant::waits_at(view, app.cursor);
     for row in &view.waits {
         let most = row.cells.iter().flatten().max().copied().unwrap_or(0);
-        out.push(format!("  at most {most:>4}  {}", row.event));
+        let now = waits.iter().flatten().find(|w| w.0 == row.event).map(|w| w.1.to_string());
+        let now = now.unwrap_or_else(|| "?".to_owned());
+        out.push(format!("  now {now:>4}, at most {most:>4}  {}", row.event));
     }
     out.push(String::new());
     match view.forest_at {

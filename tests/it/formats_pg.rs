@@ -139,7 +139,7 @@ fn watch_gives_a_snapshot_per_title_and_the_same_sessions() {
 
 /// A session without its snapshot; the address of the client was not among the watched columns.
 fn untimed(session: &RawSession, _: &[RawSession]) -> RawSession {
-    let client_addr = String::new();
+    let client_addr = "".into();
     RawSession { at: 0, snapshot: 0, client_addr, backend_xmin: None, ..session.clone() }
 }
 
@@ -236,7 +236,7 @@ fn every_date_style_gives_the_same_times() {
 fn old_servers_and_guis_are_read() {
     let old = read("formats/pg-sessions/old/main_pg_stat_activity.9-5.csv");
     let rows = |raw: &Raw| -> Vec<_> {
-        let row = |s: &RawSession| (s.pid, s.state.clone(), s.wait_event_type.clone());
+        let row = |s: &RawSession| (s.pid, s.state.to_string(), s.wait_event_type.to_string());
         sessions(raw).iter().map(row).collect()
     };
     let holder = (31608, "idle in transaction".to_owned(), String::new());

@@ -180,6 +180,7 @@ fn a_rejection_needs_a_reason_and_the_ranking_follows() {
     let listed = |shown: &str| shown.lines().position(|l| l.contains("H1 ") && l.contains(" out "));
     let second = shown.lines().position(|l| l.contains("H2 "));
     assert!(second < listed(&shown), "what is rejected goes to the end: {shown}");
+    assert!(shown.starts_with(" YOU REJECTED what was CONFIRMED"), "{shown}");
     let p: Vec<f64> = diagnosis().hypotheses.iter().map(|h| h.probability).collect();
     let left = app.remaining();
     assert_eq!(left.shares[0], None);

@@ -100,6 +100,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
         zone: input.zone,
         first_line: input.line(skip),
         taken: input.taken,
+        literals: input.literals,
     };
     let delimiter = known.map(|l| l.delimiter).or_else(|| csv_text::delimiter(body.bytes));
     let Some(delimiter) = delimiter else { return };

@@ -429,6 +429,7 @@ mod tests {
             zone: &zone,
             first_line: 1,
             taken: Default::default(),
+            literals: false,
         };
         growing.finish(&input, &mut raw);
         let samples: Vec<_> = raw.series[0].samples.iter().map(|s| (s.0 / SECOND, s.1)).collect();

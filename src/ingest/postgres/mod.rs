@@ -16,6 +16,7 @@ mod pgbouncer;
 mod psql;
 mod row;
 mod series;
+mod session_row;
 mod sessions;
 mod settings;
 mod views;
@@ -189,6 +190,9 @@ pub fn accepts_pgbouncer(head: &Head) -> bool {
 
 /// Reads every table of a file, whatever views they show.
 pub fn read(input: &Input, raw: &mut Raw) {
+    if !input.is_json() && sessions::read_csv(input, raw) {
+        return;
+    }
     let mut groups: Vec<(View, Vec<Block>)> = Vec::new();
     for mut block in blocks(input, raw) {
         let Some(view) = View::of_table(&block.table) else {

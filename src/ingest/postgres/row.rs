@@ -42,8 +42,7 @@ impl<'a> Row<'a> {
     /// The first of the named columns that says something; empty where none does.
     pub fn text(&self, names: &[&str]) -> &'a str {
         let cell = self.table.column(names).and_then(|i| self.cells.get(i));
-        let said = |c: &&str| !is_missing(c) && NULLS.iter().all(|n| !c.eq_ignore_ascii_case(n));
-        cell.map(|c| c.trim()).filter(said).unwrap_or_default()
+        cell.map_or("", |c| said(c))
     }
 
     /// The same, of one column, to keep.
@@ -65,15 +64,19 @@ impl<'a> Row<'a> {
         }
         Some(at)
     }
+}
 
-    /// A span of time: `1 day 02:03:04.5`, or a number of seconds.
-    pub fn interval(&self, names: &[&str]) -> Option<Micros> {
-        interval(self.text(names))
-    }
+/// What a cell says; empty for every form of null.
+pub fn said(cell: &str) -> &str {
+    let cell = cell.trim();
+    let null = |n: &&str| cell.eq_ignore_ascii_case(n);
+    // No word for null is longer.
+    let missing = cell.len() <= 9 && (is_missing(cell) || NULLS.iter().any(|n| null(&n)));
+    if missing { "" } else { cell }
 }
 
 /// Reads an interval as PostgreSQL prints it, or seconds.
-fn interval(text: &str) -> Option<Micros> {
+pub fn interval(text: &str) -> Option<Micros> {
     if let Some(seconds) = number(text) {
         return Some((seconds * SECOND as f64) as Micros);
     }

@@ -4,31 +4,38 @@
 
 use super::locks::NO_BLOCKERS;
 use super::psql::Block;
-use super::row::{Row, SNAPSHOT, server_of};
+use super::row::{Row, SNAPSHOT};
+use super::session_row::{BLOCKED_BY, Columns, Rows};
+use super::{View, delimited};
+use crate::ingest::Input;
 use crate::ingest::raw::{Raw, RawSession};
-use crate::ingest::{Input, sql};
-use crate::model::{GapKind, Micros, SECOND};
-use std::collections::{BTreeMap, BTreeSet};
-
-const BLOCKED_BY: [&str; 5] =
-    ["blocked_by", "pg_blocking_pids", "blocking_pids", "blockers", "blocking"];
-const SERVER: [&str; 4] = ["server", "server_name", "db_instance", "instance"];
+use crate::ingest::text::Text;
+use crate::model::{GapKind, SECOND};
+use std::collections::{BTreeSet, HashMap};
 
 /// Reads pg_stat_activity rows and groups them into snapshots.
 pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
     let (mut dated, mut undated) = (Vec::new(), Vec::new());
     let mut told = Told::default();
+    let mut rows = Rows::new(input);
     for (number, block) in blocks.iter().enumerate() {
         let timed = is_timed(block);
         told.add(block);
+        let columns = Columns::of(&block.table.header);
+        if number == 0 {
+            told.missing = columns.missing();
+        }
         for (row, line) in Row::all(&block.table) {
-            match session(input, &row, (block.at, line), raw) {
-                Some(session) if timed && session.at == 0 => untimed(input, &row, line, raw),
+            let cell = |i: usize| row.cells.get(i).map_or("", String::as_str);
+            match rows.session(&columns, &cell, (block.at, line), raw) {
+                Some(session) if timed && session.at == 0 => {
+                    untimed(input, row.text(&SNAPSHOT), line, raw);
+                }
                 Some(session) => {
                     let rows = if timed { &mut dated } else { &mut undated };
                     rows.push(RawSession { snapshot: number as u32, ..session });
                 }
-                None => raw.skip(input.file, Some(line), "session row without a readable pid", 1),
+                None => raw.skip(input.file, Some(line), NO_PID, 1),
             }
         }
     }
@@ -40,10 +47,87 @@ pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
     }
     let mut rows = dated;
     rows.append(&mut undated);
-    about_rows(input, &told, &rows, raw);
+    finish(input, &told, rows, raw);
+}
+
+const NO_PID: &str = "session row without a readable pid";
+
+/// Reads CSV of snapshots with times row by row, without a table in between. Says no, and leaves
+/// nothing behind, where the file is of another kind or its times are in another style.
+pub fn read_csv(input: &Input, raw: &mut Raw) -> bool {
+    let Some((delimiter, header)) = delimited::first_header(input.bytes) else { return false };
+    let is_activity = |cells: &[String]| {
+        View::of(&|name| cells.iter().any(|h| h.eq_ignore_ascii_case(name))) == Some(View::Activity)
+    };
+    let columns = Columns::of(&header);
+    if !is_activity(&header) || columns.snapshot.is_none() {
+        return false;
+    }
+    let mut builder = csv::ReaderBuilder::new();
+    builder.delimiter(delimiter).has_headers(false).flexible(true);
+    let mut reader = builder.from_reader(input.bytes);
+    let mut record = csv::StringRecord::new();
+    let mut rows = Rows::new(input);
+    let mut found = Vec::new();
+    let mut skipped: Vec<(u64, Skipped)> = Vec::new();
+    loop {
+        let line = reader.position().line() + input.first_line - 1;
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) if record.iter().map(str::trim).eq(header.iter().map(String::as_str)) => {}
+            Ok(true) if record.len() != header.len() => return false,
+            Ok(true) => {
+                let cell = |i: usize| record.get(i).unwrap_or_default();
+                match rows.session(&columns, &cell, (None, line), raw) {
+                    _ if rows.odd => return false,
+                    Some(session) if session.at == 0 => skipped.push((line, Skipped::Untimed)),
+                    Some(session) => found.push(session),
+                    None => skipped.push((line, Skipped::NoPid)),
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    for (line, why) in skipped {
+        match why {
+            Skipped::Untimed => untimed(input, "", line, raw),
+            Skipped::NoPid => raw.skip(input.file, Some(line), NO_PID, 1),
+        }
+    }
+    number_timed(&mut found);
+    let (unblocked, missing) = (columns.blocked_by.is_none(), columns.missing());
+    let told = Told { untimed: false, unblocked, missing };
+    finish(input, &told, found, raw);
+    true
+}
+
+/// Why a row is left out.
+enum Skipped {
+    Untimed,
+    NoPid,
+}
+
+/// Says what the rows leave open and hands them over, without those of the exporting session.
+fn finish(input: &Input, told: &Told, mut rows: Vec<RawSession>, raw: &mut Raw) {
+    // The same statements come again and again: each is looked at once.
+    let mut known: HashMap<Text, (bool, bool)> = HashMap::new();
+    let mut look = |query: &Text| match known.get(query) {
+        Some(seen) => *seen,
+        None => {
+            let hidden = query.contains("insufficient privilege");
+            let seen = (hidden, query.contains("pg_stat_activity"));
+            known.insert(query.clone(), seen);
+            seen
+        }
+    };
+    let hidden = rows.iter().filter(|r| look(&r.query).0).count();
+    about_rows(input, told, (rows.len(), hidden), raw);
     raw.rows(input.file, rows.len() as u64);
-    rows.retain(|r| !r.query.contains("pg_stat_activity"));
-    raw.sessions.append(&mut rows);
+    rows.retain(|r| !look(&r.query).1);
+    match raw.sessions.is_empty() {
+        true => raw.sessions = rows,
+        false => raw.sessions.append(&mut rows),
+    }
 }
 
 fn is_timed(block: &Block) -> bool {
@@ -55,6 +139,7 @@ fn is_timed(block: &Block) -> bool {
 struct Told {
     untimed: bool,
     unblocked: bool,
+    missing: Vec<(&'static str, &'static str)>,
 }
 
 impl Told {
@@ -66,8 +151,7 @@ impl Told {
 }
 
 /// Counts a row whose snapshot time is missing or not readable.
-fn untimed(input: &Input, row: &Row, line: u64, raw: &mut Raw) {
-    let bad = row.text(&SNAPSHOT);
+fn untimed(input: &Input, bad: &str, line: u64, raw: &mut Raw) {
     if bad.is_empty() {
         raw.skip(input.file, Some(line), "session row without a snapshot time", 1);
         return;
@@ -77,16 +161,25 @@ fn untimed(input: &Input, row: &Row, line: u64, raw: &mut Raw) {
 }
 
 /// Says what the export leaves open: snapshot times, blockers, hidden statements.
-fn about_rows(input: &Input, told: &Told, rows: &[RawSession], raw: &mut Raw) {
-    if told.untimed && !rows.is_empty() {
+fn about_rows(input: &Input, told: &Told, (rows, hidden): (usize, usize), raw: &mut Raw) {
+    if told.untimed && rows > 0 {
         let what = "no snapshot time column: each snapshot's time is a lower bound, the latest \
                     state_change or query_start in it (add `now()` to the query)";
         raw.gap(GapKind::Inferred, input.file, None, what);
     }
-    if told.unblocked && !rows.is_empty() {
+    if told.unblocked && rows > 0 {
         raw.gap(GapKind::Missing, input.file, None, NO_BLOCKERS);
     }
-    let hidden = rows.iter().filter(|r| r.query.contains("insufficient privilege")).count();
+    if !told.missing.is_empty() && rows > 0 {
+        let names: Vec<&str> = told.missing.iter().map(|m| m.0).collect();
+        let unknown: Vec<&str> = told.missing.iter().map(|m| m.1).collect();
+        let what = format!(
+            "no column {}: not known is {} (`rootline record --print-sql postgres` asks for all)",
+            names.join(", "),
+            unknown.join(", ")
+        );
+        raw.gap(GapKind::Missing, input.file, None, what);
+    }
     if hidden > 0 {
         let what =
             format!("{hidden} rows hide their statement: export as a pg_read_all_stats role");
@@ -94,99 +187,18 @@ fn about_rows(input: &Input, told: &Told, rows: &[RawSession], raw: &mut Raw) {
     }
 }
 
-/// Names of the statement's column, `left(query, n)` and forks included.
-const QUERY: [&str; 7] =
-    ["query", "current_query", "left", "substr", "substring", "query_text", "q"];
-/// Ages that stand for a start, as people name them.
-const XACT_AGE: [&str; 5] =
-    ["xact_age", "xact_duration", "transaction_age", "tx_age", "xact_runtime"];
-const QUERY_AGE: [&str; 5] =
-    ["query_age", "query_duration", "duration", "runtime", "query_runtime"];
-const STATE_AGE: [&str; 3] = ["state_age", "idle_age", "state_duration"];
-
-/// What is waited for, in exports that join pg_locks.
-const WAIT_MODE: [&str; 4] = ["wait_mode", "lock_mode", "waiting_mode", "mode"];
-const WAIT_RELATION: [&str; 3] = ["wait_relation", "lock_relation", "waiting_relation"];
-
-fn session(
-    input: &Input,
-    row: &Row,
-    (title, line): (Option<Micros>, u64),
-    raw: &mut Raw,
-) -> Option<RawSession> {
-    let pid = row.text(&["pid", "procpid"]).parse().ok()?;
-    let shown = row.text(&QUERY);
-    let statement = sql::normalize(shown);
-    let named = row.text(&SERVER);
-    let blocked_by = row.table.column(&BLOCKED_BY).map(|_| pids(row.text(&BLOCKED_BY)));
-    let at = row.time(&SNAPSHOT, input, raw).or(title).unwrap_or(0);
-    let mut start = |column: &str, ages: &[&str]| {
-        let before = || row.interval(ages).filter(|_| at > 0).map(|age| at.saturating_sub(age));
-        row.time(&[column], input, raw).or_else(before)
-    };
-    Some(RawSession {
-        file: input.file,
-        line,
-        server: if named.is_empty() { server_of(input.path) } else { named.to_owned() },
-        at,
-        snapshot: 0,
-        pid,
-        leader_pid: row.text(&["leader_pid"]).parse().ok(),
-        database: row.owned("datname"),
-        user: row.owned("usename"),
-        application: row.owned("application_name"),
-        client_addr: row.owned("client_addr"),
-        backend_start: start("backend_start", &[]),
-        xact_start: start("xact_start", &XACT_AGE),
-        query_start: start("query_start", &QUERY_AGE),
-        state_change: start("state_change", &STATE_AGE),
-        wait_start: start("waitstart", &[]).or_else(|| start("wait_start", &[])),
-        wait_event_type: wait_event_type(row),
-        wait_event: row.owned("wait_event"),
-        state: state(row, shown),
-        backend_type: row.owned("backend_type"),
-        query: statement.text,
-        query_tag: statement.tag,
-        blocked_by,
-        backend_xmin: row.text(&["backend_xmin"]).parse().ok(),
-        wait_mode: row.text(&WAIT_MODE).to_owned(),
-        wait_relation: row.text(&WAIT_RELATION).to_owned(),
-    })
-}
-
-/// What is waited for; up to 9.5 there is only `waiting`, which is about heavyweight locks.
-fn wait_event_type(row: &Row) -> String {
-    let waiting = ["t", "true", "1"].contains(&row.text(&["waiting"]));
-    let known = row.table.column(&["wait_event_type"]).is_some();
-    if waiting && !known { "Lock".to_owned() } else { row.owned("wait_event_type") }
-}
-
-/// The state; servers without that column say it in place of the statement (`<IDLE>`).
-fn state(row: &Row, shown: &str) -> String {
-    if row.table.column(&["state"]).is_some() || row.table.column(&["current_query"]).is_none() {
-        return row.owned("state");
-    }
-    let state = match shown {
-        "" | "<insufficient privilege>" => "",
-        "<IDLE>" => "idle",
-        "<IDLE> in transaction" => "idle in transaction",
-        "<IDLE> in transaction (aborted)" => "idle in transaction (aborted)",
-        _ => "active",
-    };
-    state.to_owned()
-}
-
-fn pids(cell: &str) -> Vec<i64> {
-    cell.split(|c: char| !c.is_ascii_digit()).filter_map(|p| p.parse().ok()).collect()
-}
-
 /// Numbers the snapshots of rows that have a time.
 ///
 /// With `now()` all rows of a snapshot share their time. With `clock_timestamp()` each row has its
 /// own: there a snapshot ends where a pid comes again or a second passes, and has its first time.
 fn number_timed(rows: &mut [RawSession]) {
-    rows.sort_by_key(|r| (r.at, r.pid));
+    if !rows.is_sorted_by_key(|r| r.at) {
+        rows.sort_by_key(|r| (r.at, r.pid));
+    }
     let shared = is_shared(rows);
+    if !shared {
+        rows.sort_by_key(|r| (r.at, r.pid));
+    }
     let mut seen = BTreeSet::new();
     let (mut number, mut first, mut last) = (0, 0, None);
     for row in rows.iter_mut() {
@@ -200,20 +212,22 @@ fn number_timed(rows: &mut [RawSession]) {
             first = row.at;
             seen.clear();
         }
-        seen.insert((row.server.clone(), row.pid));
+        if !shared {
+            seen.insert((row.server.clone(), row.pid));
+        }
         last = Some(row.at);
         (row.snapshot, row.at) = (number, first);
     }
-    rows.sort_by_key(|r| (r.snapshot, r.pid));
+    // Snapshot by snapshot: a sort of all rows would need half as much memory again.
+    for snapshot in rows.chunk_by_mut(|a, b| a.snapshot == b.snapshot) {
+        snapshot.sort_by_key(|r| r.pid);
+    }
 }
 
-/// Says whether rows share their times: most of them have another row's.
+/// Says whether rows, sorted by time, share their times: most of them have another row's.
 fn is_shared(rows: &[RawSession]) -> bool {
-    let mut same: BTreeMap<Micros, usize> = BTreeMap::new();
-    for row in rows {
-        *same.entry(row.at).or_default() += 1;
-    }
-    same.values().filter(|n| **n > 1).sum::<usize>() * 2 > rows.len()
+    let same = rows.chunk_by(|a, b| a.at == b.at).map(<[RawSession]>::len);
+    same.filter(|n| *n > 1).sum::<usize>() * 2 > rows.len()
 }
 
 /// Numbers the snapshots of rows without a time and gives each its lower bound: a pid that comes
@@ -248,6 +262,7 @@ fn number_untimed(rows: &mut [RawSession]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Micros;
 
     #[test]
     fn snapshots_without_a_time_are_split_where_a_pid_comes_again() {
@@ -300,12 +315,5 @@ mod tests {
         let gap = raw.gaps.iter().find(|g| g.what.contains("\"soon\"")).map(|g| (g.line, g.count));
         assert_eq!(gap, Some((Some(4), 2)));
         assert_eq!(raw.files[0].skipped, 3);
-    }
-
-    #[test]
-    fn blockers_are_read_from_every_array_form() {
-        assert_eq!(pids("{31608}"), [31608]);
-        assert_eq!(pids("[1, 2]"), [1, 2]);
-        assert_eq!(pids("{}"), Vec::<i64>::new());
     }
 }

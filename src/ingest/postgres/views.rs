@@ -1,7 +1,7 @@
 //! Which columns of PostgreSQL's statistics views are read, under the names and in the units that
 //! postgres_exporter gives them. Milliseconds become seconds.
 
-use super::row::{Row, server_of};
+use super::row::{Row, interval, server_of};
 use super::series::{Column, Labels, Measured, Value, no_more};
 use crate::ingest::sql;
 
@@ -108,7 +108,7 @@ fn lsn(text: &str) -> Option<f64> {
 
 fn replication(row: &Row, _: &mut Labels) -> Vec<Value> {
     let mut found = Vec::new();
-    if let Some(lag) = row.interval(&["replay_lag"]) {
+    if let Some(lag) = interval(row.text(&["replay_lag"])) {
         found.push(("pg_replication_lag_seconds", "s", lag as f64 / 1e6));
     }
     let sent = lsn(row.text(&["pg_current_wal_lsn", "sent_lsn", "sent_location"]));
