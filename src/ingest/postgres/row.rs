@@ -71,7 +71,7 @@ pub fn said(cell: &str) -> &str {
     let cell = cell.trim();
     let null = |n: &&str| cell.eq_ignore_ascii_case(n);
     // No word for null is longer.
-    let missing = cell.len() <= 9 && (is_missing(cell) || NULLS.iter().any(|n| null(&n)));
+    let missing = cell.len() <= 9 && (is_missing(cell) || NULLS.iter().any(null));
     if missing { "" } else { cell }
 }
 
