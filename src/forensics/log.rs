@@ -53,7 +53,8 @@ fn row(view: &View, lines: &[&RawLog]) -> LogRow {
     for l in lines {
         let known = session(view, l.pid, l.at);
         let named = [l.application.as_str(), known.map_or("", owner), l.user.as_str()];
-        let named = named.into_iter().find(|n| !n.is_empty() && *n != "[unknown]");
+        let named =
+            named.into_iter().find(|n| !n.is_empty() && *n != "[unknown]" && *n != "unnamed");
         *applications.entry(named.unwrap_or("the server itself").to_owned()).or_default() += 1;
         let add = |to: &mut BTreeMap<String, usize>, name: &str| {
             if !name.is_empty() && !name.bytes().all(|b| b.is_ascii_digit()) {

@@ -60,7 +60,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         }
     }
     twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
-    twins::leave_out_copies(&raw.files, &table, &mut metas, &mut points, &mut run.resolver.gaps);
+    twins::leave_out_copies(&raw.files, &table, (&mut metas, &mut points), &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let mut gaps = std::mem::take(&mut raw.gaps);

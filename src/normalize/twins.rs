@@ -4,7 +4,7 @@
 use crate::ingest::raw::InputFile;
 use crate::model::{Gap, GapKind, Micros, Subject};
 use crate::signals::{SignalId, SignalTable};
-use crate::telemetry::SeriesMeta;
+use crate::telemetry::{Points, SeriesMeta};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// First and last time of a better name must leave less than this share of a twin uncovered.
@@ -36,8 +36,7 @@ const COPIES: [&str; 2] = ["pg-stat-database", "pg-log"];
 pub(super) fn leave_out_copies(
     files: &[InputFile],
     table: &SignalTable,
-    metas: &mut Vec<SeriesMeta>,
-    points: &mut Vec<Vec<(Micros, f64)>>,
+    (metas, points): (&mut Vec<SeriesMeta>, &mut Vec<Points>),
     gaps: &mut Vec<Gap>,
 ) {
     let reader = |m: &SeriesMeta| files.get(m.file as usize).map_or("", |f| f.reader.as_str());

@@ -137,6 +137,7 @@ fn lock(m: &Message) -> Option<Fact> {
             .to_owned(),
     };
     let waited = after.split_whitespace().next()?.parse::<f64>().ok()?;
+    let verb = if kind == LogKind::LockTaken { "waited for" } else { "waits for" };
     let holding = m.detail.split("Wait queue").next().unwrap_or_default();
     Some(Fact {
         pid: pid.parse().ok(),
@@ -144,7 +145,7 @@ fn lock(m: &Message) -> Option<Fact> {
         relation,
         waited_s: Some(waited / 1000.0),
         holders: numbers(holding),
-        ..fact(kind, format!("waits for {mode} on {thing}"))
+        ..fact(kind, format!("{verb} {mode} on {thing}"))
     })
 }
 
