@@ -208,6 +208,9 @@ mod tests {
         let calls = |n: f64| vec![call(2, 0, n), call(2, 10, 3.0 * n)];
         let found = fan_outs(&rollups(operations(40.0), calls(40.0)), BEFORE, DURING);
         assert_eq!((found.len(), found[0].growth), (1, 0.0));
+        assert!(found[0].growth_max < 1.5, "forty runs rule a growth out: {:?}", found[0]);
+        let few = fan_outs(&rollups(operations(6.0), calls(6.0)), BEFORE, DURING);
+        assert!(few[0].growth == 0.0 && few[0].growth_max > 1.8, "six do not: {:?}", few[0]);
         assert!(fan_outs(&rollups(operations(4.0), calls(4.0)), BEFORE, DURING).is_empty());
         assert!(fan_outs(&rollups(Vec::new(), Vec::new()), BEFORE, DURING).is_empty());
     }

@@ -1,8 +1,10 @@
 //! Sawtooth: a level that climbs steadily, falls at once, and climbs again at the same rate.
 //! In: points of a memory-like series. Out: cycles, slope, reset depth, time to the ceiling.
 //!
-//! Split at drops of more than a third of the range; Theil-Sen slope per tooth. Warm-up that
-//! plateaus, growth without a fall, and fewer than two full teeth are no sawtooth.
+//! Constant, empty and short series (under ten points) have none; a gap inside a tooth leaves its
+//! slope; a NaN is no point of a fall. Split at drops of more than a third of the range; Theil-Sen
+//! slope per tooth. Warm-up that plateaus, growth without a fall, and fewer than two full teeth are
+//! no sawtooth.
 
 use super::{robust, trend};
 use crate::model::{Micros, SECOND};
@@ -83,6 +85,9 @@ pub fn sawtooth(points: &[(Micros, f64)]) -> Option<Sawtooth> {
 
 /// Says whether a level falls again and again, and is sampled too coarsely to see whether it climbs
 /// between: the usual tooth has fewer points than a slope needs.
+///
+/// Empty, constant and short series do not fall; gaps only lower the number of points; a NaN
+/// neither climbs nor falls.
 pub fn too_coarse(points: &[(Micros, f64)]) -> bool {
     let high = points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
     let low = points.iter().map(|p| p.1).fold(f64::MAX, f64::min);

@@ -153,7 +153,10 @@ impl Run<'_> {
             && meaning.part != Part::Value
         {
             let role = self.table.get(meaning.signal).role.as_str();
-            if role == "latency" {
+            if role == "latency" && meaning.part == Part::Sum {
+                // Seconds spent in a second: no number of requests.
+                meaning.signal = over("time.spent")?;
+            } else if role == "latency" {
                 let requests = if client { "http.client.requests" } else { "http.server.requests" };
                 meaning.signal = over(requests)?;
             }

@@ -4,7 +4,18 @@
 use rootline::signals::SignalTable;
 
 /// Name, signal, unit that the name or its alias tells; empty for the base unit or the export's.
-const NAMES: [(&str, &str, &str); 107] = [
+const NAMES: [(&str, &str, &str); 118] = [
+    ("process_open_fds", "file.descriptors", ""),
+    ("process_max_fds", "file.descriptors.max", ""),
+    ("node_sockstat_TCP_tw", "tcp.time_wait", ""),
+    ("node_nf_conntrack_entries_limit", "conntrack.max", ""),
+    ("node_filesystem_files_free", "disk.inodes.free", ""),
+    ("container_cpu_cfs_throttled_periods_total", "cpu.throttled.periods", ""),
+    ("container_cpu_cfs_periods_total", "cpu.periods", ""),
+    ("container_spec_cpu_quota", "cpu.quota", ""),
+    ("node_pressure_cpu_waiting_seconds_total", "cpu.pressure", "s"),
+    ("cpu.usage_steal", "cpu.steal", "%"),
+    ("jvm_gc_live_data_size_bytes", "runtime.heap.live", ""),
     ("container_memory_working_set_bytes", "process.memory.usage", ""),
     ("container.memory.usage", "process.memory.usage", ""),
     ("container.memory.working_set", "process.memory.usage", ""),
