@@ -140,10 +140,13 @@ pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
 /// between zeros.
 const UNMARKED: usize = 32;
 
+/// The first printable character of Latin-1 behind ASCII.
+const FIRST_LATIN_1: u8 = 0xa0;
+
 /// Says whether bytes begin as Latin text in UTF-16 does: of each pair the byte `zero` is 0, and the
 /// other is printable.
 fn is_wide(bytes: &[u8], zero: usize) -> bool {
-    let text = |b: u8| b.is_ascii_graphic() || b.is_ascii_whitespace();
+    let text = |b: u8| b.is_ascii_graphic() || b.is_ascii_whitespace() || b >= FIRST_LATIN_1;
     let pair = |p: &[u8]| p[zero] == 0 && text(p[1 - zero]);
     bytes.len() >= UNMARKED && bytes[..UNMARKED].chunks_exact(2).all(pair)
 }
