@@ -27,10 +27,60 @@ pub fn number(cell: &str) -> Option<f64> {
     let parsed = plain.or_else(|| {
         let mut groups = c.trim_start_matches('-').split('.').next()?.split(',');
         let lead = groups.next()?;
-        let grouped = (1..=3).contains(&lead.len()) && groups.all(|g| g.len() == 3);
+        // `0,300` has a decimal comma: no group of thousands follows nought.
+        let grouped = lead != "0" && (1..=3).contains(&lead.len()) && groups.all(|g| g.len() == 3);
         grouped.then(|| c.replace(',', "").parse().ok()).flatten()
     });
     parsed.filter(|v| v.is_finite())
+}
+
+/// A number with a decimal comma (`0,35`, `1.234,5 ms`), written with a point; `None` where the
+/// cell is no such number. A lone `1,234` may have either: only its column tells.
+pub fn with_point(cell: &str) -> Option<String> {
+    let (amount, unit) = parts(cell)?;
+    let (sign, digits) = match amount.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", amount),
+    };
+    let (whole, fraction) = digits.split_once(',')?;
+    let all = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = whole.split('.');
+    let lead = groups.next()?;
+    let grouped = all(lead) && groups.all(|g| g.len() == 3 && all(g));
+    let exponent = fraction.split_once(['e', 'E']).map_or(fraction, |(f, _)| f);
+    if !grouped || !all(exponent) {
+        return None;
+    }
+    let point = format!("{sign}{}.{fraction}", whole.replace('.', ""));
+    Some(if unit.is_empty() { point } else { format!("{point} {unit}") })
+}
+
+/// A time in the forms of browser locales (`11/20/2026, 09:54:50 PM`, `20.11.2026, 21:54:50`) as
+/// ISO text; anything else as it is.
+pub fn iso(cell: &str) -> String {
+    let read = || -> Option<String> {
+        let (date, clock) = cell.trim().split_once(' ')?;
+        let date = date.trim_end_matches(',');
+        let (numbers, american) = match date.contains('/') {
+            true => (date.split('/').collect::<Vec<_>>(), true),
+            false => (date.split('.').collect::<Vec<_>>(), false),
+        };
+        let [a, b, year] = numbers[..] else { return None };
+        let (month, day) = if american { (a, b) } else { (b, a) };
+        let mut parts = clock.split(' ');
+        let (time, half) = (parts.next()?, parts.next().map(str::to_lowercase));
+        // A date with slashes and no half of the day may have the day first: it is not guessed.
+        let (hour, rest) = time.split_once(':')?;
+        let hour: u32 = hour.parse().ok()?;
+        let hour = match half.as_deref() {
+            Some("am") => hour % 12,
+            Some("pm") => hour % 12 + 12,
+            None if !american => hour,
+            _ => return None,
+        };
+        Some(format!("{year}-{month:0>2}-{day:0>2} {hour:02}:{rest}"))
+    };
+    read().unwrap_or_else(|| cell.to_owned())
 }
 
 /// A cell's number and what stands behind it; `None` where no digit is.
@@ -63,8 +113,30 @@ mod tests {
     fn numbers_are_read_as_people_write_them() {
         assert_eq!(number("1,234.5"), Some(1234.5));
         assert_eq!(number("1e3"), Some(1000.0));
-        for no in ["1,23", "inf", "fast", "12 ms", ""] {
+        for no in ["1,23", "0,300", "inf", "fast", "12 ms", ""] {
             assert_eq!(number(no), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn browser_locales_are_read_where_they_are_clear() {
+        assert_eq!(iso("11/20/2026, 09:54:50 PM"), "2026-11-20 21:54:50");
+        assert_eq!(iso("1/2/2026 12:05:00 am"), "2026-01-02 00:05:00");
+        assert_eq!(iso("20.11.2026, 21:54:50"), "2026-11-20 21:54:50");
+        for other in ["20/11/2026 21:54:50", "2026-11-20 21:54:50", "1795205400000", "", "a b"] {
+            assert_eq!(iso(other), other);
+        }
+    }
+
+    #[test]
+    fn decimal_commas_become_points_where_they_are_clear() {
+        let point = |cell| with_point(cell).unwrap_or_default();
+        assert_eq!(point("0,300"), "0.300");
+        assert_eq!(point("-1.234,5 ms"), "-1234.5 ms");
+        assert_eq!(point("12,5%"), "12.5 %");
+        assert_eq!(point("1,5E-3"), "1.5E-3");
+        for no in ["1.5", "12", "1,2,3", "a,5", ",5", "1.23,4", "GET /a,5", ""] {
+            assert_eq!(point(no), "", "{no}");
         }
     }
 

@@ -14,8 +14,8 @@ fn key(span: RawSpan) -> Key {
 
 /// Leaves out the spans that an earlier file has as well.
 ///
-/// Copies within one file stay: what an exporter wrote twice is told by its own reader or is two
-/// spans with one id. A span without ids is never a copy.
+/// Copies within one file stay here: what an exporter wrote twice is found where parents are looked
+/// for, and other spans may share an id. A span without ids is never a copy.
 pub(super) fn leave_out(raw: &mut Raw) {
     let together = together(&raw.spans);
     if together.is_empty() {

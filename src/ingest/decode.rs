@@ -136,11 +136,28 @@ pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
     (text, defect)
 }
 
-/// Text in UTF-8 without a byte order mark; UTF-16 with one is transcoded, the rest stays.
+/// Bytes by which UTF-16 without a mark is told: more than any binary format has of Latin letters
+/// between zeros.
+const UNMARKED: usize = 32;
+
+/// The first printable character of Latin-1 behind ASCII.
+const FIRST_LATIN_1: u8 = 0xa0;
+
+/// Says whether bytes begin as Latin text in UTF-16 does: of each pair the byte `zero` is 0, and the
+/// other is printable.
+fn is_wide(bytes: &[u8], zero: usize) -> bool {
+    let text = |b: u8| b.is_ascii_graphic() || b.is_ascii_whitespace() || b >= FIRST_LATIN_1;
+    let pair = |p: &[u8]| p[zero] == 0 && text(p[1 - zero]);
+    bytes.len() >= UNMARKED && bytes[..UNMARKED].chunks_exact(2).all(pair)
+}
+
+/// Text in UTF-8 without a byte order mark; UTF-16 is transcoded, the rest stays.
 pub fn plain(mut bytes: Vec<u8>) -> Vec<u8> {
-    let order: fn([u8; 2]) -> u16 = match bytes.get(..2) {
-        Some([0xff, 0xfe]) => u16::from_le_bytes,
-        Some([0xfe, 0xff]) => u16::from_be_bytes,
+    let (mark, order): (usize, fn([u8; 2]) -> u16) = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => (2, u16::from_le_bytes),
+        Some([0xfe, 0xff]) => (2, u16::from_be_bytes),
+        _ if is_wide(&bytes, 1) => (0, u16::from_le_bytes),
+        _ if is_wide(&bytes, 0) => (0, u16::from_be_bytes),
         _ => {
             if bytes.starts_with(b"\xef\xbb\xbf") {
                 bytes.drain(..3);
@@ -149,7 +166,7 @@ pub fn plain(mut bytes: Vec<u8>) -> Vec<u8> {
         }
     };
     // An odd last byte is half a character: a cut, shown as one unreadable character.
-    let pairs = bytes[2..].chunks(2).map(|p| match p {
+    let pairs = bytes[mark..].chunks(2).map(|p| match p {
         [a, b] => order([*a, *b]),
         _ => 0xfffd,
     });
@@ -174,6 +191,18 @@ mod tests {
         assert_eq!(plain(arrow.clone()), arrow);
         assert_eq!(plain(vec![0xff, 0xfe, b'a', 0, b'b']), "a\u{fffd}".as_bytes());
         assert_eq!(plain(vec![0xff, 0xfe, 0, 0xd8]), "\u{fffd}".as_bytes());
+    }
+
+    #[test]
+    fn utf_16_without_a_mark_is_told_by_its_zeros() {
+        let text = "time,cart_cpu,Käufe\r\n2026-11-20T20:10:00Z,0.3,1\r\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(plain(little.clone()), text.as_bytes());
+        assert_eq!(plain(big), text.as_bytes());
+        assert_eq!(plain(little[..UNMARKED - 2].to_vec()), &little[..UNMARKED - 2]);
+        let frames = [&b"\0\0\0\x40"[..], &[b'a'; 64]].concat();
+        assert_eq!(plain(frames.clone()), frames);
     }
 
     #[test]

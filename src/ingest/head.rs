@@ -6,6 +6,7 @@ use super::why::Found;
 use super::{cell, csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
+use serde_json::Value;
 
 /// Says something about a file from its head.
 pub type Accepts = fn(&Head) -> bool;
@@ -24,6 +25,8 @@ pub struct Head<'a> {
     pub bytes: &'a [u8],
     /// Lower-cased cells of the first record, when the text is delimited.
     pub header: Vec<String>,
+    /// Says whether the header goes on behind the head: its last cell is torn.
+    pub header_torn: bool,
     json: bool,
     /// What was asked for and found, to say afterwards why the file was taken for what it is.
     found: Found,
@@ -44,7 +47,8 @@ impl<'a> Head<'a> {
             Vec::new()
         };
         let header = header.iter().map(|h| h.to_lowercase()).collect();
-        Head { name, bytes, header, json, found: Found::default() }
+        let header_torn = all.len() > bytes.len() && !bytes.contains(&b'\n');
+        Head { name, bytes, header, header_torn, json, found: Found::default() }
     }
 
     /// The first reader that accepts the file, and why.
@@ -202,7 +206,12 @@ impl<'a> Input<'a> {
 }
 
 /// Magic bytes of things that people put beside their exports.
-const OTHER: [(&[u8], &str); 6] = [
+const OTHER: [(&[u8], &str); 11] = [
+    (b"BZh", "compressed by bzip2: unpack it first (gzip, zstd and zip are read)"),
+    (b"\xfd7zXZ\0", "compressed by xz: unpack it first (gzip, zstd and zip are read)"),
+    (b"\x04\"M\x18", "compressed by lz4: unpack it first (gzip, zstd and zip are read)"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it first (zip is read)"),
+    (b"Rar!", "a RAR archive: unpack it first (zip is read)"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"\x89PNG", "a PNG picture"),
     (b"GIF8", "a GIF picture"),
@@ -226,10 +235,55 @@ fn is_html(bytes: &[u8]) -> bool {
 /// What may stand before a page's first tag: its beginning and its end.
 const ASIDE: [(&[u8], &[u8]); 2] = [(b"<!--", b"-->"), (b"<?xml", b"?>")];
 
+/// Where an archive of tar has its magic bytes: behind name, owner, size and time of its first file.
+const TAR: std::ops::Range<usize> = 257..262;
+
+/// What a file holds that is an answer without anything in it; `None` where there is something.
+fn nothing(bytes: &[u8]) -> Option<&'static str> {
+    let dense: Vec<u8> =
+        bytes.iter().copied().filter(|b| !b.is_ascii_whitespace()).take(9).collect();
+    match dense.as_slice() {
+        _ if bytes.is_empty() => Some("the file is empty"),
+        b"" => Some("there is nothing but white space in the file"),
+        b"{}" | b"null" => Some(EMPTY_ANSWER),
+        _ if is_hollow(bytes) => Some(EMPTY_ANSWER),
+        _ => None,
+    }
+}
+
+/// What is said of an answer in which nothing is.
+const EMPTY_ANSWER: &str =
+    "an empty JSON answer: nothing matched what was asked for, or not at that time";
+
+/// Says whether a text is a JSON document with lists, and nothing stands in any of them.
+fn is_hollow(bytes: &[u8]) -> bool {
+    /// Lists of a value, and those with something in them.
+    fn lists(value: &Value) -> (usize, usize) {
+        match value {
+            Value::Array(all) if all.is_empty() => (1, 0),
+            Value::Array(all) => {
+                let inner = all.iter().map(lists).fold((1, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+                // A list of empty lists is empty.
+                let full = all.iter().any(|v| !v.is_array());
+                (inner.0, inner.1 + usize::from(full))
+            }
+            Value::Object(all) => {
+                all.values().map(lists).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+            }
+            _ => (0, 0),
+        }
+    }
+    let document = serde_json::from_slice::<Value>(bytes);
+    document.is_ok_and(|d| matches!(lists(&d), (1.., 0)))
+}
+
 /// Says what a file is that no reader accepts, as far as its head tells.
 pub fn what_it_is(head: &Head) -> String {
-    if head.bytes.is_empty() {
-        return "not recognised: the file is empty".to_owned();
+    if let Some(what) = nothing(head.bytes) {
+        return format!("not recognised: {what}");
+    }
+    if head.bytes.get(TAR) == Some(b"ustar") {
+        return "not recognised: a tar archive: unpack it first (zip is read)".to_owned();
     }
     if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
         return format!("not recognised: {what}");

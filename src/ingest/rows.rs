@@ -2,7 +2,7 @@
 //! Out: series; times and notations are decided when all rows are known.
 
 use super::Input;
-use super::cell::{is_missing, quantity};
+use super::cell::{is_missing, iso, quantity};
 use super::raw::{Raw, RawSeries};
 use super::table::Columns;
 use crate::model::Micros;
@@ -163,7 +163,7 @@ impl<'a> Rows<'a> {
         if let Ok(v) = text.trim().parse() {
             return RowTime::Number(v);
         }
-        match time::parse(&text, input.zone) {
+        match time::parse(&text, input.zone).or_else(|| time::parse(&iso(&text), input.zone)) {
             Some(parsed) => RowTime::Text(parsed),
             None => {
                 self.bad_time.get_or_insert_with(|| (line, cut(&text)));

@@ -1,14 +1,15 @@
 //! Generic tables: long (`time, metric, value, labels…`), wide (`time, <series>…`) and in between
 //! (`time, service, cpu, latency`). In: a header and rows of text. Out: series.
 
-use super::cell::{is_missing, quantity};
+use super::cell::{is_missing, quantity, with_point};
 use super::raw::Raw;
 use super::rows::Rows;
 use super::{Head, Input, csv_text};
+use crate::model::GapKind;
 use crate::time::{self, Zone};
 
 /// Names of a time column.
-pub const TIME: [&str; 11] = [
+pub const TIME: [&str; 14] = [
     "timestamp",
     "time",
     "ts",
@@ -20,6 +21,9 @@ pub const TIME: [&str; 11] = [
     "snapshot_at",
     "bucket",
     "t",
+    "zeitstempel",
+    "datum",
+    "zeit",
 ];
 const NAME: [&str; 8] =
     ["metric", "__name__", "metric_name", "metricname", "measurement", "name", "series", "signal"];
@@ -169,10 +173,17 @@ pub fn read_table(input: &Input, table: &Table, raw: &mut Raw) {
 /// Reads delimited text row by row: memory holds the samples, not the cells.
 fn read_rows(input: &Input, raw: &mut Raw) {
     let Some(delimiter) = csv_text::delimiter(input.bytes) else { return };
-    let Some(look) = csv_text::sample(input, delimiter, LOOK) else { return };
+    let Some(mut look) = csv_text::sample(input, delimiter, LOOK) else { return };
+    let comma = decimal_comma(delimiter, &look);
+    if let Some(cell) = &comma {
+        let what = format!("numbers have a decimal comma: \"{cell}\" is read as {}", point(cell));
+        raw.gap(GapKind::Inferred, input.file, None, what);
+        look.rows.iter_mut().flatten().for_each(|c| *c = point(c));
+    }
     let Some(c) = columns(&look).filter(|c| c.value.is_some() || !c.metrics.is_empty()) else {
         return read_table(input, &csv_text::table(input, raw), raw);
     };
+    let measured: Vec<usize> = c.metrics.iter().copied().chain(c.value).collect();
     let mut rows = Rows::new(c, &look.header);
     csv_text::each_row(
         input,
@@ -180,10 +191,37 @@ fn read_rows(input: &Input, raw: &mut Raw) {
         raw,
         |_| {},
         |line, record, raw| {
-            rows.add(line, |i| record.get(i).unwrap_or_default(), input, raw);
+            if comma.is_none() {
+                return rows.add(line, |i| record.get(i).unwrap_or_default(), input, raw);
+            }
+            let mut cells: Vec<String> =
+                record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+            for i in &measured {
+                cells[*i] = point(&cells[*i]);
+            }
+            rows.add(line, |i| cells.get(i).map_or(&b""[..], String::as_bytes), input, raw);
         },
     );
     rows.finish(input, raw);
+}
+
+/// A number with a decimal comma, where the table has such numbers: another character stands between
+/// its columns, and most cells of a column are numbers if their commas are points.
+fn decimal_comma(delimiter: u8, look: &Table) -> Option<String> {
+    let clear = |c: &&String| quantity(c).is_none() && with_point(c).is_some();
+    let of_column = |i: usize| {
+        let cells = || look.rows.iter().filter_map(move |r| r.get(i));
+        let found = cells().find(clear)?;
+        let points: Vec<String> = cells().map(|c| point(c)).collect();
+        mostly_numbers(points.iter().map(String::as_str)).then(|| found.clone())
+    };
+    (delimiter != b',').then(|| (0..look.header.len()).find_map(of_column)).flatten()
+}
+
+/// A cell of a table with decimal commas as others write it: points part thousands there.
+fn point(cell: &str) -> String {
+    let thousands = || with_point(&format!("{},0", cell.trim())).filter(|_| cell.contains('.'));
+    with_point(cell).or_else(thousands).unwrap_or_else(|| cell.to_owned())
 }
 
 #[cfg(test)]
@@ -219,6 +257,22 @@ mod tests {
         let values: Vec<f64> = raw.series[0].samples.iter().map(|s| s.1).collect();
         assert!(values.contains(&0.012) && values.contains(&1.5) && values.contains(&0.0));
         assert!(raw.gaps.is_empty(), "{:?}", raw.gaps);
+    }
+
+    #[test]
+    fn decimal_commas_are_read_where_another_character_parts_columns() {
+        let text = "Zeit;cart_cpu;cart_rps;region\r\n20.11.2026 20:10:00;0,300;1.234;1.5\r\n\
+                    20.11.2026 20:10:15;0,310;1.234,5;1.5\r\n";
+        let raw = read_text("messwerte.csv", text.as_bytes());
+        let values = |i: usize| -> Vec<f64> { raw.series[i].samples.iter().map(|s| s.1).collect() };
+        assert_eq!((values(0), values(1)), (vec![0.3, 0.31], vec![1234.0, 1234.5]));
+        assert_eq!(raw.series[0].samples[0].0, 1_795_205_400_000_000);
+        assert_eq!(raw.series[0].labels["region"], "1.5");
+        let said = raw.gaps.iter().any(|g| g.what.contains("\"0,300\" is read as 0.300"));
+        assert!(said && raw.files[0].skipped == 0, "{:?}", raw.gaps);
+        let plain = "time;cart_rps\n2026-11-20T20:10:00Z;1,234\n2026-11-20T20:10:15Z;2,345\n";
+        let raw = read_text("cart.csv", plain.as_bytes());
+        assert_eq!((raw.series[0].samples[0].1, raw.gaps.len()), (1234.0, 0));
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl Found {
             _ if head.name.ends_with(".toml") => format!("the name {}", head.name),
             _ if !names.is_empty() && json => listed("JSON with the key", &names),
             _ if !names.is_empty() && head.header.len() > 1 => {
-                listed(&format!("a table of {} columns with", head.header.len()), &names)
+                let least = if head.header_torn { "at least " } else { "" };
+                listed(&format!("a table of {least}{} columns with", head.header.len()), &names)
             }
             _ if json => listed("JSON with the key", &keys(head.bytes)),
             Some(magic) => format!("the first bytes {magic}"),
@@ -131,6 +132,10 @@ mod tests {
         assert_eq!(why("a.csv", table), ("table", said));
         assert_eq!(why("incident.toml", b"").1, "the name incident.toml");
         assert_eq!(why("a", b"PAR1\0\0"), ("parquet", "the first bytes PAR1".to_owned()));
+        let wide = format!("time{}\n", ",cart_latency".repeat(9_000));
+        // The head ends in the middle of a name.
+        let said = "a table of at least 5042 columns with time".to_owned();
+        assert_eq!(why("a.csv", wide.as_bytes()), ("table", said));
         let text = b"# HELP up Is it up\n# TYPE up gauge\nup 1\n";
         let said = "text of this form, it begins with # HELP".to_owned();
         assert_eq!(why("a", text), ("openmetrics", said));

@@ -63,11 +63,11 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     twins::leave_out_copies(&raw.files, &table, (&mut metas, &mut points), &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
+    let parent = spans::once(&mut raw);
     let mut gaps = std::mem::take(&mut raw.gaps);
     label_edges(&metas, &mut resolver);
     topology_edges(std::mem::take(&mut raw.edges), &mut resolver);
     let trace_file = raw.spans.shapes().iter().map(|s| s.file).min();
-    let parent = spans::parents(&raw.spans);
     gaps.extend(clocks::gaps(&raw, &parent));
     gaps.extend(windows::gaps(&metas, &raw.times, &raw.files));
     let spans = std::mem::take(&mut raw.spans);

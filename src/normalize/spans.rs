@@ -2,10 +2,10 @@
 
 use super::identity::{Resolver, kind_by_name};
 use crate::graph::{EdgeKind, EdgeSource};
-use crate::ingest::raw::{Raw, RawSpan, RawSpans, SpanKind, Sym, Symbols};
-use crate::model::{EntityId, EntityKind};
+use crate::ingest::raw::{FileId, Raw, RawSpan, RawSpans, SpanKind, Sym, Symbols};
+use crate::model::{EntityId, EntityKind, Gap, GapKind};
 use crate::telemetry::{NONE, SpanShape, Spans};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Services by span first, so that labels and peers resolve to them.
 pub fn register(raw: &Raw, resolver: &mut Resolver) {
@@ -26,7 +26,7 @@ fn peer_kind(symbols: &Symbols, span: &RawSpan) -> EntityKind {
     }
 }
 
-/// Understands the spans and finds the call edges that they prove; `parent` is of [`parents`].
+/// Understands the spans and finds the call edges that they prove; `parent` is of [`once`].
 pub fn understood(
     spans: RawSpans,
     symbols: &Symbols,
@@ -75,22 +75,43 @@ fn shapes(spans: &RawSpans, symbols: &Symbols, resolver: &mut Resolver) -> Vec<S
 /// stays in the processor's cache.
 const PARTS: usize = 256;
 
-/// The row of each span's parent, [`NONE`] where it was not recorded; of spans with one id in one
-/// trace the first counts.
-pub fn parents(spans: &RawSpans) -> Vec<u32> {
+/// The parents of all spans, and spans that are no further ones.
+#[derive(Debug, Default, PartialEq)]
+pub struct Parents {
+    /// The row of each span's parent, [`NONE`] where it was not recorded.
+    pub rows: Vec<u32>,
+    /// Rows in which every field is that of an earlier row of the same file, rising.
+    pub copies: Vec<u32>,
+}
+
+/// Finds the parents; of spans with one id in one trace the first counts. A copy is seen on the way:
+/// only spans whose ids repeat are compared.
+pub fn parents(spans: &RawSpans) -> Parents {
     // A trace lies in one part; the multiplier (of Fibonacci hashing) spreads ids that count up.
     let part = |row: usize| (spans.ids(row).0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize;
     let mut parts: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
     for row in 0..spans.len() {
         parts[part(row)].push(row as u32);
     }
-    let mut parents = vec![NONE; spans.len()];
+    let (mut parents, mut copies) = (vec![NONE; spans.len()], Vec::new());
     let mut rows: hashbrown::HashMap<(u64, u64), u32> = hashbrown::HashMap::new();
+    // A call's two sides may share an id (Zipkin): the second kind is kept here.
+    let mut further: hashbrown::HashMap<(u64, u64, u8), u32> = hashbrown::HashMap::new();
     for part in parts {
         rows.clear();
+        further.clear();
         for row in &part {
             let (trace, span, _) = spans.ids(*row as usize);
-            rows.entry((trace, span)).or_insert(*row);
+            let first = *rows.entry((trace, span)).or_insert(*row);
+            if first == *row || span == 0 {
+                continue;
+            }
+            let Some(own) = spans.get(*row as usize) else { continue };
+            let other = *further.entry((trace, span, own.kind as u8)).or_insert(*row);
+            let is_own = |known: u32| known != *row && spans.get(known as usize) == Some(own);
+            if is_own(first) || is_own(other) {
+                copies.push(*row);
+            }
         }
         for row in &part {
             let (trace, _, parent) = spans.ids(*row as usize);
@@ -100,7 +121,33 @@ pub fn parents(spans: &RawSpans) -> Vec<u32> {
             }
         }
     }
-    parents
+    copies.sort_unstable();
+    Parents { rows: parents, copies }
+}
+
+/// The parents of spans of which each counts once: an exporter that tries again writes the same
+/// spans twice. What was left out is said by file.
+pub fn once(raw: &mut Raw) -> Vec<u32> {
+    let Parents { rows, copies } = parents(&raw.spans);
+    if copies.is_empty() {
+        return rows;
+    }
+    let mut left_out: BTreeMap<FileId, u64> = BTreeMap::new();
+    let (mut row, mut next) = (0, copies.iter().copied().peekable());
+    raw.spans.retain(|span| {
+        let is_copy = next.next_if_eq(&row).is_some();
+        row += 1;
+        if is_copy {
+            *left_out.entry(span.file).or_default() += 1;
+        }
+        !is_copy
+    });
+    for (file, count) in left_out {
+        let Some(path) = raw.files.get(file as usize).map(|f| f.path.as_str()) else { continue };
+        let what = "spans that the file holds twice, the same in every field: each is counted once";
+        raw.gaps.push(Gap { count, ..Gap::at(GapKind::Inferred, path, None, what) });
+    }
+    parents(&raw.spans).rows
 }
 
 /// A span whose parent is of another service proves a call between the two.
@@ -118,5 +165,41 @@ fn parent_edges(spans: &Spans, resolver: &mut Resolver) {
     for (from, to, messages) in edges {
         let kind = if messages { EdgeKind::Messages } else { EdgeKind::Calls };
         resolver.graph.connect(EntityId(from), EntityId(to), kind, EdgeSource::Traces);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::raw::InputFile;
+
+    #[test]
+    fn a_span_that_its_file_holds_twice_counts_once() {
+        let span = |file, span, parent, kind| {
+            let (trace, start, end) = (7, 10, 20);
+            RawSpan { file, trace, span, parent, kind, start, end, ..RawSpan::default() }
+        };
+        let (client, server) = (SpanKind::Client, SpanKind::Server);
+        let all = [
+            span(0, 1, 0, client),
+            span(0, 1, 0, server),
+            span(0, 2, 1, client),
+            span(0, 1, 0, server),
+            span(0, 1, 0, client),
+            span(0, 2, 1, client),
+            span(1, 2, 1, client),
+            RawSpan { end: 21, ..span(0, 2, 1, client) },
+            span(0, 0, 1, client),
+            span(0, 0, 1, client),
+        ];
+        let mut raw = Raw::default();
+        raw.files.extend(["a", "b"].map(InputFile::named));
+        raw.spans.extend(all);
+        assert_eq!(parents(&raw.spans).copies, [3, 4, 5]);
+        // The two sides of a call, another file's span, another length and no ids are no copies.
+        let rows = once(&mut raw);
+        assert_eq!(rows, [NONE, NONE, 0, 0, 0, 0, 0]);
+        assert_eq!((raw.spans.len(), raw.gaps.len(), raw.gaps[0].count), (7, 1, 3));
+        assert_eq!(raw.gaps[0].file.as_deref(), Some("a"));
     }
 }

@@ -6,7 +6,7 @@
 //!   cumulative and delta metrics. As JSON by `google.protobuf.json_format` with ids in hex; behind
 //!   lengths of four bytes as the Collector's file exporter documents it, plain and as zstd.
 //! - `otlp/variant-*.json`: one trace in each dialect of FORMATS 5.1, by a script.
-//! - `otlp/mixed.jsonl`, `otlp/snake-metrics.json`: by hand, after the samples of FORMATS 4.11.
+//! - `otlp/mixed.jsonl`, `otlp/snake-metrics.json`, `otlp/exemplars.json`: by hand, after the samples of FORMATS 4.11.
 //! - `har/*.har`: by hand, in the fields that Chrome's and Firefox's developer tools write; no browser
 //!   was at hand to record one.
 //! - `heap-snapshot/*`: `v8.writeHeapSnapshot()` of Node 20.20.2 running a class `Session` that is kept
@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, metric, number_data_point};
+use prost::Message;
 use rootline::ingest::raw::{Raw, RawSeries, SpanKind};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::GapKind;
@@ -222,6 +223,20 @@ fn opentelemetry_proto_reads_the_same_points() {
         assert_eq!(values(&raw, &name, &[]), theirs, "{name}");
     }
     assert_eq!(values(&raw, "rpc.client.duration_count", &[]), counts["rpc.client.duration"]);
+}
+
+#[test]
+fn exemplars_are_counted_as_unused_in_json_and_in_protobuf() {
+    let text = bytes("formats/otlp/exemplars.json");
+    let request: ExportMetricsServiceRequest = serde_json::from_slice(&text).expect("readable");
+    let binary = read_bytes("a.binpb", &request.encode_to_vec()).expect("recognised");
+    let json = read("formats/otlp/exemplars.json");
+    let want = [("http.server.request.duration".to_owned(), 2), ("orders".to_owned(), 1)];
+    for raw in [&json, &binary] {
+        let (kind, names) = raw.passed.of(0).next().expect("exemplars are listed");
+        assert_eq!((kind, names), ("exemplars (links to traces)", &BTreeMap::from(want.clone())));
+    }
+    assert_eq!(all_series(&binary), all_series(&json));
 }
 
 #[test]

@@ -117,6 +117,9 @@ fn one_trace_is_the_same_in_every_format() {
         ("formats/spans-table/honeycomb.json", "spans-table"),
         ("formats/spans-table/start-and-end.csv", "spans-table"),
         ("formats/spans-table/rows.jsonl", "spans-table"),
+        ("formats/spans-table/aws-spans.jsonl", "spans-table"),
+        ("formats/spans-table/aws-spans-log-events.json", "spans-table"),
+        ("formats/spans-table/aws-spans-insights.json", "spans-table"),
     ];
     for (name, reader) in files {
         let raw = read(name);
@@ -133,7 +136,12 @@ fn what_attributes_say_is_the_same_in_every_format_that_has_them() {
     assert_eq!(otlp[5], ["pg-main", "", statement, "cart-7f", "1.4.2", "postgresql"]);
     assert_eq!(otlp[3], ["", "PoolTimeout", "", "cart-7f", "1.4.2", ""]);
     assert_eq!([&otlp[1][0], &otlp[2][0], &otlp[2][1]], ["orders", "cart", "503"]);
-    for name in ["formats/jaeger/seven-spans.json", "formats/spans-table/honeycomb.csv"] {
+    for name in [
+        "formats/jaeger/seven-spans.json",
+        "formats/spans-table/honeycomb.csv",
+        "formats/spans-table/aws-spans.jsonl",
+        "formats/spans-table/aws-spans-log-events.json",
+    ] {
         assert_eq!(details(&read(name)), otlp, "{name}");
     }
     // ClickHouse's table has the exception of the root span's event, too.

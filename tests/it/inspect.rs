@@ -2,7 +2,7 @@
 //! run; on an incident, on a folder of many formats, on broken files and on single ones.
 
 use super::support::{
-    Run, Scratch, bytes, diagnosed, finish, fixture, items, program, rootline, text,
+    Run, Scratch, bytes, diagnosed, finish, fixture, gzip, items, program, rootline, text,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -316,6 +316,54 @@ fn a_login_page_is_known_behind_space_and_comments() {
         let out = shown(&folder, &[]).out;
         assert!(out.contains("an HTML page: a login or error page"), "{page}: {out}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_what_helps() {
+    let mut tar = vec![0; 512];
+    tar[..8].copy_from_slice(b"up.json\0");
+    tar[257..263].copy_from_slice(b"ustar\0");
+    let cases: [(&str, &[u8], &str); 8] = [
+        ("a.json.bz2", b"BZh91AY&SY\x8e\x01", "compressed by bzip2: unpack it first"),
+        ("a.json.xz", b"\xfd7zXZ\0\0\x04", "compressed by xz: unpack it first"),
+        ("a.json.lz4", b"\x04\"M\x18d@", "compressed by lz4: unpack it first"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive: unpack it first"),
+        ("a.tar.gz", &gzip(&tar), "a tar archive: unpack it first"),
+        ("a.json", b"[ ]\n", "an empty JSON answer: nothing matched what was asked for"),
+        ("b.json", b"null", "an empty JSON answer"),
+        ("c.json", b" \n\n", "nothing but white space"),
+    ];
+    for (name, content, said) in cases {
+        let folder = Scratch::with(&[(name, content)]);
+        let run = shown(&folder, &[]);
+        assert!(run.code == 2 && run.out.contains(said), "{name}: {}", run.out);
+    }
+}
+
+#[test]
+fn where_nothing_was_measured_no_signature_can_run() {
+    let folder = Scratch::with(&[("a.json", b"[]"), ("error.json", &bytes(ERROR))]);
+    let answer = inspected(folder.path());
+    assert_eq!(answer["signatures"]["can_run"], serde_json::json!([]));
+    let missing = &items(&answer["signatures"]["cannot_run"])[0]["missing"];
+    assert_eq!(missing, &serde_json::json!(["measurements"]));
+}
+
+/// An answer that is no measurement.
+const ERROR: &str = "formats/prometheus/error.json";
+
+#[test]
+fn an_exporter_that_wrote_its_spans_twice_is_counted_once() {
+    let once = bytes("formats/otlp/seven-spans.json");
+    let twice = [once.as_slice(), b"\n", once.as_slice()].concat();
+    let folder = Scratch::with(&[("retry.jsonl", &twice)]);
+    let answer = inspected(folder.path());
+    let retry = file(&answer, "retry.jsonl");
+    let said = items(&retry["gaps"]).iter().find(|g| text(&g["what"]).contains("holds twice"));
+    assert_eq!(said.map(|g| &g["count"]), Some(&7.into()), "{retry}");
+    let shared = Scratch::with(&[("shared.json", &bytes("formats/zipkin/shared.json"))]);
+    let gaps = inspected(shared.path()).to_string();
+    assert!(!gaps.contains("holds twice"), "two sides of a call are no copies: {gaps}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod bounds;
+mod checklist;
 mod cli;
 mod damaged;
 mod determinism;

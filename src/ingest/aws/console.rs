@@ -2,7 +2,7 @@
 //! that describe the columns, then times and values; or rows of fields. Out: results, or series.
 
 use super::complete::Measured;
-use super::known;
+use super::{known, logs};
 use crate::ingest::lenient::{self, Scalar};
 use crate::ingest::raw::Raw;
 use crate::ingest::table::{self, Table};
@@ -25,7 +25,8 @@ pub fn accepts(head: &Head) -> bool {
         let open = json_scan::find_array(head.bytes, &["results"]);
         let inner = open.and_then(|at| head.bytes.get(json_scan::skip_space(head.bytes, at + 1)));
         let rows = matches!(inner, Some(b'[' | b']'));
-        return rows && (head.has_key("field") || head.has_key("recordsMatched"));
+        let spans = logs::wraps(head, "spanId") && logs::wraps(head, "startTimeUnixNano");
+        return rows && !spans && (head.has_key("field") || head.has_key("recordsMatched"));
     }
     let first = head.header.first().map_or("", String::as_str);
     let rows = || csv_text::rows(head.bytes, LOOK);

@@ -9,7 +9,7 @@ mod console;
 mod container;
 mod insights;
 mod known;
-mod logs;
+pub mod logs;
 mod os_metrics;
 mod queries;
 mod segment;

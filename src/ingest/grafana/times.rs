@@ -2,6 +2,7 @@
 //! forward, and zones that had to be assumed, are gaps.
 
 use crate::ingest::Input;
+use crate::ingest::cell::iso;
 use crate::ingest::raw::Raw;
 use crate::ingest::table::{self, Table};
 use crate::model::{GapKind, Micros};
@@ -68,48 +69,5 @@ fn clocks(input: &Input, table: &Table, column: &time::Column, cells: &[&str], r
             cells[row]
         );
         raw.gap(GapKind::Doubtful, input.file, line(row), what);
-    }
-}
-
-/// A time in the forms of browser locales (`11/20/2026, 09:54:50 PM`, `20.11.2026, 21:54:50`) as
-/// ISO text; anything else as it is.
-fn iso(cell: &str) -> String {
-    let read = || -> Option<String> {
-        let (date, clock) = cell.trim().split_once(' ')?;
-        let date = date.trim_end_matches(',');
-        let (numbers, american) = match date.contains('/') {
-            true => (date.split('/').collect::<Vec<_>>(), true),
-            false => (date.split('.').collect::<Vec<_>>(), false),
-        };
-        let [a, b, year] = numbers[..] else { return None };
-        let (month, day) = if american { (a, b) } else { (b, a) };
-        let mut parts = clock.split(' ');
-        let (time, half) = (parts.next()?, parts.next().map(str::to_lowercase));
-        // A date with slashes and no half of the day may have the day first: it is not guessed.
-        let (hour, rest) = time.split_once(':')?;
-        let hour: u32 = hour.parse().ok()?;
-        let hour = match half.as_deref() {
-            Some("am") => hour % 12,
-            Some("pm") => hour % 12 + 12,
-            None if !american => hour,
-            _ => return None,
-        };
-        Some(format!("{year}-{month:0>2}-{day:0>2} {hour:02}:{rest}"))
-    };
-    read().unwrap_or_else(|| cell.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn browser_locales_are_read_where_they_are_clear() {
-        assert_eq!(iso("11/20/2026, 09:54:50 PM"), "2026-11-20 21:54:50");
-        assert_eq!(iso("1/2/2026 12:05:00 am"), "2026-01-02 00:05:00");
-        assert_eq!(iso("20.11.2026, 21:54:50"), "2026-11-20 21:54:50");
-        for other in ["20/11/2026 21:54:50", "2026-11-20 21:54:50", "1795205400000", "", "a b"] {
-            assert_eq!(iso(other), other);
-        }
     }
 }

@@ -189,6 +189,7 @@ fn number(p: proto::NumberPoint) -> Point {
     Point {
         as_int: p.int.map(|v| v as f64),
         as_double: finite,
+        exemplars: p.exemplars.len() as u64,
         ..common(&p.attributes, (p.start, p.at), p.flags)
     }
 }
@@ -199,6 +200,7 @@ fn histogram(p: proto::HistogramPoint) -> Point {
         sum: p.sum,
         bucket_counts: floats(&p.counts),
         explicit_bounds: p.bounds,
+        exemplars: p.exemplars.len() as u64,
         ..common(&p.attributes, (p.start, p.at), p.flags)
     }
 }
@@ -215,6 +217,7 @@ fn exponential(p: proto::ExponentialPoint) -> Point {
         zero_count: Some(p.zeros as f64),
         positive: buckets(p.positive),
         negative: buckets(p.negative),
+        exemplars: p.exemplars.len() as u64,
         ..common(&p.attributes, (p.start, p.at), p.flags)
     }
 }

@@ -9,6 +9,7 @@ use super::points;
 use super::series::Growing;
 use crate::model::Micros;
 use crate::time;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 /// Keys under which resource metrics stand.
@@ -130,6 +131,9 @@ pub struct Point {
     pub negative: Buckets,
     #[serde(deserialize_with = "or_default", alias = "quantile_values")]
     pub quantile_values: Vec<Quantile>,
+    /// How many there are: links to traces, of which nothing is made.
+    #[serde(deserialize_with = "length")]
+    pub exemplars: u64,
 }
 
 /// Buckets of an exponential histogram.
@@ -154,6 +158,11 @@ pub struct Quantile {
 
 fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
     Scalar::deserialize(d).map(|v| v.number())
+}
+
+fn length<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let all = Option::<Vec<IgnoredAny>>::deserialize(d)?;
+    Ok(all.map_or(0, |all| all.len() as u64))
 }
 
 fn numbers<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {

@@ -126,6 +126,8 @@ pub fn one(input: &Input, metric: &Metric, resource: &Labels, series: &mut Growi
     let name = format!("{}{}", metric.name, if counter { "_total" } else { "" });
     let (unit, divisor) = base_unit(&metric.unit);
     let mut target = Target { name: &name, unit, divisor, growth, series };
+    let exemplars = data.points.iter().map(|p| p.exemplars).sum();
+    raw.pass_over(input.file, "exemplars (links to traces)", &metric.name, exemplars);
     for point in &data.points {
         let Some(at) = point.time_unix_nano else {
             raw.skip(input.file, None, "data point without a time", 1);

@@ -136,6 +136,8 @@ pub struct NumberPoint {
     pub at: u64,
     #[prost(double, optional, tag = "4")]
     pub double: Option<f64>,
+    #[prost(message, repeated, tag = "5")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(sfixed64, optional, tag = "6")]
     pub int: Option<i64>,
     #[prost(message, repeated, tag = "7")]
@@ -143,6 +145,10 @@ pub struct NumberPoint {
     #[prost(uint32, tag = "8")]
     pub flags: u32,
 }
+
+/// A link to a trace, which is only counted.
+#[derive(Clone, PartialEq, Message)]
+pub struct Exemplar {}
 
 /// The points of a histogram with explicit bounds.
 #[derive(Clone, PartialEq, Message)]
@@ -168,6 +174,8 @@ pub struct HistogramPoint {
     pub counts: Vec<u64>,
     #[prost(double, repeated, tag = "7")]
     pub bounds: Vec<f64>,
+    #[prost(message, repeated, tag = "8")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "9")]
     pub attributes: Vec<KeyValue>,
     #[prost(uint32, tag = "10")]
@@ -206,6 +214,8 @@ pub struct ExponentialPoint {
     pub negative: Option<ExponentialBuckets>,
     #[prost(uint32, tag = "10")]
     pub flags: u32,
+    #[prost(message, repeated, tag = "11")]
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// Counts of neighbouring buckets from an index on.

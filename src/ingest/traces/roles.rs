@@ -217,7 +217,8 @@ pub fn meaning(name: &str) -> Meaning {
         return Meaning { role, rank, unit, attribute: String::new() };
     }
     let lower = name.to_lowercase();
-    let map = lower.match_indices('.').find_map(|(at, _)| {
+    // The longest name of a map counts: `resource.attributes` before `resource`.
+    let map = lower.match_indices('.').rev().find_map(|(at, _)| {
         let (role, ..) = by_name(&normal(&lower[..at]))?;
         let one = match role {
             Role::Resource => Role::OneResource,
@@ -290,6 +291,7 @@ mod tests {
         assert_eq!(entry.role, Role::OneAttribute);
         assert_eq!(entry.attribute, "http.response.status_code");
         assert_eq!(meaning("Events.Attributes.exception.type").attribute, "exception.type");
+        assert_eq!(meaning("resource.attributes.service.name").attribute, "service.name");
         assert_eq!(role("Events.Attributes.exception.message"), Role::Unused);
         assert_eq!(role("Events.Timestamp"), Role::Unused);
     }

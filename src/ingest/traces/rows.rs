@@ -1,6 +1,7 @@
 //! Rows of text to spans: JSON objects, and records of CSV and TSV.
 //! In: rows with named cells, the names understood by [`roles`]. Out: spans.
 
+use super::super::aws::logs;
 use super::super::cell::{number, quantity};
 use super::super::raw::Raw;
 use super::super::table::Table;
@@ -112,6 +113,13 @@ pub fn json(input: &Input, keys: &[&str], unit: Option<f64>, raw: &mut Raw) {
             reading.one(input, (base, document), &columns, raw);
         }
     });
+    reading.decide(input, raw);
+}
+
+/// Reads objects that CloudWatch Logs wraps, one a log event.
+pub fn logged(input: &Input, raw: &mut Raw) {
+    let mut reading = Objects { meanings: HashMap::new(), unit: None, waiting: Vec::new() };
+    logs::each(input, raw, |at, text, raw| reading.one(input, (at, text), &[], raw));
     reading.decide(input, raw);
 }
 

@@ -1,6 +1,7 @@
 //! Tables of spans by any tool (Honeycomb and others): CSV, or JSON rows.
 //! In: rows with a trace id, a span id, a start and a length. Out: spans.
 
+use super::super::aws::logs;
 use super::super::raw::Raw;
 use super::super::{Head, Input, csv_text, json_scan};
 use super::{roles, rows};
@@ -11,9 +12,14 @@ const KEYS: [&str; 4] = ["data", "results", "rows", "spans"];
 /// Accepts columns or keys that make a table of spans.
 pub fn accepts(head: &Head) -> bool {
     match head.is_json() {
-        true => roles::is_spans(keys(head.bytes).into_iter()),
+        true => roles::is_spans(keys(head.bytes).into_iter()) || is_logged(head),
         false => roles::is_spans(head.header.iter().map(String::as_str)),
     }
+}
+
+/// Says whether CloudWatch Logs wraps the spans (`aws/spans` of Transaction Search).
+fn is_logged(head: &Head) -> bool {
+    ["traceId", "spanId", "startTimeUnixNano"].iter().all(|key| logs::wraps(head, key))
 }
 
 /// The keys of the first row, those of nested objects with dots left out.
@@ -39,6 +45,9 @@ fn keys(text: &[u8]) -> Vec<&str> {
 
 /// Reads every row.
 pub fn read(input: &Input, raw: &mut Raw) {
+    if input.is_json() && is_logged(&Head::new("", input.bytes)) {
+        return rows::logged(input, raw);
+    }
     if input.is_json() {
         return rows::json(input, &KEYS, None, raw);
     }
