@@ -67,7 +67,7 @@ pub fn value_end(text: &[u8], start: usize) -> Option<usize> {
                 at += 1;
             }
             _ if depth == 0 => {
-                let word = text[at..].iter().position(|b| b",]} \n\r\t:".contains(b));
+                let word = text[at..].iter().position(|b| b",]}[{\" \n\r\t:".contains(b));
                 let end = at + word.unwrap_or(text.len() - at);
                 return (end > start).then_some(end);
             }

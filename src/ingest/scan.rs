@@ -254,6 +254,7 @@ mod tests {
             assert_eq!(scan.string().expect("a string"), want);
         }
         assert_eq!(Scan::new(b"\"cut", 0).string(), None);
+        assert_eq!(Scan::new(b"{\"\":l[}", 0).object(|s, _| s.skip()), None);
         assert_eq!(Scan::new(b"\"cut\\", 0).string(), None);
     }
 
