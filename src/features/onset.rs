@@ -1,5 +1,8 @@
 //! When a series left its baseline. In: points, baseline, where to look. Out: the first sample of
 //! the departure and the interval in which it may really lie.
+//!
+//! Empty and constant series have none; five points are enough when they stay away. A gap widens the
+//! interval back to the last point before it, by four steps at most; a NaN never departs.
 
 use super::robust::Baseline;
 use crate::model::{Micros, Window};

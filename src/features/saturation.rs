@@ -1,5 +1,8 @@
 //! Time at a ceiling. In: a level and its limit, or the level alone. Out: the share of time at the
 //! ceiling, and whether the ceiling was given or had to be inferred from repeated maxima.
+//!
+//! Empty input and a constant without a given ceiling have none; of five points three must repeat the
+//! maximum to infer one. Gaps are points that are not there; a NaN is never at the ceiling.
 
 use crate::model::{Micros, Window};
 

@@ -2,7 +2,9 @@
 //! robust standard deviations and as a ratio, with the chance of that under the baseline.
 //!
 //! The upper quantile (p90) of the incident stands for its level, not the maximum: max-based
-//! scores collapse under heavy-tailed noise (METHODS section 2).
+//! scores collapse under heavy-tailed noise (METHODS section 2). An empty window has no shift, a
+//! constant baseline gets a floor, five points of it widen the spread by 1.4; gaps are values that are
+//! not there, and normalising drops NaN.
 
 use super::robust::{self, Baseline};
 use super::stretches::stretches;

@@ -1,5 +1,8 @@
 //! Skew across members (partitions, shards, instances). In: each member's level in both windows.
 //! Out: the top member's share, its share before, and the Gini coefficient.
+//!
+//! Fewer than two members, no load, or a negative one have none; equal members have a Gini of 0. A
+//! member that is not in the baseline counts as having had its even share; NaN never gets here.
 
 /// Skew of one signal over the members of one owner.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -35,6 +35,53 @@ fn doubled(values: &[f64]) -> Vec<f64> {
     values.iter().flat_map(|v| [*v, *v]).collect()
 }
 
+/// What each statistic answers for an empty, a constant, a short and a gappy series, and for NaN.
+#[test]
+fn every_statistic_has_its_answer_for_odd_series() {
+    let all = Window { from: 0, to: Micros::MAX };
+    let flat = robust::baseline(&[5.0; 10]).expect("not empty");
+    let late = |v: &[f64]| onset::onset(&timed(v), &flat, all, true, STEP, 0);
+    assert_eq!((late(&[]), late(&[5.0; 8])), (None, None));
+    assert_eq!(late(&[5.0, 9.0, 9.0, 9.0, 9.0]).map(|o| o.at), Some(STEP));
+    assert_eq!(late(&[5.0, f64::NAN, f64::NAN, 5.0, 5.0]), None);
+    // Two samples are missing before the departure: it may lie anywhere in the gap.
+    let gappy = [(0, 5.0), (3 * STEP, 9.0), (4 * STEP, 9.0), (5 * STEP, 9.0), (6 * STEP, 9.0)];
+    let found = onset::onset(&gappy, &flat, all, true, STEP, 0).expect("it departs");
+    assert_eq!((found.earliest, found.at), (0, 3 * STEP));
+
+    let full = |v: &[f64], limit| saturation::saturation(&timed(v), limit, all).map(|s| s.share);
+    assert_eq!(
+        (full(&[], Some(1.0)), full(&[5.0; 9], None), full(&[1.0], Some(0.0))),
+        (None, None, None)
+    );
+    assert_eq!(full(&[3.0, 10.0, 10.0, 10.0, 4.0], None), Some(0.6));
+    assert_eq!(full(&[f64::NAN, 10.0], Some(10.0)), Some(0.5));
+
+    let moved = |b: &[f64], i: &[f64]| shift::shift(b, i, Unit::Seconds, Direction::Up);
+    assert!(moved(&[], &[1.0]).is_none() && moved(&[1.0], &[]).is_none());
+    let from_constant = moved(&[1.0; 20], &[9.0; 5]).expect("two windows").z;
+    let from_five = moved(&[1.0; 5], &[9.0; 5]).expect("two windows").z;
+    assert!(from_constant.is_finite() && from_five > 0.0 && from_five <= from_constant);
+
+    assert!(skew::skew(&[], &[1.0]).is_none() && skew::skew(&[], &[0.0, 0.0]).is_none());
+    assert!(skew::skew(&[], &[1.0, -1.0, 9.0]).is_none());
+    let even = skew::skew(&[], &[2.0, 2.0, 2.0, 2.0]).expect("loaded");
+    assert_eq!((even.gini, even.share_before), (0.0, 0.25));
+
+    let cuts = |v: &[f64]| change::segments(v).len();
+    assert_eq!((cuts(&[]), cuts(&[5.0; 40]), cuts(&[1.0, 1.0, 9.0, 9.0, 9.0])), (1, 1, 1));
+    assert!(
+        trend::trend(&timed(&[])).is_none() && trend::trend(&timed(&[1.0, 2.0, 3.0])).is_none()
+    );
+    let still = trend::trend(&timed(&[5.0; 12])).expect("enough points");
+    assert_eq!((still.slope, still.p), (0.0, 1.0));
+    assert!(
+        sawtooth::sawtooth(&timed(&[])).is_none()
+            && sawtooth::sawtooth(&timed(&[5.0; 40])).is_none()
+    );
+    assert!(robust::baseline(&[]).is_none() && robust::median(&[]).is_none());
+}
+
 proptest! {
     // The same cases in every run: a chance failure in CI would say nothing about the change.
     #![proptest_config(ProptestConfig {
