@@ -156,8 +156,7 @@ pub fn climbs_and_falls(q: &Question) -> Observation {
 pub(super) fn own_and_parts(q: &Question) -> Vec<usize> {
     let Question { context: c, subject: e, rule: r, .. } = *q;
     let Some(me) = e else { return Vec::new() };
-    let mut all = vec![me];
-    all.extend(c.parts.get(&me).into_iter().flatten());
+    let mut all = c.with_parts(me);
     all.sort_unstable();
     let series = all.iter().flat_map(|x| c.series_of(Subject::Entity(*x)));
     series.copied().filter(|i| is_source(c, &c.rollups.series[*i], &r.source)).collect()

@@ -17,8 +17,8 @@ const CALLS_MIN: usize = 5;
 const CALLS_MAX: usize = 20_000;
 /// Share of the calls that must be impossible without an offset to one side.
 const IMPOSSIBLE: f64 = 0.5;
-/// Offsets up to here are rounding of exporters that write milliseconds.
-const SMALL: Micros = 2_000;
+/// Offsets of clocks up to here are rounding of exporters that write milliseconds, microseconds.
+pub const ROUNDING: Micros = 2_000;
 /// Pairs of hosts that are said one by one.
 const SAID: usize = 5;
 /// Spans with a lost parent that are not worth a word, as a share.
@@ -126,7 +126,7 @@ fn skew((caller, callee): (Clock, Clock), calls: Calls) -> Option<Skew> {
     }
     middles.sort_unstable();
     let ahead = middles.get(middles.len() / 2).copied()?;
-    (ahead.abs() > SMALL).then_some(Skew { caller, callee, ahead, impossible, compared })
+    (ahead.abs() > ROUNDING).then_some(Skew { caller, callee, ahead, impossible, compared })
 }
 
 fn shown(raw: &Raw, (service, place): Clock) -> String {

@@ -22,6 +22,7 @@ use crate::ingest::text::Text;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
 use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry, service_of};
+pub use clocks::ROUNDING;
 use identity::Resolver;
 use merged::merged;
 use series::Run;

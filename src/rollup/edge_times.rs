@@ -11,6 +11,7 @@ use super::classes::Measured;
 use super::trace_series::Maker;
 use crate::ingest::raw::SpanKind;
 use crate::model::{EntityId, Micros, Subject};
+use crate::normalize::ROUNDING;
 use crate::signals::Stat;
 use crate::telemetry::{NONE, Spans};
 use std::collections::BTreeMap;
@@ -26,8 +27,6 @@ const LATE_S: f64 = 0.1;
 /// their loop's clock.
 const ROUNDED_FROM_S: f64 = 5.0;
 const ROUNDED_BY_S: f64 = 1.0;
-/// Clocks of spans may differ by this much from rounding alone, microseconds.
-const ROUNDING: Micros = 2_000;
 
 type Pair = (u32, u32);
 /// Sum and number by bucket.
