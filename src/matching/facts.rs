@@ -124,18 +124,14 @@ pub fn onset_after_event(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let found = events(q);
-    let own: Vec<usize> = c
-        .series_of(Subject::Entity(me))
-        .iter()
-        .copied()
-        .filter(|i| is_source(c, &c.rollups.series[*i], &r.source))
-        .collect();
+    let of_source = c.of_source(&r.source);
+    let own = of_source.at(Subject::Entity(me));
     if found.is_empty() || own.is_empty() {
         return Observation::unobservable();
     }
     for x in &found {
         let lag = (v * SECOND as f64) as Micros;
-        for i in &own {
+        for i in own {
             let Some(onset) = c.features.series[*i].onset else { continue };
             let step = c.rollups.series[*i].step.max(SECOND);
             let shift = c.features.series[*i].shift.filter(|h| {

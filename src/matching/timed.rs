@@ -3,7 +3,7 @@
 
 use super::facts::{event_facts, is_about};
 use super::series::{candidates, described, human};
-use super::{Context, Observation, Question, Test, is_source};
+use super::{Context, Observation, Question, Test};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::structure::OperationShift;
 use crate::features::{inside, lead, robust};
@@ -234,6 +234,7 @@ pub fn newcomers(q: &Question) -> Observation {
     let graph = &c.telemetry.graph;
     let mut levels: [Vec<(f64, usize, EntityId)>; 2] = [Vec::new(), Vec::new()];
     let mut unit = Unit::None;
+    let of_source = c.of_source(&r.source);
     for part in c.with_parts(me).into_iter().filter(|p| *p != me) {
         if graph.entity(part).kind != EntityKind::Instance {
             continue;
@@ -245,7 +246,7 @@ pub fn newcomers(q: &Question) -> Observation {
         let shows = |i: &usize| c.rollups.series[*i].points.iter().find(|p| p.1 > 0.0);
         let first = ran.filter_map(shows);
         let Some(first) = first.map(|p| p.0).min() else { continue };
-        for i in series.iter().filter(|i| is_source(c, &c.rollups.series[**i], &r.source)) {
+        for i in of_source.at(Subject::Entity(part)) {
             let s = &c.rollups.series[*i];
             let late = w.baseline.from + LATE_STEPS * s.step.max(SECOND);
             let new = first > late && first >= w.incident.from - lead(w);
