@@ -25,6 +25,8 @@
 //! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests.
 //! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
 
+#![forbid(unsafe_code)]
+
 pub mod model;
 
 pub mod error;
@@ -68,6 +70,8 @@ pub mod matrix;
 pub mod history;
 
 pub mod record;
+
+pub mod redact;
 
 pub mod report;
 

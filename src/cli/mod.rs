@@ -9,7 +9,9 @@ mod history;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod output;
 mod record;
+mod redact;
 mod report;
 mod sessions;
 mod target;
@@ -17,14 +19,14 @@ mod triage;
 mod views;
 
 use crate::Options;
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{ExitCode, Result};
 use crate::ingest::Progress;
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fs;
-use std::path::{Path, PathBuf};
+use output::{keep_existing, write_file};
+use std::path::PathBuf;
 use target::Target;
 
 /// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
@@ -45,6 +47,8 @@ Exit codes:
   3  catalogue lint or test failure
   4  --fail-on reached
   5  inconclusive or data missing, with --strict-data
+  6  redact --check found something private
+  130  interrupted
 
 Example:
   rootline diagnose fixtures/incidents/pool-exhaustion";
@@ -136,6 +140,8 @@ enum Command {
     Sessions(sessions::Sessions),
     /// Print the statements that record what the other commands read best.
     Record(record::Record),
+    /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
+    Redact(redact::Redact),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -191,11 +197,16 @@ impl Outcome {
 /// Runs one command.
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
+    // A recording ends in order when it is interrupted, and the interactive view reads the key.
+    if !matches!(&cli.command, Command::Record(_) | Command::Triage(_)) {
+        output::heed_interrupts();
+    }
     match &cli.command {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
         Command::Record(args) => args.run(),
+        Command::Redact(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Triage(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
@@ -225,28 +236,4 @@ fn style(look: &Look, terminal: Terminal) -> Style {
     };
     let width = look.width.or(terminal.columns).unwrap_or(100).clamp(40, 200) as usize;
     Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
-}
-
-/// Refuses a file that exists unless `force` is given.
-fn keep_existing(path: &Path, force: bool) -> Result<()> {
-    if path.exists() && !force {
-        let place = path.display().to_string();
-        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
-    }
-    Ok(())
-}
-
-/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
-    keep_existing(path, force)?;
-    let place = path.display().to_string();
-    // A name of our own: a user's own `x.part` stays as it is.
-    let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
-    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
-    fs::write(&part, text).map_err(fail)?;
-    fs::rename(&part, path).map_err(|e| {
-        // The part file is ours; if it cannot be removed either, the first error matters more.
-        let _ = fs::remove_file(&part);
-        fail(e)
-    })
 }
