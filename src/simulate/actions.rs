@@ -1,5 +1,9 @@
 //! What an engineer can do during an incident: words, costs and what each needs to be told.
 
+mod apply;
+
+pub use apply::{apply, offers};
+
 use crate::error::{Error, Result};
 use std::fmt;
 
@@ -139,7 +143,7 @@ pub const ACTIONS: &[ActionRow] = &[
         None,
         40.0,
         10.0,
-        "Take its writes into a queue and work them off at the store's pace.",
+        "Let requests that find no worker wait in a queue, and refuse none.",
     ),
     row(
         Verb::AddWorker,

@@ -8,15 +8,29 @@
 
 mod actions;
 mod contract;
+mod draw;
+mod export;
+mod faults;
+mod observe;
 pub mod scenario;
 mod scenarios;
+mod station;
+mod vary;
+mod world;
 
 pub use actions::{ACTIONS, Action, ActionRow, Cost, Offer, Subject, Verb};
 pub use contract::{Clause, Outcome};
 pub use scenario::{Scenario, Truth};
 pub use scenarios::{SCENARIOS, named};
 
+pub use faults::{FAULTS, FaultRow, Target};
+
 use crate::error::Result;
+use station::SECOND;
+use world::World;
+
+/// Where the truth of a folder stands; no reader of telemetry opens it.
+const TRUTH: &str = "truth.toml";
 
 /// An exported file of the incident folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +74,7 @@ pub struct Taken {
 pub struct Run {
     scenario: Scenario,
     seed: u64,
-    now_s: f64,
+    world: World,
     taken: Vec<Taken>,
 }
 
@@ -72,7 +86,18 @@ impl Run {
     ///
     /// When the scenario names something that it does not define.
     pub fn new(scenario: &Scenario, seed: u64) -> Result<Run> {
-        Ok(Run { scenario: scenario.clone(), seed, now_s: 0.0, taken: Vec::new() })
+        let mut scenario = scenario.clone();
+        if seed != 0 {
+            if !scenario.vary.names.is_empty() {
+                let text = vary::renamed(&scenario.text, &scenario, seed);
+                scenario = scenario::read(&scenario.id, &text)?;
+            }
+            vary::moved(&mut scenario, seed);
+        }
+        let mut world = world::build(&scenario, seed)?;
+        let zero = world.zero;
+        world.run(zero);
+        Ok(Run { scenario, seed, world, taken: Vec::new() })
     }
 
     /// The scenario as this seed varied it: names are those of the telemetry.
@@ -86,7 +111,7 @@ impl Run {
 
     /// Seconds since the start of the recording.
     pub fn now_s(&self) -> f64 {
-        self.now_s
+        self.world.clock_s()
     }
 
     /// Seconds at which the recording ends.
@@ -94,14 +119,23 @@ impl Run {
         self.scenario.duration_s
     }
 
+    /// Events that the simulation has worked off so far.
+    pub fn events(&self) -> u64 {
+        self.world.events
+    }
+
     /// Lets time pass until `to_s`, at most to the end. Time never goes back.
     pub fn advance(&mut self, to_s: f64) {
-        self.now_s = self.now_s.max(to_s.min(self.scenario.duration_s));
+        let to_s = to_s.clamp(0.0, self.scenario.duration_s);
+        let until = self.world.zero + (to_s * SECOND as f64) as u64;
+        if until > self.world.now {
+            self.world.run(until);
+        }
     }
 
     /// What can be done now, with the names of this system.
     pub fn offers(&self) -> Vec<Offer> {
-        Vec::new()
+        actions::offers(&self.world)
     }
 
     /// Takes an action now. `wait` lets its time pass; every other takes effect at once and costs
@@ -111,8 +145,17 @@ impl Run {
     ///
     /// When the subject does not exist or cannot take this action, with what can.
     pub fn act(&mut self, action: &Action) -> Result<Taken> {
-        let cost = action.verb.row().cost;
-        let taken = Taken { at_s: self.now_s, action: action.clone(), cost, said: String::new() };
+        let at_s = self.now_s();
+        let said = if action.verb == Verb::Wait {
+            self.advance(at_s + action.amount);
+            format!("{} s pass", action.amount)
+        } else {
+            actions::apply(&mut self.world, action)?
+        };
+        let row = action.verb.row();
+        let units = if action.verb == Verb::ScaleOut { action.amount.max(1.0) } else { 1.0 };
+        let cost = Cost { usd_per_month: row.cost.usd_per_month * units, ..row.cost };
+        let taken = Taken { at_s, action: action.clone(), cost, said };
         self.taken.push(taken.clone());
         Ok(taken)
     }
@@ -123,8 +166,8 @@ impl Run {
     }
 
     /// Telemetry of everything up to now, never later, as an incident folder.
-    pub fn telemetry(&self, _without: Without) -> Vec<File> {
-        Vec::new()
+    pub fn telemetry(&self, without: Without) -> Vec<File> {
+        export::files(&self.world, without)
     }
 
     /// What is true of this run, with its names.
@@ -134,16 +177,19 @@ impl Run {
 
     /// The truth in the format of the fixtures.
     pub fn truth_file(&self) -> File {
-        File { path: "truth.toml".to_owned(), bytes: Vec::new() }
+        export::truth(&self.world, &self.scenario, self.seed)
     }
 
     /// The page, once it was sent.
     pub fn page(&self) -> Option<Page> {
-        None
+        contract::page(&self.world, &self.scenario)
     }
 
     /// What the users got so far, against the contract where there is one.
     pub fn outcome(&self) -> Outcome {
-        Outcome::default()
+        contract::outcome(&self.world, &self.scenario)
     }
 }
+
+#[cfg(test)]
+mod tests;

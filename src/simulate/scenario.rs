@@ -4,8 +4,8 @@
 mod parts;
 
 pub use parts::{
-    Autoscale, Cache, Call, Consume, Database, Endpoint, Keys, Lock, Memory, Pool, Probe, Queue,
-    Registry, Resolver, Service, Statement, Step, Store, Traffic,
+    Autoscale, Cache, Call, Consume, Database, Endpoint, Keys, Law, Lock, Memory, Pool, Probe, Queue,
+    Registry, Resolver, Service, Statement, Step, Store, Time, Traffic,
 };
 
 use crate::error::{Error, Result, line_column};
@@ -58,6 +58,9 @@ pub struct Scenario {
     pub pager: Pager,
     #[serde(default)]
     pub vary: Vary,
+    /// The text it was read from, in which a seed changes names.
+    #[serde(skip)]
+    pub text: String,
 }
 
 fn settle_s() -> f64 {
@@ -220,7 +223,7 @@ pub struct Vary {
 ///
 /// When the text is no TOML of this format, with `place:line:column`.
 pub fn read(place: &str, text: &str) -> Result<Scenario> {
-    let scenario: Scenario = toml::from_str(text).map_err(|e| {
+    let mut scenario: Scenario = toml::from_str(text).map_err(|e| {
         let at = e.span().map_or(0, |s| s.start);
         let (line, column) = line_column(text, at);
         Error::usage(format!("{place}:{line}:{column}"), e.message().to_owned())
@@ -229,6 +232,7 @@ pub fn read(place: &str, text: &str) -> Result<Scenario> {
         return Err(Error::usage(place, format!("schema {} is not known", scenario.schema))
             .hint("this version reads schema = 1"));
     }
+    scenario.text = text.to_owned();
     Ok(scenario)
 }
 

@@ -190,18 +190,10 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// Work on a processor of the instance; log-normal around the mean.
-    Work {
-        ms: f64,
-        #[serde(default = "spread")]
-        spread: f64,
-    },
+    /// Work on a processor of the instance.
+    Work(Time),
     /// Waiting without a processor.
-    Wait {
-        ms: f64,
-        #[serde(default = "spread")]
-        spread: f64,
-    },
+    Wait(Time),
     Call(Box<Call>),
     /// One statement on a connection of the pool.
     Query {
@@ -238,8 +230,31 @@ pub enum Step {
     },
 }
 
+/// How long a step takes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    /// The mean.
+    pub ms: f64,
+    #[serde(default)]
+    pub law: Law,
+    /// Standard deviation of the logarithm, where the law is log-normal.
+    #[serde(default = "spread")]
+    pub spread: f64,
+}
+
 fn spread() -> f64 {
     0.4
+}
+
+/// The distribution of a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Law {
+    #[default]
+    LogNormal,
+    Exponential,
+    Constant,
 }
 
 fn once() -> u32 {
