@@ -26,10 +26,33 @@ pub const EVENT: &[&str] = &[
     "at",
 ];
 
-/// Changes to the subject (or to nobody in particular) before the incident, latest first.
+/// A series has left its usual level from this many robust standard deviations on.
+const OFF: f64 = 3.0;
+
+/// When trouble began for a subject: where the first of its symptoms leaves its usual level, which
+/// may be well after the window begins that all subjects share; without one, that begin.
+fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
+    let shared = c.features.windows.incident.from;
+    let Some(me) = subject else { return shared };
+    let bad = |i: &&usize| {
+        let series = &c.rollups.series[**i];
+        let direction = c.telemetry.signals.get(series.signal).direction;
+        let shift = c.features.series[**i].shift;
+        SYMPTOM_ROLES.contains(&series.role.as_str())
+            && shift.is_some_and(|h| h.bad(direction) > OFF)
+    };
+    let own = c.series_of(Subject::Entity(me)).iter().filter(bad);
+    own.filter_map(|i| c.features.series[*i].onset.map(|o| o.at))
+        .min()
+        .unwrap_or(shared)
+        .max(shared)
+}
+
+/// Changes to the subject (or to nobody in particular) before its trouble, latest first. What was
+/// changed later was changed because of it.
 fn events<'a>(q: &Question<'a>) -> Vec<&'a RawEvent> {
     let c = q.context;
-    let onset = c.features.windows.incident.from;
+    let onset = trouble_of(c, q.subject);
     let slack = 60 * SECOND;
     let mut found: Vec<_> = c
         .telemetry
@@ -58,8 +81,10 @@ pub(super) fn is_about(q: &Question, ids: &[EntityId], x: &RawEvent) -> bool {
     about && of_kind && one_of("title", &|w| title.contains(&w.to_lowercase()))
 }
 
-pub(super) fn event_facts(c: &Context, x: &RawEvent, o: Observation) -> Observation {
-    let lag = (c.features.windows.incident.from - x.at) as f64 / SECOND as f64;
+/// The facts of an event, with how long before the subject's trouble it was.
+pub(super) fn event_facts(q: &Question, x: &RawEvent, o: Observation) -> Observation {
+    let c = q.context;
+    let lag = (trouble_of(c, q.subject) - x.at) as f64 / SECOND as f64;
     let when = if lag >= 0.0 {
         format!("{} before", time::duration(lag))
     } else {
@@ -85,10 +110,10 @@ pub fn event(q: &Question) -> Observation {
     if c.telemetry.events.is_empty() {
         return Observation::unobservable();
     }
-    let onset = c.features.windows.incident.from;
+    let onset = trouble_of(c, q.subject);
     match events(q).first() {
         Some(x) if (onset - x.at) as f64 <= v * SECOND as f64 => {
-            event_facts(c, x, Observation::of(Present))
+            event_facts(q, x, Observation::of(Present))
         }
         _ => Observation::of(Absent),
     }
@@ -116,13 +141,13 @@ pub fn onset_after_event(q: &Question) -> Observation {
             let Some(onset) = c.features.series[*i].onset else { continue };
             let step = c.rollups.series[*i].step.max(SECOND);
             let shift = c.features.series[*i].shift.filter(|h| {
-                h.bad(c.telemetry.signals.get(c.rollups.series[*i].signal).direction) > 3.0
+                h.bad(c.telemetry.signals.get(c.rollups.series[*i].signal).direction) > OFF
             });
             if shift.is_some() && onset.at >= x.at - step && onset.earliest <= x.at + lag {
                 let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
                 let (before, during) =
                     shift.map_or((0.0, 0.0), |h| (h.baseline.median, h.incident_median));
-                let mut o = event_facts(c, x, Observation::of(Present))
+                let mut o = event_facts(q, x, Observation::of(Present))
                     .fact("signal", signal.name.clone())
                     .fact("target", target_name(c, Subject::Entity(me)))
                     .fact("at", time::clock(onset.at))
@@ -133,7 +158,7 @@ pub fn onset_after_event(q: &Question) -> Observation {
             }
         }
     }
-    event_facts(c, found[0], Observation::of(Absent))
+    event_facts(q, found[0], Observation::of(Absent))
 }
 
 /// Instances of the newest version are worse than those of an older one that run at the same time.

@@ -121,7 +121,7 @@ pub fn happened(q: &Question) -> Observation {
     found.sort_by_key(|x| ((x.at - w.incident.from).abs(), x.line));
     let count = found.iter().map(|x| times(&x.title)).fold(0, u64::saturating_add);
     match found.first().filter(|_| count as f64 >= v) {
-        Some(x) => event_facts(c, x, Observation::of(Present)).fact("count", count.to_string()),
+        Some(x) => event_facts(q, x, Observation::of(Present)).fact("count", count.to_string()),
         None => Observation::of(Absent).fact("count", count.to_string()),
     }
 }

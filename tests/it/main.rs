@@ -47,6 +47,7 @@ mod same_sessions;
 mod same_spans;
 mod same_spans_written;
 mod scaffold;
+mod scenarios;
 mod screens;
 mod site;
 mod source;
