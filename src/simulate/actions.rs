@@ -2,7 +2,7 @@
 
 mod apply;
 
-pub use apply::{apply, offers};
+pub use apply::{apply, offers, pid_of};
 
 use crate::error::{Error, Result};
 use std::fmt;

@@ -1,8 +1,8 @@
 //! The contract at the end of a run: what was promised, what the users got, and why it broke.
 
+use super::Page;
 use super::scenario::Scenario;
 use super::world::{Ledger, World};
-use super::Page;
 use serde::Serialize;
 
 /// A stretch in which more of the requests fail is a bad one.
@@ -51,13 +51,17 @@ pub fn outcome(world: &World, scenario: &Scenario) -> Outcome {
     let usd_per_month = ledger.usd_per_month();
     let bad = ledger.stretches.iter().filter(|s| is_bad(s.good, s.failed)).count();
     let bad_s = bad as f64 * ledger.step_s;
-    let clauses: Vec<Clause> = scenario.contract.iter().flat_map(|c| {
-        [
-            clause("availability", c.availability, availability, true, &worst(ledger)),
-            clause("p95", c.p95_ms, p95_ms, false, &slowest(ledger)),
-            clause("budget", c.usd_per_month, usd_per_month, false, &bill(world)),
-        ]
-    }).collect();
+    let clauses: Vec<Clause> = scenario
+        .contract
+        .iter()
+        .flat_map(|c| {
+            [
+                clause("availability", c.availability, availability, true, &worst(ledger)),
+                clause("p95", c.p95_ms, p95_ms, false, &slowest(ledger)),
+                clause("budget", c.usd_per_month, usd_per_month, false, &bill(world)),
+            ]
+        })
+        .collect();
     Outcome {
         kept: clauses.iter().all(|c| c.kept),
         clauses,
@@ -107,9 +111,11 @@ fn slowest(ledger: &Ledger) -> String {
 }
 
 fn bill(world: &World) -> String {
-    let services = world.services.iter().filter(|s| !s.external).map(|s| {
-        format!("{} x {}", s.instances.iter().filter(|i| !i.removed).count(), s.name)
-    });
+    let services = world
+        .services
+        .iter()
+        .filter(|s| !s.external)
+        .map(|s| format!("{} x {}", s.instances.iter().filter(|i| !i.removed).count(), s.name));
     let services: Vec<String> = services.collect();
     format!("now {}; actions added {:.0} $", services.join(", "), world.ledger.extra_usd)
 }

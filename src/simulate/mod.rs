@@ -9,6 +9,7 @@
 mod actions;
 mod contract;
 mod draw;
+pub mod evaluate;
 mod export;
 mod faults;
 mod observe;
@@ -158,6 +159,21 @@ impl Run {
         let taken = Taken { at_s, action: action.clone(), cost, said };
         self.taken.push(taken.clone());
         Ok(taken)
+    }
+
+    /// Reads an action; `cancel` takes an application's name as well as a process id.
+    ///
+    /// # Errors
+    ///
+    /// When the words are no action.
+    pub fn action(&self, words: &str) -> Result<Action> {
+        let mut action = Action::parse(words)?;
+        if action.verb == Verb::Cancel
+            && let Some(pid) = actions::pid_of(&self.world, &action.subject)
+        {
+            action.subject = pid.to_string();
+        }
+        Ok(action)
     }
 
     /// Actions so far, oldest first.

@@ -4,8 +4,8 @@
 mod parts;
 
 pub use parts::{
-    Autoscale, Cache, Call, Consume, Database, Endpoint, Keys, Law, Lock, Memory, Pool, Probe, Queue,
-    Registry, Resolver, Service, Statement, Step, Store, Time, Traffic,
+    Autoscale, Cache, Call, Consume, Database, Endpoint, Keys, Law, Lock, Memory, Pool, Probe,
+    Queue, Registry, Resolver, Service, Statement, Step, Store, Time, Traffic,
 };
 
 use crate::error::{Error, Result, line_column};

@@ -4,7 +4,7 @@ use super::scenario::{self, Scenario};
 use crate::error::{Error, Result};
 
 /// Id and text of each, sorted by id.
-pub const SCENARIOS: &[(&str, &str)] = &[];
+pub const SCENARIOS: &[(&str, &str)] = &[("cascade", include_str!("scenarios/cascade.toml"))];
 
 /// The scenario with this id.
 ///

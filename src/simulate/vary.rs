@@ -52,11 +52,8 @@ pub fn moved(scenario: &mut Scenario, seed: u64) {
         fault.until_s = fault.until_s.map(|until| until + shift);
     }
     for change in &mut scenario.change {
-        change.at_s += if change.decoy {
-            (draw.unit() * 2.0 - 1.0) * scenario.vary.shift_s
-        } else {
-            shift
-        };
+        change.at_s +=
+            if change.decoy { (draw.unit() * 2.0 - 1.0) * scenario.vary.shift_s } else { shift };
         change.at_s = change.at_s.max(1.0).round();
     }
     scenario.pager.told_s = scenario.pager.told_s.map(|told| told + shift);

@@ -13,16 +13,16 @@ mod steps;
 mod users;
 
 pub use parts::{
-    BOUNDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Instance, Meter, Operation, Partitions, PoolOf,
-    Relation, ServiceState, Source, StatementOf, Topic, Wait,
+    BOUNDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Meter, Operation, Partitions,
+    ServiceState, Source, Topic, Wait,
 };
 
 use super::draw::Draw;
 use super::observe::Record;
 use super::scenario::{Fault, Resolver, Time};
 use super::station::Nanos;
-use engine::Calendar;
 pub use build::build;
+use engine::Calendar;
 pub use users::Ledger;
 
 /// No index.

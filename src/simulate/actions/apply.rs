@@ -16,9 +16,7 @@ fn subjects(world: &World, kind: Subject) -> Vec<String> {
     match kind {
         Subject::Nothing => vec![String::new()],
         Subject::Service => own().map(|s| s.name.clone()).collect(),
-        Subject::PoolOf => {
-            own().filter(|s| !s.pools.is_empty()).map(|s| s.name.clone()).collect()
-        }
+        Subject::PoolOf => own().filter(|s| !s.pools.is_empty()).map(|s| s.name.clone()).collect(),
         Subject::Instance => own()
             .flat_map(|s| s.instances.iter().filter(|i| !i.removed))
             .map(|i| i.name.clone())
@@ -51,9 +49,8 @@ pub fn offers(world: &World) -> Vec<Offer> {
 }
 
 fn is_guest(world: &World, pid: &str) -> bool {
-    session(world, pid).is_some_and(|(db, at)| {
-        world.databases[usize::from(db)].backends[at as usize].guest
-    })
+    session(world, pid)
+        .is_some_and(|(db, at)| world.databases[usize::from(db)].backends[at as usize].guest)
 }
 
 fn session(world: &World, pid: &str) -> Option<(u16, u32)> {
@@ -64,6 +61,13 @@ fn session(world: &World, pid: &str) -> Option<(u16, u32)> {
         };
         d.backends.iter().position(open).map(|at| (db as u16, at as u32))
     })
+}
+
+/// Process id of the oldest session of an application that is in a transaction.
+pub fn pid_of(world: &World, application: &str) -> Option<i32> {
+    let all = world.databases.iter().flat_map(|d| &d.backends);
+    let open = all.filter(|b| b.application == application && b.state != Operation::Closed);
+    open.filter_map(|b| Some((b.transaction?, b.pid))).min().map(|(_, pid)| pid)
 }
 
 /// Takes an action. Says what happened at once.
@@ -171,8 +175,7 @@ fn policy(world: &mut World, action: &Action, at: u16, name: &str) -> String {
         Verb::Breaker => {
             let share = amount.clamp(0.01, 1.0);
             own.for_each(|e| {
-                e.breaker =
-                    Some(Breaker { share, good: 0.0, bad: 0.0, since: 0, open_until: 0 });
+                e.breaker = Some(Breaker { share, good: 0.0, bad: 0.0, since: 0, open_until: 0 });
             });
             format!("{name}: calls pause when a share of {share} fails")
         }

@@ -329,8 +329,7 @@ pub fn login(world: &mut World, at: u16, _: &Fault, begins: bool) {
 }
 
 pub fn poisoned(world: &mut World, at: u16, fault: &Fault, begins: bool) {
-    world.queues[usize::from(at)].poison =
-        begins.then(|| fault.of.parse().unwrap_or(0));
+    world.queues[usize::from(at)].poison = begins.then(|| fault.of.parse().unwrap_or(0));
 }
 
 pub fn names_slow(world: &mut World, _: u16, fault: &Fault, begins: bool) {

@@ -253,8 +253,11 @@ fn pools(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut R
 /// What the platform knows of a service: replicas, restarts, the autoscaler.
 fn platform(world: &World, service: usize, record: &mut Record) {
     let s = &world.services[service];
-    let own =
-        [("instance", "kube-state-metrics-0"), ("job", "kube-state-metrics"), ("namespace", "shop")];
+    let own = [
+        ("instance", "kube-state-metrics-0"),
+        ("job", "kube-state-metrics"),
+        ("namespace", "shop"),
+    ];
     if s.probe.is_none() && s.autoscale.is_none() && s.instances.iter().all(|i| i.restarts == 0) {
         return;
     }
@@ -340,16 +343,12 @@ fn database(world: &mut World, db: usize, record: &mut Record) {
     ];
     rows.iter().for_each(|(name, value)| record.put(POSTGRES, name, &all, *value));
     let hogs = f64::from(d.hogs.min(d.all_cores));
-    d.hog_s += hogs * (now - d.scraped) as f64 / SECOND as f64;
-    d.scraped = now;
+    let step = (now - d.scraped) as f64 / SECOND as f64;
+    d.hog_s += hogs * step;
     let spent = busy + d.hog_s;
-    let cores = f64::from(d.all_cores);
-    let idle = (age(0) * cores - spent).max(d.idle_s);
-    d.idle_s = idle;
-    for (mode, value) in [("user", spent), ("idle", idle)] {
-        let labels = [("instance", name.as_str()), ("job", "node"), ("mode", mode), ("cpu", "0")];
-        record.put(POSTGRES, "node_cpu_seconds_total", &labels, value / cores);
-    }
+    let use_of_cores = (spent - d.spent_s) / (step * f64::from(d.all_cores)).max(1e-9);
+    record.put(POSTGRES, "db_cpu_utilization", &own, (use_of_cores.min(1.0) * 1e4).round() / 1e4);
+    (d.spent_s, d.scraped) = (spent, now);
 }
 
 fn redis_server(record: &mut Record, name: &str, rows: &[(&str, f64)]) {
@@ -407,9 +406,10 @@ fn queue(world: &World, queue: usize, record: &mut Record) {
     let capacity = consumers as f64 * f64::from(workers);
     let busy = f64::from(q.unacknowledged);
     let free = if capacity > 0.0 { (1.0 - busy / capacity).clamp(0.0, 1.0) } else { 0.0 };
-    let head = q.waiting.front().map(|m| {
-        world.record_start_s() + world.seconds_from_zero(0) + m.at as f64 / SECOND as f64
-    });
+    let head = q
+        .waiting
+        .front()
+        .map(|m| world.record_start_s() + world.seconds_from_zero(0) + m.at as f64 / SECOND as f64);
     let mut labels = own.to_vec();
     labels.push(("queue", &q.name));
     labels.push(("vhost", "/"));

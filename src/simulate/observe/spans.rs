@@ -36,7 +36,15 @@ pub struct Span {
     pub key: u32,
 }
 
-fn push(world: &mut World, task: u32, span: u32, parent: u32, kind: SpanKind, from: Nanos, status: u16) {
+fn push(
+    world: &mut World,
+    task: u32,
+    span: u32,
+    parent: u32,
+    kind: SpanKind,
+    from: Nanos,
+    status: u16,
+) {
     let t = &world.tasks[task as usize];
     let (service, instance, trace, key) = (t.service, t.instance, t.trace, t.key);
     let s = &world.services[usize::from(service)];

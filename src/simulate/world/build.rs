@@ -71,7 +71,9 @@ pub fn build(scenario: &Scenario, seed: u64) -> Result<World> {
         spaces: 0,
     };
     for service in &scenario.service {
-        known.routes.extend(service.endpoint.iter().map(|e| format!("{}/{}", service.name, e.route)));
+        known
+            .routes
+            .extend(service.endpoint.iter().map(|e| format!("{}/{}", service.name, e.route)));
     }
     let mut programs = Vec::new();
     for (at, service) in scenario.service.iter().enumerate() {
@@ -121,9 +123,11 @@ pub fn build(scenario: &Scenario, seed: u64) -> Result<World> {
         seed,
         now: 0,
         zero: seconds(scenario.settle_s),
-        start_us: crate::time::parse(&scenario.start, &Default::default()).map(|p| p.at).ok_or_else(
-            || Error::usage(format!("\"{}\"", scenario.start), "start is no RFC 3339 time"),
-        )?,
+        start_us: crate::time::parse(&scenario.start, &Default::default())
+            .map(|p| p.at)
+            .ok_or_else(|| {
+                Error::usage(format!("\"{}\"", scenario.start), "start is no RFC 3339 time")
+            })?,
         events: 0,
         calendar: Calendar::default(),
         tasks: Vec::new(),
@@ -343,11 +347,7 @@ fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> ServiceStat
 fn users_of(source: usize, seed: u64) -> ServiceState {
     let text = format!("name = \"users-{source}\"\nexternal = true\nboot_s = 0.0");
     let users: scenario::Service = toml::from_str(&text).expect("the text is complete");
-    let mut state = ServiceState {
-        workers: NONE,
-        cores: NONE,
-        ..service(&users, &empty(), seed)
-    };
+    let mut state = ServiceState { workers: NONE, cores: NONE, ..service(&users, &empty(), seed) };
     state.external = true;
     state
 }
@@ -422,7 +422,7 @@ fn database(d: &scenario::Database, known: &[String], seed: u64) -> Result<Db> {
         deadlocks: 0,
         read: 0.0,
         hog_s: 0.0,
-        idle_s: 0.0,
+        spent_s: 0.0,
         scraped: 0,
         draw: Draw::of(&format!("database {}", d.name), seed),
     })

@@ -208,11 +208,7 @@ impl World {
         }
         let is_user = matches!(self.purpose(task), Purpose::User(_));
         if !is_user {
-            self.instance(service, instance)
-                .called
-                .entry((edge, answer))
-                .or_default()
-                .add(took);
+            self.instance(service, instance).called.entry((edge, answer)).or_default().add(took);
             observe::client(self, task, answer);
         }
         if good {
@@ -253,7 +249,9 @@ impl World {
             Some(Op::Call { optional: true, .. }) => self.next_step(task),
             _ if answer == status::TIMEOUT => self.finish(task, 504),
             _ if answer == 429 => self.finish(task, 503),
-            _ if matches!(self.purpose(task), Purpose::User(_)) => self.finish(task, answer.max(502)),
+            _ if matches!(self.purpose(task), Purpose::User(_)) => {
+                self.finish(task, answer.max(502))
+            }
             _ => self.finish(task, 502),
         }
     }

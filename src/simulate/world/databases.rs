@@ -260,9 +260,8 @@ impl World {
             return;
         }
         db.cores.leave(now);
-        let waits = |w: &Waiter| {
-            tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp
-        };
+        let waits =
+            |w: &Waiter| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp;
         if let Some(next) = db.cores.next(now, waits) {
             self.run_core(database, next.task);
         }
@@ -310,9 +309,8 @@ impl World {
         let i = &mut self.services[usize::from(service)].instances[usize::from(instance)];
         let station = &mut i.pools[usize::from(pool)].station;
         station.leave(now);
-        let waits = |w: &Waiter| {
-            tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp
-        };
+        let waits =
+            |w: &Waiter| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp;
         if let Some(Waiter { task, stamp, .. }) = station.next(now, waits) {
             self.calendar.add(now, Event::Go { task, stamp });
         }

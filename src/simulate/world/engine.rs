@@ -11,21 +11,52 @@ use std::collections::BinaryHeap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     /// The next request of a source.
-    Arrive { source: u16 },
+    Arrive {
+        source: u16,
+    },
     /// What a task waited for has come.
-    Go { task: u32, stamp: u32 },
+    Go {
+        task: u32,
+        stamp: u32,
+    },
     /// A task has waited long enough for a connection, a partition or an answer.
-    Expire { task: u32, stamp: u32 },
+    Expire {
+        task: u32,
+        stamp: u32,
+    },
     /// A statement has run too long.
-    Overdue { database: u16, backend: u32, serial: u32 },
+    Overdue {
+        database: u16,
+        backend: u32,
+        serial: u32,
+    },
     /// A process is ready.
-    Ready { service: u16, instance: u16, life: u32 },
+    Ready {
+        service: u16,
+        instance: u16,
+        life: u32,
+    },
     /// An instance is probed, and later it is looked whether it answered.
-    Probe { service: u16, instance: u16, life: u32 },
-    ProbeDue { service: u16, instance: u16, life: u32 },
-    Autoscale { service: u16 },
-    Fault { at: u16, begins: bool },
-    Roll { at: u16 },
+    Probe {
+        service: u16,
+        instance: u16,
+        life: u32,
+    },
+    ProbeDue {
+        service: u16,
+        instance: u16,
+        life: u32,
+    },
+    Autoscale {
+        service: u16,
+    },
+    Fault {
+        at: u16,
+        begins: bool,
+    },
+    Roll {
+        at: u16,
+    },
     Second,
     Scrape,
     Snapshot,

@@ -135,7 +135,8 @@ impl World {
 
     /// A schema change of a primary reaches its standbys, whose replay takes the same lock.
     pub fn replicate(&mut self, primary: u16, relation: u16) {
-        let name = self.databases[usize::from(primary)].relations[usize::from(relation)].name.clone();
+        let name =
+            self.databases[usize::from(primary)].relations[usize::from(relation)].name.clone();
         for db in 0..self.databases.len() as u16 {
             if self.databases[usize::from(db)].primary != Some(primary) {
                 continue;

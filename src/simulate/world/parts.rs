@@ -6,8 +6,7 @@ use crate::simulate::station::{Nanos, Station};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Bounds of every latency histogram, in seconds.
-pub const BOUNDS: [f64; 12] =
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+pub const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Requests of one kind: how many, how long, and how they spread over [`BOUNDS`].
 #[derive(Clone, Debug, Default)]
@@ -310,9 +309,9 @@ pub struct Db {
     pub rollbacks: u64,
     pub deadlocks: u64,
     pub read: f64,
-    /// Seconds of guests' work, and of idle processors, at the last scrape.
+    /// Seconds of guests' work, and of all work, at the last scrape.
     pub hog_s: f64,
-    pub idle_s: f64,
+    pub spent_s: f64,
     pub scraped: Nanos,
     pub draw: Draw,
 }

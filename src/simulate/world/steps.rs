@@ -38,7 +38,9 @@ impl World {
                     let length = c.draw.time(c.mean_ns, Default::default(), 0.3);
                     return self.begin_for(task, Phase::CacheWrite, length);
                 }
-                Op::Partition { store, timeout } => return self.ask_partition(task, store, timeout),
+                Op::Partition { store, timeout } => {
+                    return self.ask_partition(task, store, timeout);
+                }
                 Op::Publish { queue } => return self.publish(task, queue),
             }
         }
@@ -294,9 +296,8 @@ impl World {
         let tasks = &self.tasks;
         let station = &mut self.stores[usize::from(store)].partitions[usize::from(place)];
         station.leave(now);
-        let next = station.next(now, |w| {
-            tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp
-        });
+        let next = station
+            .next(now, |w| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp);
         if let Some(next) = next {
             self.run_partition(next.task, store);
         }
@@ -365,9 +366,9 @@ impl World {
         let tasks = &self.tasks;
         let i = &mut self.services[usize::from(service)].instances[usize::from(instance)];
         i.workers.leave(now);
-        let next = i.workers.next(now, |w| {
-            tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp
-        });
+        let next = i
+            .workers
+            .next(now, |w| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp);
         if let Some(next) = next {
             // By the calendar and not at once, so that a long queue does not become a deep stack.
             let (task, stamp) = (next.task, next.stamp);
