@@ -77,6 +77,8 @@ pub mod report;
 
 pub mod triage;
 
+pub mod simulate;
+
 #[cfg(feature = "mcp")]
 pub mod mcp;
 

@@ -14,6 +14,7 @@ mod record;
 mod redact;
 mod report;
 mod sessions;
+mod simulate;
 mod target;
 mod triage;
 mod views;
@@ -154,6 +155,8 @@ enum Command {
     Diff(history::Diff),
     /// Keep diagnoses, and find those that are like one: have we seen this before?
     History(history::History),
+    /// Run a simulated incident and write its telemetry; measure the diagnosis on many.
+    Simulate(simulate::Simulate),
     /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
     Triage(triage::Triage),
     /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
@@ -208,6 +211,7 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Record(args) => args.run(),
         Command::Redact(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
+        Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
         Command::Mcp(args) => args.run(terminal),
