@@ -22,7 +22,8 @@
 //! 5. No signature id, service name or threshold of a signature stands in Rust outside tests; the
 //!    null hypotheses are known by their category.
 //! 6. Reports compute nothing.
-//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests.
+//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests
+//!    and for drills, and nothing above imports `drill`.
 //! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
 
 #![forbid(unsafe_code)]
@@ -78,6 +79,7 @@ pub mod report;
 pub mod triage;
 
 pub mod simulate;
+pub mod drill;
 
 #[cfg(feature = "mcp")]
 pub mod mcp;

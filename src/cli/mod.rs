@@ -2,6 +2,7 @@
 
 mod catalog;
 mod diagnose;
+mod drill;
 mod explain;
 mod extras;
 mod formats;
@@ -159,12 +160,14 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
     Triage(triage::Triage),
+    /// Train on recorded or simulated incidents: a page, looks that cost, guesses, a debrief.
+    Drill(drill::Drill),
     /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
-    /// Print the JSON Schema of what `diagnose --format json` writes.
+    /// Print the JSON Schema of what `diagnose --format json` writes, or of a drill file.
     Schema(extras::Schema),
     /// Print the completions of a shell.
     Completions(extras::Completions),
@@ -213,6 +216,7 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Explain(args) => args.run(&style, terminal),
         Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),
+        Command::Drill(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
         Command::Mcp(args) => args.run(terminal),
         Command::Report(args) => args.run(terminal),
