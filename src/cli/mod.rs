@@ -140,7 +140,7 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show what PostgreSQL sessions did: who blocked whom, waits, pools, what to end first.
     Sessions(sessions::Sessions),
-    /// Print the statements that record what the other commands read best.
+    /// Record an incident from live servers, or print the statements that do.
     Record(record::Record),
     /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
     Redact(redact::Redact),
@@ -184,6 +184,10 @@ pub struct Terminal {
     pub dumb: bool,
     /// Shows how far a long read is; `None` when standard error is no terminal.
     pub progress: Option<fn(Progress)>,
+    /// Looks a variable of the environment up.
+    pub variable: fn(&str) -> Option<String>,
+    /// Says one line at once, while a command still runs.
+    pub say: fn(&str),
 }
 
 /// What main has to print, and the exit code.
@@ -211,7 +215,7 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
-        Command::Record(args) => args.run(),
+        Command::Record(args) => args.run(terminal),
         Command::Redact(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Simulate(args) => args.run(),

@@ -35,6 +35,7 @@ pub mod raw;
 mod raw_logs;
 mod raw_spans;
 mod readers;
+pub mod recorded;
 mod rows;
 mod scan;
 mod selector;
