@@ -286,6 +286,9 @@ pub struct Raw {
     pub passed: super::passed::Passed,
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
+    /// Files without a time of their own, which stand at that of their modification: a copy of the
+    /// file moves it, so it says nothing about when the recording began or ended.
+    pub undated: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.
     pub(super) skipped: HashMap<(FileId, String), usize>,
 }
