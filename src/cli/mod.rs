@@ -22,7 +22,7 @@ mod views;
 
 use crate::Options;
 use crate::error::{ExitCode, Result};
-use crate::ingest::Progress;
+use crate::ingest::{Limits, Progress};
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -93,6 +93,30 @@ struct Known {
     /// Findings that are known and accepted until a date, besides the folder's suppress.toml.
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
+    #[command(flatten)]
+    limited: Limited,
+}
+
+/// How much is read.
+#[derive(Debug, Args)]
+struct Limited {
+    /// Read more, or less: files, bytes (of a file), unpacked (bytes), ratio (of a packed file),
+    /// members (of an archive). Repeatable.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    limit: Vec<String>,
+}
+
+impl Limited {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        // Each was checked when the arguments were read.
+        self.limit.iter().for_each(|l| drop(limits.set(l)));
+        limits
+    }
+}
+
+fn limit(text: &str) -> std::result::Result<String, String> {
+    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// A time given on the command line.
@@ -119,6 +143,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            limits: self.limited.limits(),
             progress: terminal.progress,
             ..Options::default()
         }

@@ -116,6 +116,14 @@ fn only_record_opens_a_connection_or_asks_the_clock() {
 }
 
 #[test]
+fn no_code_is_unsafe() {
+    for file in ["lib.rs", "main.rs"] {
+        let text = fs::read_to_string(root().join("src").join(file)).expect("it is there");
+        assert!(text.contains("#![forbid(unsafe_code)]"), "src/{file} does not forbid unsafe code");
+    }
+}
+
+#[test]
 fn no_signature_stands_in_the_source() {
     let ids = signatures();
     assert!(ids.len() > 10, "signatures were not found");
