@@ -24,6 +24,7 @@ pub fn files(world: &World, without: Without) -> Vec<File> {
     }
     if !without.sessions {
         files.extend(sessions::files(world));
+        files.extend(sessions::statements(world));
     }
     if !without.events {
         files.push(events(world));

@@ -104,6 +104,8 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Program {
     pub name: String,
+    pub method: String,
+    pub path: String,
     pub service: u16,
     pub purpose: Purpose,
     pub ops: Vec<Op>,
@@ -128,6 +130,7 @@ pub enum Phase {
     LockQueue,
     DbQueue,
     DbRun,
+    DbRead,
     CacheLook,
     CacheWrite,
     Flight,

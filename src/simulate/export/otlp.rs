@@ -67,16 +67,22 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
     };
     match s.kind {
         SpanKind::Server { program } => {
-            let route = format!("/{}", world.programs[usize::from(program)].name);
-            let mut attributes =
-                vec![text_of("http.request.method", "GET"), text_of("http.route", &route)];
+            let p = &world.programs[usize::from(program)];
+            let route = format!("/{}/{{id}}", p.path);
+            let mut attributes = vec![
+                text_of("http.request.method", &p.method),
+                text_of("http.route", &route),
+                text_of("url.path", &format!("/{}/{}", p.path, s.key)),
+            ];
             attributes.push(number("http.response.status_code", u64::from(s.status)));
-            (format!("GET {route}"), 2, attributes)
+            (format!("{} {route}", p.method), 2, attributes)
         }
         SpanKind::Client { edge, attempt } => {
-            let to = &world.services[usize::from(world.edges[usize::from(edge)].to)].name;
+            let e = &world.edges[usize::from(edge)];
+            let (to, p) = (&world.services[usize::from(e.to)].name, &world.programs[usize::from(e.program)]);
             let mut attributes =
-                vec![text_of("http.request.method", "GET"), text_of("server.address", to)];
+                vec![text_of("http.request.method", &p.method), text_of("server.address", to)];
+            attributes.push(text_of("url.full", &format!("http://{to}/{}/{}", p.path, s.key)));
             if attempt > 1 {
                 attributes.push(number("http.request.resend_count", u64::from(attempt - 1)));
             }
@@ -84,7 +90,18 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
                 Some(word) => attributes.push(text_of("error.type", word)),
                 None => attributes.push(number("http.response.status_code", s.status.into())),
             }
-            ("GET".to_owned(), 3, attributes)
+            (p.method.clone(), 3, attributes)
+        }
+        SpanKind::Refused { database } => {
+            let d = &world.databases[usize::from(database)];
+            let attributes = vec![
+                text_of("db.system.name", "postgresql"),
+                text_of("db.namespace", "shop"),
+                text_of("server.address", &d.name),
+                text_of("error.type", "28P01"),
+                text_of("db.response.status_code", "28P01"),
+            ];
+            ("connect".to_owned(), 3, attributes)
         }
         SpanKind::Statement { database, statement } => {
             let d = &world.databases[usize::from(database)];
@@ -103,7 +120,7 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             attributes.push(json!({"key": "cache.hit", "value": {"boolValue": hit}}));
             (name, kind, attributes)
         }
-        SpanKind::Fill { cache } => redis(&world.caches[usize::from(cache)].name, "SET"),
+        SpanKind::Fill { cache } => redis(&world.caches[usize::from(cache)].name, "SETEX"),
         SpanKind::Forget { cache } => redis(&world.caches[usize::from(cache)].name, "DEL"),
         SpanKind::Partition { store, place } => {
             redis(&format!("{}-{place}", world.stores[usize::from(store)].name), "EVAL")
@@ -146,6 +163,7 @@ fn span(world: &World, s: &Span) -> Value {
     );
     let failed = match s.kind {
         SpanKind::Client { .. } => s.status != 200,
+        SpanKind::Refused { .. } => true,
         _ => s.status >= 500 || s.status < 100 && s.status != status::OPEN,
     };
     let mut span = json!({

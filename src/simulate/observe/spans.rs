@@ -10,6 +10,8 @@ pub enum SpanKind {
     Server { program: u16 },
     Client { edge: u16, attempt: u16 },
     Statement { database: u16, statement: u16 },
+    /// A login that was turned down.
+    Refused { database: u16 },
     Look { cache: u16, hit: bool },
     Fill { cache: u16 },
     Forget { cache: u16 },

@@ -79,7 +79,12 @@ pub fn build(scenario: &Scenario, seed: u64) -> Result<World> {
     for (at, service) in scenario.service.iter().enumerate() {
         for endpoint in &service.endpoint {
             let ops = known.program(at, &endpoint.steps)?;
-            programs.push(program(&endpoint.route, at, Purpose::Route, ops));
+            let path = if endpoint.path.is_empty() { &endpoint.route } else { &endpoint.path };
+            programs.push(Program {
+                method: endpoint.method.clone(),
+                path: path.clone(),
+                ..program(&endpoint.route, at, Purpose::Route, ops)
+            });
         }
     }
     let mut services: Vec<ServiceState> =
@@ -195,7 +200,15 @@ fn changes(scenario: &Scenario) -> Vec<Noted> {
 }
 
 fn program(name: &str, service: usize, purpose: Purpose, ops: Vec<Op>) -> Program {
-    Program { name: name.to_owned(), service: service as u16, purpose, ops, factor: 1.0 }
+    Program {
+        name: name.to_owned(),
+        method: "GET".to_owned(),
+        path: name.to_owned(),
+        service: service as u16,
+        purpose,
+        ops,
+        factor: 1.0,
+    }
 }
 
 impl Names<'_> {
@@ -327,6 +340,7 @@ fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> ServiceStat
         draw: Draw::of(&format!("service {}", s.name), seed),
         work: 1.0,
         errors: 0.0,
+        keeps_connections: 0.0,
         kept_for: None,
         kept: HashMap::new(),
         hangs: false,
@@ -422,6 +436,8 @@ fn database(d: &scenario::Database, known: &[String], seed: u64) -> Result<Db> {
         deadlocks: 0,
         read: 0.0,
         hog_s: 0.0,
+        reading_s: 0.0,
+        read_before_s: 0.0,
         spent_s: 0.0,
         scraped: 0,
         draw: Draw::of(&format!("database {}", d.name), seed),
