@@ -15,15 +15,18 @@
 //! 1. A module uses only modules above it in this file's list.
 //! 2. Only `main` prints, exits or reads the environment; `triage::terminal` draws while the
 //!    interactive view is open. Files are touched only by `ingest`,
-//!    `catalog` and `cli` (outputs).
+//!    `catalog`, `record` and `cli` (outputs); only `record` opens a connection or asks the clock.
 //! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
 //! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
 //!    panic, never a silent "absent".
 //! 5. No signature id, service name or threshold of a signature stands in Rust outside tests; the
 //!    null hypotheses are known by their category.
 //! 6. Reports compute nothing.
-//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests.
+//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests
+//!    and for drills, and nothing above imports `drill`.
 //! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
+
+#![forbid(unsafe_code)]
 
 pub mod model;
 
@@ -69,11 +72,15 @@ pub mod history;
 
 pub mod record;
 
+pub mod redact;
+
 pub mod report;
 
 pub mod triage;
 
 pub mod simulate;
+
+pub mod drill;
 
 #[cfg(feature = "mcp")]
 pub mod mcp;

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod diagnose;
+mod drill;
 mod explain;
 mod extras;
 mod formats;
@@ -9,7 +10,9 @@ mod history;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod output;
 mod record;
+mod redact;
 mod report;
 mod sessions;
 mod simulate;
@@ -18,14 +21,14 @@ mod triage;
 mod views;
 
 use crate::Options;
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{ExitCode, Result};
 use crate::ingest::Progress;
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fs;
-use std::path::{Path, PathBuf};
+use output::{keep_existing, write_file};
+use std::path::PathBuf;
 use target::Target;
 
 /// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
@@ -46,6 +49,8 @@ Exit codes:
   3  catalogue lint or test failure
   4  --fail-on reached
   5  inconclusive or data missing, with --strict-data
+  6  redact --check found something private
+  130  interrupted
 
 Example:
   rootline diagnose fixtures/incidents/pool-exhaustion";
@@ -135,8 +140,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show what PostgreSQL sessions did: who blocked whom, waits, pools, what to end first.
     Sessions(sessions::Sessions),
-    /// Print the statements that record what the other commands read best.
+    /// Record an incident from live servers, or print the statements that do.
     Record(record::Record),
+    /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
+    Redact(redact::Redact),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -153,12 +160,14 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
     Triage(triage::Triage),
+    /// Train on recorded or simulated incidents: a page, looks that cost, guesses, a debrief.
+    Drill(drill::Drill),
     /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
-    /// Print the JSON Schema of what `diagnose --format json` writes.
+    /// Print the JSON Schema of what `diagnose --format json` writes, or of a drill file.
     Schema(extras::Schema),
     /// Print the completions of a shell.
     Completions(extras::Completions),
@@ -175,6 +184,10 @@ pub struct Terminal {
     pub dumb: bool,
     /// Shows how far a long read is; `None` when standard error is no terminal.
     pub progress: Option<fn(Progress)>,
+    /// Looks a variable of the environment up.
+    pub variable: fn(&str) -> Option<String>,
+    /// Says one line at once, while a command still runs.
+    pub say: fn(&str),
 }
 
 /// What main has to print, and the exit code.
@@ -194,14 +207,20 @@ impl Outcome {
 /// Runs one command.
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
+    // A recording ends in order when it is interrupted, and the interactive view reads the key.
+    if !matches!(&cli.command, Command::Record(_) | Command::Triage(_)) {
+        output::heed_interrupts();
+    }
     match &cli.command {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
-        Command::Record(args) => args.run(),
+        Command::Record(args) => args.run(terminal),
+        Command::Redact(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),
+        Command::Drill(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
         Command::Mcp(args) => args.run(terminal),
         Command::Report(args) => args.run(terminal),
@@ -229,28 +248,4 @@ fn style(look: &Look, terminal: Terminal) -> Style {
     };
     let width = look.width.or(terminal.columns).unwrap_or(100).clamp(40, 200) as usize;
     Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
-}
-
-/// Refuses a file that exists unless `force` is given.
-fn keep_existing(path: &Path, force: bool) -> Result<()> {
-    if path.exists() && !force {
-        let place = path.display().to_string();
-        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
-    }
-    Ok(())
-}
-
-/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
-    keep_existing(path, force)?;
-    let place = path.display().to_string();
-    // A name of our own: a user's own `x.part` stays as it is.
-    let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
-    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
-    fs::write(&part, text).map_err(fail)?;
-    fs::rename(&part, path).map_err(|e| {
-        // The part file is ours; if it cannot be removed either, the first error matters more.
-        let _ = fs::remove_file(&part);
-        fail(e)
-    })
 }

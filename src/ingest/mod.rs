@@ -35,6 +35,7 @@ pub mod raw;
 mod raw_logs;
 mod raw_spans;
 mod readers;
+pub mod recorded;
 mod rows;
 mod scan;
 mod selector;
@@ -53,12 +54,14 @@ mod victoriametrics;
 mod why;
 mod zones;
 
-pub use columnar::in_guarded_decoder;
+pub use columnar::{guard, in_guarded_decoder, parquet_defect};
 pub use companions::EVENT_KINDS;
+pub use decode::{BOMB, Unpacked, plain};
 use file::Source;
 pub use head::{Head, Input, Reader};
 pub use platform::workload;
 pub use readers::READERS;
+pub use scan::string_end;
 
 use crate::error::{Error, Result};
 use crate::model::Micros;
@@ -81,7 +84,7 @@ const UNPACKED_FREE: u64 = 256 << 20;
 const RATIO_MAX: u64 = 50;
 
 /// Most bytes that `stored` packed bytes of telemetry unpack to.
-fn unpacked_max(stored: u64) -> u64 {
+pub(crate) fn unpacked_max(stored: u64) -> u64 {
     stored.saturating_mul(RATIO_MAX).clamp(UNPACKED_FREE, BYTES_MAX)
 }
 
@@ -179,6 +182,23 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
 /// Names that are never an input: the truth of a fixture, and reports.
 fn is_aside(name: &str) -> bool {
     name.starts_with('.') || name == "truth.toml" || name.starts_with("expected.")
+}
+
+/// The files of a folder (or one file) that a run looks at, each with its path in the folder.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or is empty.
+pub fn files_of(root: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let paths = walk(root)?;
+    if paths.is_empty() {
+        return Err(Error::usage(root.display().to_string(), "the folder has no files"));
+    }
+    let named = |p: PathBuf| {
+        let shown = relative(root, &p);
+        (p, shown)
+    };
+    Ok(paths.into_iter().map(named).collect())
 }
 
 fn walk(root: &Path) -> Result<Vec<PathBuf>> {

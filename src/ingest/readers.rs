@@ -6,7 +6,7 @@ use super::head::Accepts;
 use super::traces::{clickhouse, tabular, tempo, zipkin};
 use super::{
     Reader, aws, companions, datadog, grafana, har, heap, influx_csv, influx_line, jaeger,
-    openmetrics, otlp, platform, postgres, prometheus, promtool, site, table, traces,
+    openmetrics, otlp, platform, postgres, prometheus, promtool, recorded, site, table, traces,
     victoriametrics,
 };
 
@@ -35,6 +35,12 @@ pub const READERS: &[Reader] = &[
         what: "suppress.toml: findings that are known and accepted",
         accepts: site::accepts_suppress,
         read: site::read_suppress,
+    },
+    Reader {
+        name: "record-log",
+        what: "record.log of `rootline record`: what did not come",
+        accepts: recorded::accepts,
+        read: recorded::read,
     },
     // --- columnar files
     Reader {

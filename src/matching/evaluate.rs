@@ -1,7 +1,7 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
 use super::{Context, Finding, Matches, Observation, Question, Rejection, Seen, Undecided};
-use super::{fill, is_source, nats, test};
+use super::{fill, nats, test};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState};
 use crate::model::{EntityId, Subject};
@@ -114,7 +114,7 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
         "traces" => context.telemetry.trace_file.is_some(),
         "events" => !context.telemetry.events.is_empty(),
         "graph" => context.telemetry.graph.edges().next().is_some(),
-        other => context.rollups.series.iter().any(|x| is_source(context, x, other)),
+        other => !context.of_source(other).subjects.is_empty(),
     };
     let mut missing: BTreeSet<String> =
         s.requires.all.iter().filter(|n| !there(n)).cloned().collect();

@@ -29,23 +29,21 @@ pub const EVENT: &[&str] = &[
 /// A series has left its usual level from this many robust standard deviations on.
 const OFF: f64 = 3.0;
 
-/// When trouble began for a subject: where the first of its symptoms leaves its usual level, which
-/// may be well after the window begins that all subjects share; without one, that begin.
+/// When trouble began for a subject: where its worst symptom leaves its usual level, which may be
+/// well after the window begins that all subjects share; without one, that begin.
 fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
     let shared = c.features.windows.incident.from;
     let Some(me) = subject else { return shared };
-    let bad = |i: &&usize| {
-        let series = &c.rollups.series[**i];
+    let worst = c.series_of(Subject::Entity(me)).iter().filter_map(|i| {
+        let series = &c.rollups.series[*i];
+        let feature = &c.features.series[*i];
         let direction = c.telemetry.signals.get(series.signal).direction;
-        let shift = c.features.series[**i].shift;
-        SYMPTOM_ROLES.contains(&series.role.as_str())
-            && shift.is_some_and(|h| h.bad(direction) > OFF)
-    };
-    let own = c.series_of(Subject::Entity(me)).iter().filter(bad);
-    own.filter_map(|i| c.features.series[*i].onset.map(|o| o.at))
-        .min()
-        .unwrap_or(shared)
-        .max(shared)
+        let bad = feature.shift.map(|h| h.bad(direction)).filter(|z| *z > OFF)?;
+        let felt = SYMPTOM_ROLES.contains(&series.role.as_str());
+        Some((bad, feature.onset.filter(|_| felt)?.at))
+    });
+    let worst = worst.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    worst.map_or(shared, |w| w.1.max(shared))
 }
 
 /// Changes to the subject (or to nobody in particular) before its trouble, latest first. What was
@@ -126,18 +124,14 @@ pub fn onset_after_event(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let found = events(q);
-    let own: Vec<usize> = c
-        .series_of(Subject::Entity(me))
-        .iter()
-        .copied()
-        .filter(|i| is_source(c, &c.rollups.series[*i], &r.source))
-        .collect();
+    let of_source = c.of_source(&r.source);
+    let own = of_source.at(Subject::Entity(me));
     if found.is_empty() || own.is_empty() {
         return Observation::unobservable();
     }
     for x in &found {
         let lag = (v * SECOND as f64) as Micros;
-        for i in &own {
+        for i in own {
             let Some(onset) = c.features.series[*i].onset else { continue };
             let step = c.rollups.series[*i].step.max(SECOND);
             let shift = c.features.series[*i].shift.filter(|h| {

@@ -1,6 +1,7 @@
 //! Tests on series: shifts, levels, saturation, ramps, sawteeth, skew, load and amplification.
 
-use super::{Context, Observation, Question, is_source};
+use super::sources::Candidate;
+use super::{Context, Observation, Question};
 use crate::catalog::{EvidenceRule, On};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::shift::Shift;
@@ -27,8 +28,8 @@ fn targets(
     let graph = &context.telemetry.graph;
     let entity = |e: EntityId| (Subject::Entity(e), Some(e));
     let all = || {
-        let with = context.subjects_with(&rule.source);
-        with.iter().map(|s| (*s, Some(s.owner()))).collect()
+        let with = context.of_source(&rule.source);
+        with.subjects.iter().map(|s| (*s, Some(s.owner()))).collect()
     };
     let Some(me) = subject else {
         return match rule.on {
@@ -74,15 +75,24 @@ fn targets(
 }
 
 /// Series that a rule looks at, with the neighbour each belongs to.
-pub(super) fn candidates(q: &Question) -> Vec<(usize, Option<EntityId>)> {
+pub(super) fn candidates(q: &Question) -> Vec<Candidate> {
     let Question { context, subject, rule, .. } = *q;
+    let at_entries = rule.on == On::Entry;
+    // Every subject is asked these, and the answer is the same.
+    if at_entries || rule.on == On::Global || subject.is_none() {
+        let dims = rule.conditions.get("dims");
+        let find = || found(context, subject, rule);
+        return context.sources.shared(at_entries, &rule.source, dims, find).to_vec();
+    }
+    found(context, subject, rule)
+}
+
+fn found(context: &Context, subject: Option<EntityId>, rule: &EvidenceRule) -> Vec<Candidate> {
+    let of_source = context.of_source(&rule.source);
     let mut found = Vec::new();
     for (target, at) in targets(context, subject, rule) {
-        let fits = |i: &&usize| {
-            let s = &context.rollups.series[**i];
-            is_source(context, s, &rule.source) && dims_fit(s, rule)
-        };
-        let own: Vec<usize> = context.series_of(target).iter().filter(fits).copied().collect();
+        let fits = |i: &&usize| dims_fit(&context.rollups.series[**i], rule);
+        let own: Vec<usize> = of_source.at(target).iter().filter(fits).copied().collect();
         let traffic = |i: &usize| context.rollups.series[*i].role == "traffic";
         let metered = |i: &usize| context.rollups.series[*i].origin == Origin::Metrics;
         // Sampled spans count a share of what the metrics of the same thing count in full.

@@ -3,6 +3,8 @@
 
 use super::{Observation, Question};
 use super::{edges, facts, flow, load, members, series, sessions, stale, statements, timed};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A test of the closed set.
 pub struct Test {
@@ -252,5 +254,7 @@ pub fn tests() -> impl Iterator<Item = &'static Test> {
 
 /// Finds a test by name.
 pub fn test(name: &str) -> Option<&'static Test> {
-    tests().find(|t| t.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Test>> =
+        LazyLock::new(|| tests().map(|t| (t.name, t)).collect());
+    BY_NAME.get(name).copied()
 }

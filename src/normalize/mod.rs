@@ -15,6 +15,8 @@ mod units;
 mod unmapped;
 mod windows;
 
+pub use identity::kind_by_name;
+
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
 use crate::ingest::raw::{FileId, Raw, RawLock, RawLog, RawSeries, RawSession};

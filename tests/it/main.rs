@@ -38,6 +38,7 @@ mod platform_modes;
 mod pool_exhaustion;
 mod readers;
 mod readme;
+mod record;
 mod review;
 mod robustness;
 mod same_data;
