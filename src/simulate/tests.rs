@@ -177,9 +177,8 @@ fn the_cascade_goes_as_it_is_told() {
     assert!(oldest > 5 * SECOND && oldest <= 8 * SECOND, "up to the limit of 8 s: {oldest}");
     let catalog = &w.services[2];
     assert!(catalog.instances.iter().any(|i| !i.in_target), "targets are removed");
-    let retries = |s: usize| -> u64 {
-        w.services[s].instances.iter().flat_map(|i| i.retries.values()).sum()
-    };
+    let retries =
+        |s: usize| -> u64 { w.services[s].instances.iter().flat_map(|i| i.retries.values()).sum() };
     assert!(retries(1) > 1_000, "checkout amplifies: {}", retries(1));
     let fallbacks: u64 = w.services[3].instances.iter().map(|i| i.fallbacks).sum();
     assert!(fallbacks > 200, "recommendation falls back: {fallbacks}");
@@ -226,7 +225,7 @@ fn stampede(compute_ms: f64, single: bool) -> u64 {
         title = "stampede"
         start = "2026-11-22T14:00:00Z"
         duration_s = 59.0
-        settle_s = 1.0
+        settle_s = 0.0
         observe = {{ scrape_s = 60.0, session_s = 60.0, trace_share = 0.0 }}
         [[traffic]]
         to = "page/show"
@@ -306,4 +305,42 @@ fn salting_the_key_spreads_the_hot_partition() {
     assert!(skew(&salted) < 3.0, "{}", skew(&salted));
     assert!(failing_at_the_end(&left_alone) > 0.1);
     assert!(failing_at_the_end(&salted) < 0.02);
+}
+
+/// Mean time between two ends of a process of the leaking service, in hours.
+fn window_h(run: &Run) -> f64 {
+    let all = run.world.services[1].instances.iter().take(3);
+    let restarts: u32 = all.map(|i| i.restarts).sum();
+    3.0 * run.end_s() / 3600.0 / f64::from(restarts)
+}
+
+#[test]
+fn recycling_moves_the_window_of_the_sawtooth_from_six_hours_to_four() {
+    let left_alone = end(run("memory-sawtooth"));
+    assert!(left_alone.world.services[1].instances[0].killed_for_memory >= 4);
+    let hours = window_h(&left_alone);
+    assert!((5.5..8.0).contains(&hours), "{hours}");
+    let recycle =
+        "[[fault]]\nkind = \"recycled-at\"\nat_s = 0.0\non = \"api\"\nsize = 0.8\n\n[truth]";
+    let recycled = end(changed("memory-sawtooth", "[truth]", recycle));
+    assert_eq!(recycled.world.services[1].instances[0].killed_for_memory, 0);
+    let sooner = window_h(&recycled);
+    assert!((3.6..4.6).contains(&sooner), "{sooner}");
+    let (a, b) = (left_alone.outcome().availability, recycled.outcome().availability);
+    assert!(b > a, "an orderly restart loses fewer requests: {b} against {a}");
+}
+
+#[test]
+fn a_rolling_restart_keeps_more_than_a_restart_of_all() {
+    let failed = |words: &str| {
+        let mut run = run("contract-day");
+        run.advance(46_000.0);
+        let before = run.outcome().failed;
+        let action = run.action(words).expect(words);
+        run.act(&action).expect(words);
+        run.advance(46_400.0);
+        run.outcome().failed - before
+    };
+    let (rolling, all) = (failed("restart-rolling server"), failed("restart-all server"));
+    assert!(all > 10 * rolling.max(1), "{rolling} against {all} failed requests");
 }

@@ -7,6 +7,7 @@ mod databases;
 mod engine;
 mod fleet;
 mod locks;
+mod made;
 mod messages;
 mod parts;
 mod steps;

@@ -53,18 +53,31 @@ fn number(key: &str, value: u64) -> Value {
     json!({"key": key, "value": {"intValue": value.to_string()}})
 }
 
+/// The span of a message, sent or worked on.
+fn message(world: &World, queue: u16, verb: &str, kind: u8) -> (String, u8, Vec<Value>) {
+    let name = &world.queues[usize::from(queue)].name;
+    let attributes = vec![
+        text_of("messaging.system", "rabbitmq"),
+        text_of("messaging.destination.name", name),
+        text_of("messaging.operation.type", verb),
+    ];
+    (format!("{verb} {name}"), kind, attributes)
+}
+
+/// The span of a command to a Redis server.
+fn redis(name: &str, verb: &str, key: u32) -> (String, u8, Vec<Value>) {
+    let attributes = vec![
+        text_of("db.system.name", "redis"),
+        text_of("db.operation.name", verb),
+        text_of("db.query.text", &format!("{verb} item:{key}")),
+        text_of("server.address", name),
+    ];
+    (verb.to_owned(), 3, attributes)
+}
+
 /// Name, kind and attributes of a span.
 fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
-    let queue = |q: u16| world.queues[usize::from(q)].name.clone();
-    let redis = |name: &str, verb: &str| {
-        let attributes = vec![
-            text_of("db.system.name", "redis"),
-            text_of("db.operation.name", verb),
-            text_of("db.query.text", &format!("{verb} item:{}", s.key)),
-            text_of("server.address", name),
-        ];
-        (verb.to_owned(), 3, attributes)
-    };
+    let cache = |cache: u16| world.caches[usize::from(cache)].name.as_str();
     match s.kind {
         SpanKind::Server { program } => {
             let p = &world.programs[usize::from(program)];
@@ -79,7 +92,8 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
         }
         SpanKind::Client { edge, attempt } => {
             let e = &world.edges[usize::from(edge)];
-            let (to, p) = (&world.services[usize::from(e.to)].name, &world.programs[usize::from(e.program)]);
+            let (to, p) =
+                (&world.services[usize::from(e.to)].name, &world.programs[usize::from(e.program)]);
             let mut attributes =
                 vec![text_of("http.request.method", &p.method), text_of("server.address", to)];
             attributes.push(text_of("url.full", &format!("http://{to}/{}/{}", p.path, s.key)));
@@ -92,14 +106,19 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             }
             (p.method.clone(), 3, attributes)
         }
-        SpanKind::Refused { database } => {
+        SpanKind::Refused { database, down } => {
+            let (word, code) = if down {
+                ("ConnectionRefusedError", "08001")
+            } else {
+                ("InvalidPassword", "28P01")
+            };
             let d = &world.databases[usize::from(database)];
             let attributes = vec![
                 text_of("db.system.name", "postgresql"),
                 text_of("db.namespace", "shop"),
                 text_of("server.address", &d.name),
-                text_of("error.type", "28P01"),
-                text_of("db.response.status_code", "28P01"),
+                text_of("error.type", word),
+                text_of("db.response.status_code", code),
             ];
             ("connect".to_owned(), 3, attributes)
         }
@@ -115,34 +134,18 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             ];
             (verb, 3, attributes)
         }
-        SpanKind::Look { cache, hit } => {
-            let (name, kind, mut attributes) = redis(&world.caches[usize::from(cache)].name, "GET");
+        SpanKind::Look { cache: c, hit } => {
+            let (name, kind, mut attributes) = redis(cache(c), "GET", s.key);
             attributes.push(json!({"key": "cache.hit", "value": {"boolValue": hit}}));
             (name, kind, attributes)
         }
-        SpanKind::Fill { cache } => redis(&world.caches[usize::from(cache)].name, "SETEX"),
-        SpanKind::Forget { cache } => redis(&world.caches[usize::from(cache)].name, "DEL"),
+        SpanKind::Fill { cache: c } => redis(cache(c), "SETEX", s.key),
+        SpanKind::Forget { cache: c } => redis(cache(c), "DEL", s.key),
         SpanKind::Partition { store, place } => {
-            redis(&format!("{}-{place}", world.stores[usize::from(store)].name), "EVAL")
+            redis(&format!("{}-{place}", world.stores[usize::from(store)].name), "EVAL", s.key)
         }
-        SpanKind::Send { queue: q } => {
-            let name = queue(q);
-            let attributes = vec![
-                text_of("messaging.system", "rabbitmq"),
-                text_of("messaging.destination.name", &name),
-                text_of("messaging.operation.type", "send"),
-            ];
-            (format!("send {name}"), 4, attributes)
-        }
-        SpanKind::Receive { queue: q } => {
-            let name = queue(q);
-            let attributes = vec![
-                text_of("messaging.system", "rabbitmq"),
-                text_of("messaging.destination.name", &name),
-                text_of("messaging.operation.type", "process"),
-            ];
-            (format!("process {name}"), 5, attributes)
-        }
+        SpanKind::Send { queue } => message(world, queue, "send", 4),
+        SpanKind::Receive { queue } => message(world, queue, "process", 5),
         SpanKind::Name => ("dns.lookup".to_owned(), 1, vec![text_of("dns.question.name", "")]),
     }
 }

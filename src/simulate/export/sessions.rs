@@ -54,7 +54,8 @@ pub fn statements(world: &World) -> Vec<File> {
     let mut files = Vec::new();
     for (db, d) in world.databases.iter().enumerate() {
         let mut text = String::from(
-            "snapshot_at,queryid,query,calls,total_exec_time,rows,shared_blks_hit,shared_blks_read\n",
+            "snapshot_at,queryid,query,calls,total_exec_time,rows,shared_blks_hit,\
+             shared_blks_read\n",
         );
         let rows = world.record.statements.iter().filter(|r| usize::from(r.database) == db);
         for r in rows {

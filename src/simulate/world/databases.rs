@@ -55,10 +55,11 @@ impl World {
         let db = &mut self.databases[usize::from(database)];
         let open = db.backends.iter().filter(|b| !b.startup && b.state != Operation::Closed);
         if db.down || db.refuses_login || open.count() as u32 >= db.max_connections {
-            let (status, refused) = (if db.down { 503 } else { 500 }, db.refuses_login);
-            if refused {
-                observe::inner(self, task, SpanKind::Refused { database });
+            let (down, refused) = (db.down, db.refuses_login);
+            if down || refused {
+                observe::inner(self, task, SpanKind::Refused { database, down });
             }
+            let status = if down { 503 } else { 500 };
             self.leave_pool(service, instance, pool);
             return self.finish(task, status);
         }
