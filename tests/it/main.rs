@@ -54,6 +54,7 @@ mod same_spans_written;
 mod scaffold;
 mod scenarios;
 mod screens;
+mod simulate;
 mod site;
 mod source;
 mod support;
