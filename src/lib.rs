@@ -78,8 +78,8 @@ pub mod report;
 
 pub mod triage;
 
-pub mod simulate;
 pub mod drill;
+pub mod simulate;
 
 #[cfg(feature = "mcp")]
 pub mod mcp;

@@ -57,7 +57,7 @@ pub fn debrief(game: &mut Game) -> Vec<String> {
     out.extend(missed(game, &places));
     out.extend(decoys(game));
     out.extend(deeds(game));
-    out.extend(review(case));
+    out.extend(review(case, game.seed));
     out
 }
 
@@ -219,6 +219,11 @@ fn decoys(game: &Game) -> Vec<String> {
 fn deeds(game: &Game) -> Vec<String> {
     let (case, plan) = (game.case, &game.case.plan);
     let mut out = vec![String::new(), " == ACTIONS AND WHAT THEY TRADE ==".to_owned()];
+    if case.simulated {
+        out.extend(game.deeds.iter().map(|d| format!("   you: {} {}", d.verb, d.target)));
+        out.extend(game.outcome.iter().map(|o| format!("   {o}")));
+        return out;
+    }
     for d in &game.deeds {
         let word = match d.outcome {
             Outcome::Helps => "helped",
@@ -248,11 +253,15 @@ fn deeds(game: &Game) -> Vec<String> {
 }
 
 /// What is left to do for a person.
-fn review(case: &Case) -> Vec<String> {
+fn review(case: &Case, seed: u64) -> Vec<String> {
     let mut out = vec![String::new(), " == THE REVIEW TO WRITE ==".to_owned()];
+    if let Some(id) = &case.file.drill.scenario {
+        out.push(format!("   rootline simulate {id} --seed {seed} -o {}", case.place));
+    }
     out.push(format!("   rootline report {} --template review -o review.md", case.place));
     let id = &case.file.drill.id;
-    let id = if case.file.drill.summary.is_empty() { &case.place } else { id };
+    let told = !case.file.drill.summary.is_empty() || case.simulated;
+    let id = if told { id } else { &case.place };
     out.push(format!("   rootline drill check-review review.md {id}"));
     let files = case.truth.signature.iter().filter_map(|s| case.catalog.find(s).ok());
     for s in files.take(1) {

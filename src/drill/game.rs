@@ -22,9 +22,27 @@ use std::rc::Rc;
 /// Beats after which the next stage opens; a guess opens it as well.
 const STAGE_BEATS: i64 = 3;
 
-/// Makes the future of a simulated incident anew after an action: time and action in, telemetry and
-/// what was said out.
-pub type Rerun<'a> = dyn FnMut(Micros, &str) -> Result<(Telemetry, String)> + 'a;
+/// What is asked of a simulated incident.
+pub enum Ask<'a> {
+    /// Take an action at a time.
+    Act(Micros, &'a str),
+    /// What can be done at a time.
+    Offers(Micros),
+    /// What the users got, against doing nothing and the best.
+    Outcome,
+}
+
+/// What a simulated incident answers.
+pub struct Answer {
+    /// Everything from its begin to its end, after an action.
+    pub telemetry: Option<Telemetry>,
+    pub said: Vec<String>,
+    /// How much of what could be gained was gained, 0 to 1; at the end.
+    pub helped: f64,
+}
+
+/// Answers for a simulated incident.
+pub type Rerun<'a> = dyn FnMut(Ask) -> Result<Answer> + 'a;
 
 /// What a line brings.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +74,8 @@ pub struct Game<'a> {
     pub(super) ended: bool,
     pub(super) future: Option<Telemetry>,
     pub(super) rerun: Option<&'a mut Rerun<'a>>,
+    /// What the simulation says at the end.
+    pub(super) outcome: Vec<String>,
     pub(super) instant: Rc<Instant>,
 }
 
@@ -87,6 +107,7 @@ impl<'a> Game<'a> {
             ended: false,
             future: None,
             rerun,
+            outcome: Vec::new(),
             instant: Rc::new(cut::at(&case.telemetry, case.plan.paged)),
         };
         if level == Level::Raw {
@@ -108,10 +129,15 @@ impl<'a> Game<'a> {
     /// What is known now.
     pub(super) fn instant(&mut self) -> Rc<Instant> {
         if self.instant.now != self.now {
-            let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
-            self.instant = Rc::new(cut::at(whole, self.now));
+            self.forget();
         }
         self.instant.clone()
+    }
+
+    /// Makes the instant anew.
+    pub(super) fn forget(&mut self) {
+        let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
+        self.instant = Rc::new(cut::at(whole, self.now));
     }
 
     /// The page, the map and what can be done.
@@ -155,7 +181,7 @@ impl<'a> Game<'a> {
     pub(super) fn symptom(&mut self) -> Option<String> {
         let symptom = self.case.plan.symptom.as_ref()?;
         let instant = self.instant();
-        let s = symptom.find(&instant.rollups)?;
+        let s = symptom.find(&instant)?;
         let unit = instant.telemetry.signals.get(s.signal).unit();
         let now = words::last(s, unit, &self.case.plan, self.now);
         let usual = words::usual(s, &self.case.plan);
@@ -197,8 +223,8 @@ impl<'a> Game<'a> {
                 let e = self.component(&name)?;
                 self.pay("look");
                 let instant = self.instant();
-                self.seen.insert(Seen::Component(instant.telemetry.graph.owner(e)));
-                self.seen.insert(Seen::Component(e));
+                let seen = [e, instant.telemetry.graph.owner(e)].map(|e| self.first(&instant, e));
+                self.seen.extend(seen.into_iter().flatten().map(Seen::Component));
                 Ok(self.view(&instant).component(e))
             }
             Command::Query(wanted) => {
@@ -208,7 +234,7 @@ impl<'a> Game<'a> {
                 let found: Vec<Seen> = view
                     .matching(&wanted)
                     .iter()
-                    .map(|s| Seen::Series(s.subject, s.signal))
+                    .map(|s| Seen::Series(s.source.file.clone(), s.source.series.clone()))
                     .collect();
                 let out = view.query(&wanted);
                 self.seen.extend(found);
@@ -220,7 +246,12 @@ impl<'a> Game<'a> {
                 let e = name.map(|n| self.component(&n)).transpose()?;
                 self.pay("traces");
                 let instant = self.instant();
-                self.seen.insert(e.map_or(Seen::AllTraces, Seen::Traces));
+                let seen = e.and_then(|e| self.first(&instant, e)).map(Seen::Traces);
+                self.seen.insert(if e.is_some() {
+                    seen.unwrap_or(Seen::AllTraces)
+                } else {
+                    Seen::AllTraces
+                });
                 Ok(self.view(&instant).spans(e))
             }
             Command::Changes => {
@@ -271,6 +302,7 @@ impl<'a> Game<'a> {
             .databases()
             .into_iter()
             .filter(|d| e.is_none_or(|e| e == *d))
+            .filter_map(|d| self.first(&instant, d))
             .map(Seen::Sessions)
             .collect();
         let out = view.snapshot(e);
@@ -327,7 +359,7 @@ impl<'a> Game<'a> {
         }
         if let Some(symptom) = self.case.plan.symptom.as_ref().filter(|_| !self.resolved) {
             let instant = self.instant();
-            let last = symptom.find(&instant.rollups).and_then(|s| s.points.last().copied());
+            let last = symptom.find(&instant).and_then(|s| s.points.last().copied());
             let up = symptom.threshold >= symptom.before;
             let back =
                 last.is_some_and(|l| (l.1 < symptom.threshold) == up && l.0 > self.case.plan.paged);
@@ -393,6 +425,18 @@ impl<'a> Game<'a> {
         vec![format!("   it is {}{said}", words::moment(&self.case.plan, self.now))]
     }
 
+    /// The same entity in the telemetry that the plan was made of: an action may number them anew.
+    pub(super) fn first(&self, instant: &Instant, e: EntityId) -> Option<EntityId> {
+        let graph = &self.case.telemetry.graph;
+        if self.future.is_none() {
+            return Some(e);
+        }
+        let wanted = instant.telemetry.graph.entity(e);
+        graph.ids().find(|id| {
+            graph.entity(*id).name == wanted.name && graph.entity(*id).service == wanted.service
+        })
+    }
+
     /// The component of a name among those that are known by now.
     pub(super) fn component(&mut self, name: &str) -> std::result::Result<EntityId, String> {
         let instant = self.instant();
@@ -423,6 +467,11 @@ impl<'a> Game<'a> {
             Outcome::Nothing | Outcome::Harms => 0.0,
         };
         self.score.helped = Some(self.deeds.iter().map(helped).fold(0.0, f64::max));
+        // The simulation has no opinion: it counts what users got.
+        if let Some(Ok(answer)) = self.rerun.as_mut().map(|r| r(Ask::Outcome)) {
+            self.score.helped = Some(answer.helped);
+            self.outcome = answer.said;
+        }
         debrief::debrief(self)
     }
 }

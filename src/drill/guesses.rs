@@ -39,6 +39,7 @@ impl Game<'_> {
             Err(_) if session => None,
             Err(what) => return Err(what),
         };
+        let entity = entity.and_then(|e| self.first(&instant, e));
         let worth = guess::weigh(self.case, &component, entity, &id);
         self.pay("guess");
         let guessed =

@@ -4,20 +4,20 @@
 use super::case::Case;
 use super::command;
 use crate::diagnosis::{Evidence, EvidenceState, Hypothesis};
-use crate::model::{EntityId, Subject};
+use crate::model::EntityId;
 use crate::rollup::{Origin, Rollups, roll_up};
-use crate::signals::SignalId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seen {
     Component(EntityId),
     Sessions(EntityId),
     Traces(EntityId),
     AllTraces,
     Changes,
-    Series(Subject, SignalId),
+    /// File and name of a series.
+    Series(String, String),
 }
 
 /// How much likelier than any other the truth must be by the looked-at evidence alone: three times.
@@ -71,7 +71,7 @@ impl<'a> Places<'a> {
             .find(|s| s.source.file == source.file && s.source.series == source.series);
         let Some(s) = same else { return of_subject };
         let owner = t.graph.owner(s.subject.owner());
-        let series = Some(Seen::Series(s.subject, s.signal));
+        let series = Some(Seen::Series(source.file.clone(), source.series.clone()));
         Some(match s.origin {
             Origin::Traces if s.role.is_empty() => (Seen::Traces(owner), series),
             _ => (Seen::Component(owner), series),
@@ -123,7 +123,7 @@ impl<'a> Places<'a> {
                 continue;
             }
             let cost: f64 = chosen.iter().map(|i| looks[*i].1.points).sum();
-            let seen: BTreeSet<Seen> = chosen.iter().map(|i| looks[*i].1.seen).collect();
+            let seen: BTreeSet<Seen> = chosen.iter().map(|i| looks[*i].1.seen.clone()).collect();
             let better = best.as_ref().is_none_or(|b| (size, cost) < (b.0, b.1));
             if better && self.proves(&weights, &seen) {
                 best = Some((size, cost, chosen));
