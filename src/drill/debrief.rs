@@ -166,8 +166,8 @@ fn ledger(case: &Case) -> Vec<String> {
 /// The cheapest looks that put it first.
 fn proof(places: &Places) -> Vec<String> {
     let mut out = vec![String::new(), " == THE SHORTEST PROOF ==".to_owned()];
-    let Some(looks) = places.shortest() else {
-        out.push("   no few looks decide it by themselves: it takes most of the ledger".to_owned());
+    let Some((looks, clear)) = places.shortest() else {
+        out.push("   no few looks decide it by themselves".to_owned());
         return out;
     };
     let cost: f64 = looks.iter().map(|l| l.points).sum();
@@ -175,7 +175,10 @@ fn proof(places: &Places) -> Vec<String> {
         out.push(format!("   {:<28} shows {}", l.typed, l.evidence.join(" ")));
     }
     let looks = words::count(looks.len(), "look");
-    let text = "with their evidence alone it is three times as likely as any other explanation";
+    let text = match clear {
+        true => "with their evidence alone it is three times as likely as any other explanation",
+        false => "with their evidence alone it comes first, if not by much: the engine is no surer",
+    };
     out.push(format!("   {looks}, {}: {text}", words::points(cost)));
     out
 }

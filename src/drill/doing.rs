@@ -9,6 +9,8 @@ use super::score::Part;
 use super::words;
 use crate::model::SECOND;
 
+/// Beats after which it is shown what there is.
+const SETTLED: i64 = 10;
 /// Points for an action that does nothing, and for one that harms.
 const IDLE: f64 = 3.0;
 const HARM: f64 = 7.0;
@@ -33,8 +35,14 @@ impl Game<'_> {
         let before = self.symptom();
         let mut out = judged.said.iter().map(|s| format!("   {s}")).collect::<Vec<_>>();
         if let Some(until) = judged.until {
-            self.now =
-                (until + SETTLES * self.case.plan.beat).min(self.case.plan.end).max(self.now);
+            // As long as it takes until the symptom is gone: calls under way still end badly.
+            for beats in SETTLES..=SETTLED {
+                let at = until + beats * self.case.plan.beat;
+                self.now = at.min(self.case.plan.end).max(self.now);
+                if self.is_resolved() {
+                    break;
+                }
+            }
             let (then, now) = (before.unwrap_or_default(), self.symptom().unwrap_or_default());
             let at = words::moment(&self.case.plan, self.now);
             out.push(format!("   replayed to {at}: {then} → {now}"));
@@ -98,7 +106,9 @@ impl Game<'_> {
             let session = instant.telemetry.sessions.iter().any(|(_, s)| s.application == target);
             return match entity {
                 Ok(e) => Ok(Aim { name, entity: Some(e), pid: None }),
-                Err(_) if session => Ok(Aim { name, entity: None, pid: None }),
+                Err(_) if session || target == "system" => {
+                    Ok(Aim { name, entity: None, pid: None })
+                }
                 Err(what) => Err(what),
             };
         }

@@ -4,7 +4,7 @@
 use super::act::Deed;
 use super::ask;
 use super::case::{Case, Layer, Level};
-use super::command::{self, Command, HINT, WAIT_BEATS};
+use super::command::{self, Command, HINT};
 use super::content::Outcome;
 use super::cut::{self, Instant};
 use super::debrief;
@@ -18,9 +18,6 @@ use crate::report::Style;
 use crate::telemetry::Telemetry;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-
-/// Beats after which the next stage opens; a guess opens it as well.
-const STAGE_BEATS: i64 = 3;
 
 /// What is asked of a simulated incident.
 pub enum Ask<'a> {
@@ -310,74 +307,6 @@ impl<'a> Game<'a> {
         Ok(out)
     }
 
-    /// Says why a layer cannot be looked at, if it cannot.
-    fn closed(&self, layer: Layer) -> std::result::Result<(), String> {
-        let layers = &self.case.plan.layers;
-        match layers.iter().position(|l| *l == layer) {
-            None => Err(format!("nothing was recorded of {}", layer.word())),
-            Some(at) if at < self.stage => Ok(()),
-            Some(at) => Err(format!(
-                "{} open with stage {}: at {}, or with your next guess",
-                layer.word(),
-                at + 1,
-                words::moment(&self.case.plan, self.opens(at))
-            )),
-        }
-    }
-
-    /// When a stage opens by itself.
-    fn opens(&self, stage: usize) -> Micros {
-        self.case.plan.paged + stage as i64 * STAGE_BEATS * self.case.plan.beat
-    }
-
-    /// Takes the points and the time of a command.
-    pub(super) fn pay(&mut self, name: &str) {
-        let Some(row) = command::find(name) else { return };
-        self.score.lose(Part::Economy, row.points, name);
-        self.pass(row.beats * self.case.plan.beat);
-    }
-
-    fn pass(&mut self, by: Micros) {
-        self.now = self.now.saturating_add(by).min(self.case.plan.end);
-    }
-
-    /// What time has brought since a line began: stages, the end of the alert and of the recording.
-    fn passed(&mut self, (now, stage): (Micros, usize)) -> Vec<String> {
-        let mut out = Vec::new();
-        while self.stage < self.case.plan.layers.len() && self.opens(self.stage) <= self.now {
-            self.stage += 1;
-        }
-        for layer in self.case.plan.layers.iter().take(self.stage).skip(stage) {
-            let number = self.case.plan.layers.iter().position(|l| l == layer).unwrap_or(0) + 1;
-            out.push(format!(" -- stage {number} is open: {} --", layer.word()));
-            if self.level == Level::Guided {
-                out.extend(self.next_hint());
-            }
-        }
-        if self.now == now {
-            return out;
-        }
-        if let Some(symptom) = self.case.plan.symptom.as_ref().filter(|_| !self.resolved) {
-            let instant = self.instant();
-            let last = symptom.find(&instant).and_then(|s| s.points.last().copied());
-            let up = symptom.threshold >= symptom.before;
-            let back =
-                last.is_some_and(|l| (l.1 < symptom.threshold) == up && l.0 > self.case.plan.paged);
-            if back && self.case.plan.over.is_none_or(|o| self.now >= o) {
-                self.resolved = true;
-                let said = self.symptom().unwrap_or_default();
-                out.push(format!(" pager: RESOLVED {said}"));
-            }
-        }
-        if self.now == self.case.plan.end && !self.ended {
-            self.ended = true;
-            out.push(
-                " the recording ends here: the clock stands still, you can still guess".to_owned(),
-            );
-        }
-        out
-    }
-
     fn hint(&mut self) -> Vec<String> {
         let left = self.hints < self.case.file.hint.len();
         let said = self.next_hint();
@@ -387,7 +316,7 @@ impl<'a> Game<'a> {
         said
     }
 
-    fn next_hint(&mut self) -> Vec<String> {
+    pub(super) fn next_hint(&mut self) -> Vec<String> {
         match self.case.file.hint.get(self.hints) {
             Some(h) => {
                 self.hints += 1;
@@ -412,17 +341,9 @@ impl<'a> Game<'a> {
             let near = near.map_or(String::new(), |n| format!(": did you mean \"{n}\"?"));
             return Err(format!("nobody and no mechanism is called \"{topic}\"{near}"));
         };
+        let answer = answer?;
         self.pay("ask");
         Ok(answer)
-    }
-
-    fn wait(&mut self, by: Micros) -> Vec<String> {
-        let by = by.min(self.case.plan.end - self.now);
-        let beats = by as f64 / (WAIT_BEATS * self.case.plan.beat) as f64;
-        self.score.lose(Part::Economy, beats.ceil().max(1.0), "wait");
-        self.pass(by);
-        let said = self.symptom().map(|s| format!("; {s}")).unwrap_or_default();
-        vec![format!("   it is {}{said}", words::moment(&self.case.plan, self.now))]
     }
 
     /// The same entity in the telemetry that the plan was made of: an action may number them anew.

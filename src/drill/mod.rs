@@ -8,6 +8,7 @@
 mod act;
 mod ask;
 mod case;
+mod clock;
 mod command;
 pub mod content;
 pub mod cut;
