@@ -11,6 +11,7 @@ mod inspect;
 mod mcp;
 mod record;
 mod report;
+mod rollup;
 mod sessions;
 mod target;
 mod triage;
@@ -136,6 +137,8 @@ enum Command {
     Sessions(sessions::Sessions),
     /// Record an incident from live servers, or print the statements that do.
     Record(record::Record),
+    /// Make spans small that are too many to hold: here, or as SQL for the engine that has them.
+    Rollup(rollup::RollupArgs),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -200,6 +203,7 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
         Command::Record(args) => args.run(terminal),
+        Command::Rollup(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Triage(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
@@ -241,7 +245,7 @@ fn keep_existing(path: &Path, force: bool) -> Result<()> {
 }
 
 /// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
+fn write_file(path: &Path, text: impl AsRef<[u8]>, force: bool) -> Result<()> {
     keep_existing(path, force)?;
     let place = path.display().to_string();
     // A name of our own: a user's own `x.part` stays as it is.

@@ -41,6 +41,7 @@ mod readme;
 mod record;
 mod review;
 mod robustness;
+mod rollup;
 mod same_data;
 mod same_metrics;
 mod same_metrics_written;
