@@ -15,7 +15,7 @@
 //! 1. A module uses only modules above it in this file's list.
 //! 2. Only `main` prints, exits or reads the environment; `triage::terminal` draws while the
 //!    interactive view is open. Files are touched only by `ingest`,
-//!    `catalog`, `record` and `cli` (outputs); only `record` opens a connection or asks the clock.
+//!    `catalog`, `lake`, `record` and `cli` (outputs); only `record` opens a connection or asks the clock.
 //! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
 //! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
 //!    panic, never a silent "absent".
@@ -39,6 +39,8 @@ pub mod signals;
 pub mod graph;
 
 pub mod ingest;
+
+pub mod lake;
 
 pub mod telemetry;
 

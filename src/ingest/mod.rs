@@ -37,6 +37,7 @@ mod raw_logs;
 mod raw_spans;
 mod readers;
 pub mod recorded;
+pub mod rolled;
 mod rows;
 mod scan;
 mod selector;

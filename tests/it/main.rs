@@ -45,6 +45,7 @@ mod record;
 mod redact;
 mod review;
 mod robustness;
+mod rollup;
 mod same_data;
 mod same_metrics;
 mod same_metrics_written;
