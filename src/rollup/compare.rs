@@ -3,6 +3,7 @@
 
 use super::{Origin, SignalSeries};
 use crate::model::{Gap, GapKind, Micros, SECOND, Subject};
+use crate::points::{Point, Points};
 use crate::signals::{SignalId, Stat};
 use crate::telemetry::Telemetry;
 use crate::time;
@@ -24,8 +25,6 @@ const ALIKE: f64 = 0.8;
 const CLEARLY: f64 = 0.3;
 /// Points in common without which two rates are not correlated.
 const COMMON_MIN: usize = 12;
-
-type Points = [(Micros, f64)];
 
 /// Request rates and shares of errors of one service, by metrics and by traces.
 struct Both<'a> {
@@ -83,12 +82,11 @@ fn common(a: &Points, b: &Points) -> Option<(Micros, Micros)> {
     (from < to).then_some((from, to))
 }
 
-fn within(points: &Points, (from, to): (Micros, Micros)) -> &Points {
-    let (a, b) = (points.partition_point(|p| p.0 < from), points.partition_point(|p| p.0 <= to));
-    points.get(a..b).unwrap_or_default()
+fn within(points: &Points, (from, to): (Micros, Micros)) -> Vec<Point> {
+    points.iter().filter(|p| from <= p.0 && p.0 <= to).collect()
 }
 
-fn mean(points: &Points) -> Option<f64> {
+fn mean(points: &[Point]) -> Option<f64> {
     let sum: f64 = points.iter().map(|p| p.1).sum();
     let mean = sum / points.len() as f64;
     mean.is_finite().then_some(mean)
@@ -98,7 +96,7 @@ fn mean(points: &Points) -> Option<f64> {
 fn requests(b: &Both) -> Option<(f64, f64)> {
     let range = common(&b.metric.points, &b.traced.points)?;
     let seconds = (range.1 - range.0) as f64 / SECOND as f64;
-    let count = |s: &SignalSeries| Some(mean(within(&s.points, range))? * seconds);
+    let count = |s: &SignalSeries| Some(mean(&within(&s.points, range))? * seconds);
     let (traced, metric) = (count(b.traced)?, count(b.metric)?);
     (metric >= REQUESTS_MIN && traced >= 1.0).then_some((traced, metric))
 }
@@ -134,10 +132,10 @@ fn errors(
     rates: &SignalSeries,
     range: (Micros, Micros),
 ) -> Option<[f64; 2]> {
-    let rate: BTreeMap<Micros, f64> = within(&rates.points, range).iter().copied().collect();
+    let rate: BTreeMap<Micros, f64> = within(&rates.points, range).into_iter().collect();
     let (mut failed, mut all) = (0.0, 0.0);
     for (t, share) in within(&shares.points, range) {
-        let weight = rate.get(t).copied().unwrap_or(0.0);
+        let weight = rate.get(&t).copied().unwrap_or(0.0);
         (failed, all) = (failed + share * weight, all + weight);
     }
     let seconds = rates.step as f64 / SECOND as f64;
@@ -171,7 +169,7 @@ fn favoured(both: &[Both]) -> Vec<Gap> {
 fn binned(points: &Points, (from, to): (Micros, Micros), bin: Micros) -> Vec<Option<f64>> {
     let count = ((to - from) / bin + 1).clamp(0, 4096) as usize;
     let mut sums = vec![(0.0, 0u32); count];
-    for (t, v) in within(points, (from, to)).iter().filter(|p| p.1.is_finite()) {
+    for (t, v) in within(points, (from, to)).into_iter().filter(|p| p.1.is_finite()) {
         if let Some(sum) = sums.get_mut(((t - from) / bin) as usize) {
             *sum = (sum.0 + v, sum.1 + 1);
         }
@@ -342,7 +340,7 @@ mod tests {
         ) {
             let cut = |values: &[f64]| {
                 let mut s = series(|i| values.get(i as usize).copied().unwrap_or(0.0), 0);
-                s.points.truncate(values.len());
+                s.points = s.points.iter().take(values.len()).collect();
                 s
             };
             said(&cut(&a), &cut(&b), [0.1, 0.9]);

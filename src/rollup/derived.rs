@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
     let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
     let top: BTreeMap<Micros, f64> =
-        numerator.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
-    let share = |(t, d): &(Micros, f64)| {
+        numerator.iter().map(|(t, v)| (t.div_euclid(step), v)).collect();
+    let share = |(t, d): (Micros, f64)| {
         let n = top.get(&t.div_euclid(step)).copied().unwrap_or(0.0);
-        (*d > 0.0).then_some((*t, n / d))
+        (d > 0.0).then_some((t, n / d))
     };
     denominator.iter().filter_map(share).collect()
 }
@@ -57,7 +57,7 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
             }
             let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
             for (t, v) in parts.iter().flat_map(|p| &p.points) {
-                *total.entry(*t).or_default() += v;
+                *total.entry(t).or_default() += v;
             }
             let points = ratio(&n.points, &total.into_iter().collect());
             if points.is_empty() {
@@ -116,7 +116,7 @@ fn of_limits(
             let Some(first) = levels.first() else { continue };
             let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
             for (t, v) in levels.iter().flat_map(|s| &s.points) {
-                *total.entry(*t).or_default() += v / limit;
+                *total.entry(t).or_default() += v / limit;
             }
             let shown = format!("{} / {limit}", first.source.series);
             out.push(SignalSeries {

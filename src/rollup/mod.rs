@@ -19,7 +19,7 @@ mod traces;
 
 use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{SignalId, Stat};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Points, Telemetry};
 use serde::Serialize;
 use std::mem::take;
 
@@ -50,7 +50,7 @@ pub struct SignalSeries {
     /// Pool, state or operation, when the subject has several.
     pub dims: String,
     /// Sorted by time, in the signal's base unit; gaps are missing points.
-    pub points: Vec<(Micros, f64)>,
+    pub points: Points,
     /// Usual distance of points, microseconds.
     pub step: Micros,
     /// Length of the rate window that smears changes, microseconds; 0 for raw samples.
