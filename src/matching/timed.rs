@@ -145,6 +145,11 @@ pub fn around_restarts(q: &Question) -> Observation {
     let shares = all.iter().filter_map(|(i, at)| {
         let s = &c.rollups.series[*i];
         let usual = c.features.series[*i].shift.map_or(0.0, |h| h.baseline.median);
+        if restarts.is_empty() {
+            // Nothing lies around none, whatever there is of failures.
+            let any = s.points.within(incident).iter().any(|v| *v > usual);
+            return any.then_some((*i, *at, 0.0, 0.0));
+        }
         let points: Vec<(Micros, f64)> =
             s.points.iter().filter(|p| incident.contains(p.0)).collect();
         let reach = AROUND + s.step;
