@@ -9,10 +9,8 @@ use crate::ingest::raw::{
 };
 use crate::ingest::site::Site;
 use crate::model::{EntityId, EntityKind, Gap, Micros, Subject};
+pub use crate::points::Points;
 use crate::signals::{Part, SignalId, SignalTable, Stat};
-
-/// The points of one series, sorted by time: microseconds (UTC) and a value in the base unit.
-pub type Points = Vec<(Micros, f64)>;
 
 /// What many spans have in common. Entities and symbols are numbers, [`NONE`] where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +118,8 @@ pub struct Telemetry {
     /// When and how often each file was recorded, by file.
     pub times: Vec<FileTimes>,
     pub series: Vec<SeriesMeta>,
-    /// Points of each series, by its index; the rollups take them.
+    /// Points of each series, by its index: sorted by time, values in the base unit. The rollups take
+    /// them.
     pub samples: Vec<Points>,
     /// The rollups take them.
     pub spans: Spans,

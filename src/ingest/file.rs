@@ -7,6 +7,7 @@ use super::taken::Taken;
 use super::{Head, Input, Limits, READERS, Reader, head, json_scan};
 use crate::model::{Gap, GapKind};
 use crate::time::Zone;
+use prost::bytes::Bytes;
 use std::io::Read;
 
 /// A file's name and what is known from outside about its times.
@@ -42,6 +43,7 @@ impl<'a> Source<'a> {
             first_line,
             taken: self.taken,
             literals: self.literals,
+            memory: None,
         }
     }
 }
@@ -95,7 +97,7 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
         if text.len() as u64 >= source.limits.bytes {
             return source.unreadable(too_large(source.limits));
         }
-        whole(source, &decode::plain(text), &mut raw);
+        whole(source, &Bytes::from(decode::plain(text)), &mut raw);
     }
     if unpacked.is_bomb() {
         defect = Some(decode::BOMB.to_owned());
@@ -108,7 +110,7 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
 }
 
 /// Reads a text that is in memory.
-fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
+fn whole(source: &Source, bytes: &Bytes, raw: &mut Raw) {
     let head = Head::new(source.name(), bytes);
     let sections = sections(&head, bytes);
     if sections.is_empty() {
@@ -120,6 +122,7 @@ fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
     raw.files[0].why = joined(readers().map(|r| r.1.as_str()), "; ");
     for section in &sections {
         let input = source.input(&bytes[section.from..section.to], section.first_line);
+        let input = Input { memory: Some(bytes), ..input };
         match &section.reader {
             Some((reader, _)) => (reader.read)(&input, raw),
             None => {

@@ -6,6 +6,7 @@ pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
 use super::text::Text;
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
+use crate::points::Points;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
@@ -131,7 +132,7 @@ pub struct RawSeries {
     pub statistic: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// Sorted by time after [`Raw::finish`], with unique times.
-    pub samples: Vec<(Micros, f64)>,
+    pub samples: Points,
 }
 
 /// OpenTelemetry's span kinds.
@@ -364,14 +365,16 @@ impl Raw {
     pub fn finish(&mut self) {
         super::aws::complete(self);
         let mut clashes: Vec<(FileId, u64)> = Vec::new();
-        for series in &mut self.series {
-            series.samples.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for series in self.series.iter_mut().filter(|s| !s.samples.is_rising()) {
+            let mut samples = series.samples.to_vec();
+            samples.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             let mut clash = 0;
-            series.samples.dedup_by(|b, a| {
+            samples.dedup_by(|b, a| {
                 let same = a.0 == b.0;
                 clash += u64::from(same && a.1.to_bits() != b.1.to_bits());
                 same
             });
+            series.samples = samples.into();
             if clash > 0 {
                 clashes.push((series.file, clash));
             }

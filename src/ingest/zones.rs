@@ -302,7 +302,7 @@ fn shift(raw: &mut Raw, offsets: &BTreeMap<FileId, i64>) {
     let by = |file: FileId| -offsets.get(&file).copied().unwrap_or(0) * MINUTE;
     for series in &mut raw.series {
         let by = by(series.file);
-        series.samples.iter_mut().for_each(|s| s.0 += by);
+        series.samples.shift(by);
     }
     raw.spans.shift(by);
     for session in &mut raw.sessions {
@@ -382,7 +382,7 @@ mod tests {
             let event = RawEvent { at, kind, service, target, title, version, file: 1, line: 1 };
             raw.events.push(event);
             assert_eq!(align(&mut raw), BTreeMap::from([(1, minutes)]));
-            assert_eq!(raw.series[1].samples[0].0, NOON);
+            assert_eq!(raw.series[1].samples.at(0).0, NOON);
             let moved = raw.spans.get(0).map(|s| (s.start, s.end));
             assert_eq!(moved, Some((NOON, NOON + 5)));
             assert_eq!(raw.events[0].at, NOON + MINUTE);
@@ -402,7 +402,7 @@ mod tests {
         {
             let mut raw = folder(&files, &bare);
             assert!(align(&mut raw).is_empty());
-            assert_eq!(raw.series[1].samples[0].0, files[1].1);
+            assert_eq!(raw.series[1].samples.at(0).0, files[1].1);
             assert!(raw.gaps.iter().all(|g| g.what.contains("taken as UTC (give")));
         }
     }
@@ -438,7 +438,7 @@ mod tests {
         let files = [("p", NOON, 20), ("q", NOON, 20), ("traces", NOON - 5 * HOUR, 20)];
         let mut raw = folder(&files, &[]);
         assert!(align(&mut raw).is_empty());
-        assert_eq!(raw.series[2].samples[0].0, NOON - 5 * HOUR);
+        assert_eq!(raw.series[2].samples.at(0).0, NOON - 5 * HOUR);
         assert_eq!(raw.gaps.len(), 1, "{:?}", raw.gaps);
         assert_eq!(raw.gaps[0].file.as_deref(), Some("traces"));
         assert!(raw.gaps[0].what.contains("if moved by +05:00; nothing was moved"));

@@ -12,7 +12,8 @@ use crate::time;
 pub fn skew(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
-    let groups = c.features.skews.iter().filter(|s| {
+    let of_it = c.skews_of.get(&me).into_iter().flatten();
+    let groups = of_it.map(|i| &c.features.skews[*i]).filter(|s| {
         s.members.iter().any(|m| m.0 == me && is_source(c, &c.rollups.series[m.1], &r.source))
     });
     let best = groups.max_by(|a, b| a.skew.share.total_cmp(&b.skew.share));
@@ -127,7 +128,7 @@ pub fn climbs_and_falls(q: &Question) -> Observation {
     let known = all.iter().filter_map(|i| c.features.series[*i].sawtooth.as_ref().map(|s| (*i, s)));
     match known.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
         None if all.is_empty() => Observation::unobservable(),
-        None if all.iter().any(|i| sawtooth::too_coarse(&c.rollups.series[*i].points)) => {
+        None if all.iter().any(|i| sawtooth::too_coarse(&c.rollups.series[*i].points.to_vec())) => {
             Observation::unobservable()
         }
         None => described(c, all[0], None, Absent).fact("falls", "0"),
@@ -174,7 +175,7 @@ fn changing(q: &Question, changed: fn(f64, f64) -> bool) -> Observation {
     let all = own_and_parts(q);
     let changes = |i: usize| {
         let points = &c.rollups.series[i].points;
-        points.windows(2).filter(|w| changed(w[0].1, w[1].1)).count()
+        points.values().windows(2).filter(|w| changed(w[0], w[1])).count()
     };
     match all.iter().map(|i| (*i, changes(*i))).max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))) {
         None => Observation::unobservable(),

@@ -356,8 +356,7 @@ fn exhausts(q: &Question) -> Observation {
             (_, Unit::Ratio) => (1.0, true),
             _ => continue,
         };
-        let points: Vec<(Micros, f64)> =
-            s.points.iter().filter(|p| look.contains(p.0)).copied().collect();
+        let points: Vec<(Micros, f64)> = s.points.iter().filter(|p| look.contains(p.0)).collect();
         let found = exhaustion::exhaustion(&points, limit, up);
         if let Some(e) = found.filter(|e| best.is_none_or(|b| e.left_s < b.2.left_s)) {
             best = Some((*i, *at, e));

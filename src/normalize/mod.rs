@@ -4,6 +4,7 @@
 mod clocks;
 pub mod files;
 mod identity;
+mod labels;
 mod merged;
 mod promql;
 mod series;
@@ -27,6 +28,7 @@ use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry, service_of};
 pub use clocks::ROUNDING;
 use identity::Resolver;
 use merged::merged;
+use rayon::prelude::*;
 use series::Run;
 pub use series::shown;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -56,8 +58,10 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let homes = run.homes(&raw);
     run.largest = run.largest_values(&raw);
     let (mut metas, mut points) = (Vec::new(), Vec::new());
-    for series in merged(std::mem::take(&mut raw.series)) {
-        if let Some((meta, values)) = run.series(&raw, series, &homes) {
+    let all = merged(std::mem::take(&mut raw.series));
+    let understood: Vec<_> = all.par_iter().map(|s| run.understand(&raw, s)).collect();
+    for (series, understood) in all.into_iter().zip(understood) {
+        if let Some((meta, values)) = run.series(&raw, series, understood, &homes) {
             metas.push(meta);
             points.push(values);
         }

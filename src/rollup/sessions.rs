@@ -5,7 +5,7 @@ use super::{Origin, SignalSeries, Source, counter};
 use crate::ingest::raw::RawSession;
 use crate::model::{EntityId, Micros, SECOND, Subject};
 use crate::signals::Stat;
-use crate::telemetry::{Telemetry, service_of};
+use crate::telemetry::{Points, Telemetry, service_of};
 use std::collections::{BTreeMap, HashMap};
 
 /// Says whether a row is a client's backend, or of an export without backend types.
@@ -102,8 +102,7 @@ pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
             else {
                 continue;
             };
-            let points: Vec<(Micros, f64)> =
-                snapshots.iter().map(|(t, f)| (*t, value(f))).collect();
+            let points: Points = snapshots.iter().map(|(t, f)| (*t, value(f))).collect();
             out.push(SignalSeries {
                 subject: *subject,
                 signal,

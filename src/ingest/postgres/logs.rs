@@ -430,6 +430,7 @@ mod tests {
             first_line: 1,
             taken: Default::default(),
             literals: false,
+            memory: None,
         };
         growing.finish(&input, &mut raw);
         let samples: Vec<_> = raw.series[0].samples.iter().map(|s| (s.0 / SECOND, s.1)).collect();
