@@ -4,7 +4,7 @@
 use super::raw::FileId;
 use super::text::Text;
 use crate::model::Micros;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -376,6 +376,20 @@ impl From<&Session> for RawSession {
             backend_xmin: s.backend_xmin(),
             wait_mode: shape.wait_mode,
             wait_relation: shape.wait_relation,
+        }
+    }
+}
+
+/// Gives rows the shapes that `change` makes of theirs, each asked once; rows go on sharing them.
+pub fn reshape(
+    sessions: &mut [Session],
+    mut change: impl FnMut(&SessionShape) -> Option<SessionShape>,
+) {
+    let mut known: HashMap<usize, Option<Arc<SessionShape>>> = HashMap::new();
+    for s in sessions {
+        let new = || change(s.shape()).map(SessionShape::kept);
+        if let Some(shape) = known.entry(s.shape_id()).or_insert_with(new).clone() {
+            s.reshape(shape);
         }
     }
 }

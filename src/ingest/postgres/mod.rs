@@ -28,6 +28,7 @@ mod width;
 
 pub use activity_csv::stream as stream_sessions;
 pub use locks::join as join_locks;
+pub use psql::{Drawn, drawn};
 
 use super::raw::Raw;
 use super::table::Table;
