@@ -2,9 +2,11 @@
 //! exporter's own names. Nothing here knows which format a value came from.
 
 pub use super::raw_logs::{LogKind, RawLog};
+pub use super::raw_sessions::{
+    PerShape, RawSession, Session, SessionShape, Shapes, Starts, reshape,
+};
 pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
-use super::text::Text;
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
 use crate::points::Points;
 use serde::Serialize;
@@ -176,47 +178,6 @@ pub struct RawSpan {
     pub key: u32,
 }
 
-/// One row of pg_stat_activity; `None` where the column is empty or missing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RawSession {
-    pub file: FileId,
-    pub line: u64,
-    /// Database server as the file names it.
-    pub server: Text,
-    /// Time of the snapshot; inferred if the file has no such column.
-    pub at: Micros,
-    /// Number of the snapshot within the file.
-    pub snapshot: u32,
-    pub pid: i64,
-    pub leader_pid: Option<i64>,
-    pub database: Text,
-    pub user: Text,
-    pub application: Text,
-    pub client_addr: Text,
-    pub backend_start: Option<Micros>,
-    pub xact_start: Option<Micros>,
-    pub query_start: Option<Micros>,
-    pub state_change: Option<Micros>,
-    pub wait_start: Option<Micros>,
-    pub wait_event_type: Text,
-    pub wait_event: Text,
-    pub state: Text,
-    pub backend_type: Text,
-    /// Statement with literals and comments removed.
-    pub query: Text,
-    /// The statement as it was written, where the user asked for literals; empty otherwise.
-    pub written: Text,
-    /// Leading comment's tag, e.g. `metabase: weekly_price_position`.
-    pub query_tag: Text,
-    /// Pids from pg_blocking_pids; `None` when the export has no such column.
-    pub blocked_by: Option<Vec<i64>>,
-    /// Oldest transaction whose rows the session may still see (32 bits, wraps around).
-    pub backend_xmin: Option<u32>,
-    /// Mode and relation of the lock that is waited for, where the export joins pg_locks.
-    pub wait_mode: Text,
-    pub wait_relation: Text,
-}
-
 /// One row of pg_locks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawLock {
@@ -281,9 +242,11 @@ pub struct Raw {
     pub symbols: Symbols,
     pub series: Vec<RawSeries>,
     pub spans: RawSpans,
-    pub sessions: Vec<RawSession>,
+    pub sessions: Vec<Session>,
     pub locks: Vec<RawLock>,
     pub logs: Vec<RawLog>,
+    /// Files of server logs: their servers, first and last times.
+    pub log_times: Vec<(FileId, String, (Micros, Micros))>,
     pub events: Vec<RawEvent>,
     pub edges: Vec<RawEdge>,
     pub aliases: BTreeMap<String, String>,
@@ -418,7 +381,7 @@ mod tests {
         for (i, path) in ["a.csv", "b.csv"].into_iter().enumerate() {
             let mut part = one_file(path);
             part.skip(0, Some(3), "row without a pid", 1);
-            part.sessions.push(RawSession { pid: i as i64, ..RawSession::default() });
+            part.sessions.push(RawSession { pid: i as i64, ..RawSession::default() }.into());
             part.series.push(RawSeries::default());
             all.absorb(part);
         }

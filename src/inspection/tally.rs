@@ -128,7 +128,7 @@ mod tests {
         raw.spans.extend([span, span]);
         for at in [0, 0, 10, 20] {
             let at = at * SECOND;
-            raw.sessions.push(RawSession { file: 2, at, ..RawSession::default() });
+            raw.sessions.push(RawSession { file: 2, at, ..RawSession::default() }.into());
         }
         let texts = || String::new();
         raw.events.push(RawEvent {

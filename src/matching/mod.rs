@@ -7,6 +7,7 @@ mod evaluate;
 mod facts;
 mod flow;
 mod load;
+mod logged;
 mod members;
 mod near;
 mod series;

@@ -104,6 +104,9 @@ pub fn human(value: f64, unit: Unit) -> String {
         _ => format!("{v:.2}"),
     };
     match unit {
+        Unit::Seconds if value != 0.0 && value.abs() < 0.000_999_5 => {
+            format!("{:.0} us", value * 1e6)
+        }
         Unit::Seconds if value.abs() < 0.9995 => format!("{:.0} ms", value * 1e3),
         Unit::Seconds if value.abs() < 120.0 => format!("{value:.1} s"),
         Unit::Seconds => time::duration(value),

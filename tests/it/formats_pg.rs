@@ -6,7 +6,7 @@
 //! `patroni/` are after the samples of the formats' descriptions, not recorded.
 
 use super::support::{Scratch, bytes, fixture};
-use rootline::ingest::raw::{Raw, RawSeries, RawSession};
+use rootline::ingest::raw::{Raw, RawSeries, RawSession, Session};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::{GapKind, Micros, SECOND};
 use rootline::time::{self, Zone};
@@ -39,7 +39,7 @@ fn file(raw: &Raw) -> (&str, u64, u64) {
 
 /// Sessions by pid, without what says where they stood in their file.
 fn sessions(raw: &Raw) -> Vec<RawSession> {
-    let plain = |s: &RawSession| RawSession { file: 0, line: 0, ..s.clone() };
+    let plain = |s: &Session| RawSession { file: 0, line: 0, ..s.into() };
     let mut all: Vec<RawSession> = raw.sessions.iter().map(plain).collect();
     all.sort_by_key(|s| (s.snapshot, s.pid));
     all

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use rootline::catalog::fixtures::{Fixture, fixtures};
 use rootline::catalog::{Catalog, Category};
 use rootline::diagnosis::{Diagnosis, Verdict};
-use rootline::ingest::raw::{Raw, RawSeries};
+use rootline::ingest::raw::{Raw, RawSeries, RawSession};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::{Micros, SECOND};
 use rootline::points::{Point, Points};
@@ -118,8 +118,11 @@ fn every_minute(raw: &mut Raw, _: &Fixture) {
     });
     for s in &mut raw.sessions {
         later(&mut s.at);
-        let times = [&mut s.xact_start, &mut s.query_start, &mut s.state_change, &mut s.wait_start];
+        let mut raw = RawSession::from(&*s);
+        let times =
+            [&mut raw.xact_start, &mut raw.query_start, &mut raw.state_change, &mut raw.wait_start];
         times.into_iter().flatten().for_each(later);
+        *s = raw.into();
     }
     raw.events.iter_mut().for_each(|e| later(&mut e.at));
     for times in &mut raw.times {
