@@ -16,9 +16,12 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("disk-slow", include_str!("scenarios/disk-slow.toml")),
     ("failing-dependency", include_str!("scenarios/failing-dependency.toml")),
     ("failover", include_str!("scenarios/failover.toml")),
+    ("gc-thrash", include_str!("scenarios/gc-thrash.toml")),
+    ("healthy-batch", include_str!("scenarios/healthy-batch.toml")),
     ("healthy-peak", include_str!("scenarios/healthy-peak.toml")),
     ("healthy-release", include_str!("scenarios/healthy-release.toml")),
     ("healthy-report", include_str!("scenarios/healthy-report.toml")),
+    ("healthy-retries", include_str!("scenarios/healthy-retries.toml")),
     ("healthy-shop", include_str!("scenarios/healthy-shop.toml")),
     ("healthy-single-flight", include_str!("scenarios/healthy-single-flight.toml")),
     ("hot-partition-lab", include_str!("scenarios/hot-partition-lab.toml")),
@@ -30,6 +33,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("n-plus-one", include_str!("scenarios/n-plus-one.toml")),
     ("names-slow", include_str!("scenarios/names-slow.toml")),
     ("names-unreachable", include_str!("scenarios/names-unreachable.toml")),
+    ("network-loses", include_str!("scenarios/network-loses.toml")),
     ("network-slow", include_str!("scenarios/network-slow.toml")),
     ("noisy-client", include_str!("scenarios/noisy-client.toml")),
     ("peak-sunday", include_str!("scenarios/peak-sunday.toml")),
@@ -52,6 +56,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("stampede-lab", include_str!("scenarios/stampede-lab.toml")),
     ("third-party-hang", include_str!("scenarios/third-party-hang.toml")),
     ("traffic-surge", include_str!("scenarios/traffic-surge.toml")),
+    ("workers-undersized", include_str!("scenarios/workers-undersized.toml")),
 ];
 
 /// The scenario with this id.
