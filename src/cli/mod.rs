@@ -14,6 +14,7 @@ mod output;
 mod record;
 mod redact;
 mod report;
+mod rollup;
 mod sessions;
 mod simulate;
 mod target;
@@ -22,7 +23,7 @@ mod views;
 
 use crate::Options;
 use crate::error::{ExitCode, Result};
-use crate::ingest::Progress;
+use crate::ingest::{Limits, Progress};
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -93,6 +94,30 @@ struct Known {
     /// Findings that are known and accepted until a date, besides the folder's suppress.toml.
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
+    #[command(flatten)]
+    limited: Limited,
+}
+
+/// How much is read.
+#[derive(Debug, Args)]
+struct Limited {
+    /// Read more, or less: files, bytes (of a file), unpacked (bytes), ratio (of a packed file),
+    /// members (of an archive). Repeatable.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    limit: Vec<String>,
+}
+
+impl Limited {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        // Each was checked when the arguments were read.
+        self.limit.iter().for_each(|l| drop(limits.set(l)));
+        limits
+    }
+}
+
+fn limit(text: &str) -> std::result::Result<String, String> {
+    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// A time given on the command line.
@@ -119,6 +144,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            limits: self.limited.limits(),
             progress: terminal.progress,
             ..Options::default()
         }
@@ -144,6 +170,8 @@ enum Command {
     Record(record::Record),
     /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
     Redact(redact::Redact),
+    /// Make spans small that are too many to hold: here, or as SQL for the engine that has them.
+    Rollup(rollup::RollupArgs),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -217,6 +245,7 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Sessions(args) => args.run(&style),
         Command::Record(args) => args.run(terminal),
         Command::Redact(args) => args.run(),
+        Command::Rollup(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),

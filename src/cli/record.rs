@@ -196,13 +196,13 @@ impl Record {
         let place = folder.display();
         let missing = match summary.missing {
             0 => String::new(),
-            n => format!("; {n} are missing, as {place}/record.log says"),
+            n => format!("; missing: {n}, as {place}/record.log says"),
         };
         let then = match summary.stopped {
             true => "stopped: the same command goes on".to_owned(),
             false => format!("next: rootline diagnose {place}"),
         };
-        let stderr = format!("recorded {} parts into {place}{missing}\n{then}\n", summary.done);
+        let stderr = format!("recorded into {place}: {} parts{missing}\n{then}\n", summary.done);
         // A recording that was stopped is not whole: `&& rootline diagnose` is not to go on.
         let code = if summary.stopped { ExitCode::Runtime } else { ExitCode::Analysed };
         Ok(Outcome { stdout: String::new(), stderr, code })

@@ -205,7 +205,7 @@ fn list() -> Result<Outcome> {
 }
 
 /// Writes an incident folder; one that holds something is left alone.
-fn write(folder: &Path, files: &[File]) -> Result<()> {
+pub(super) fn write(folder: &Path, files: &[File]) -> Result<()> {
     let place = folder.display().to_string();
     let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
     let filled = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());

@@ -28,6 +28,8 @@ pub struct Verb {
     events: &'static [&'static str],
     /// It takes something away from users even if it helps.
     disruptive: bool,
+    /// It is done at those who call what is to blame.
+    upstream: bool,
     /// What it gives and what it takes.
     pub trade: &'static str,
 }
@@ -40,7 +42,17 @@ const fn row(
     disruptive: bool,
     trade: &'static str,
 ) -> Verb {
-    Verb { word, target, stems, events, disruptive, trade }
+    Verb { word, target, stems, events, disruptive, upstream: false, trade }
+}
+
+const fn upstream(
+    word: &'static str,
+    stems: &'static [&'static str],
+    disruptive: bool,
+    trade: &'static str,
+) -> Verb {
+    let verb = row(word, Component, stems, &[], disruptive, trade);
+    Verb { upstream: true, ..verb }
 }
 
 use Target::{Component, Session};
@@ -52,7 +64,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "terminate",
         Session,
-        &["terminate", "end the session", "end it", "kill"],
+        &["terminate", "end the session", "let its owner end", "kill"],
         &[],
         true,
         "the session's work is rolled back and its client loses the connection",
@@ -61,16 +73,17 @@ pub const ACTIONS: &[Verb] = &[
         "stop-job",
         Component,
         &[
-            "stop the",
-            "stop or",
             "pause",
-            "slow {",
+            "slow {application}",
             "fewer workers",
-            "end it",
-            "number of sessions",
             "let its owner end",
+            "stop or ",
+            "stop the migration",
+            "stop the neighbour",
+            "switch off what runs it",
+            "number of sessions",
         ],
-        &["note"],
+        &[],
         false,
         "its work is late",
     ),
@@ -78,31 +91,44 @@ pub const ACTIONS: &[Verb] = &[
         "roll-back",
         Component,
         &[
-            "roll ",
+            "roll back",
+            "roll that",
+            "roll the",
+            "roll {",
+            "roll it back",
             "rolled back",
             "take it back",
-            "take the",
             "take back",
+            "take the change back",
+            "take the last",
             "undo",
             "turn it back",
             "set it back",
         ],
-        &["deploy", "rollback", "config", "flag", "migration"],
+        &["deploy", "rollback", "config", "flag", "migration", "scale"],
         false,
         "what the change brought is away again",
     ),
     row(
         "switch-off",
         Component,
-        &["switch", "turn it back", "feature off", "flag", "drop optional"],
-        &["flag", "config"],
+        &[
+            "switch off",
+            "switch that part",
+            "switch the",
+            "feature off",
+            "turn it back",
+            "drop optional",
+            "switch retries",
+        ],
+        &["flag"],
         false,
         "users miss the feature",
     ),
     row(
         "restart-one",
         Component,
-        &["restart one", "one instance", "restart the fullest", "restart"],
+        &["restart one instance of", "restart the fullest", "one instance at a time"],
         &["restart"],
         true,
         "what that instance has in flight is lost; its caches are cold",
@@ -110,7 +136,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "restart-rolling",
         Component,
-        &["one at a time", "one instance at a time", "rolling", "recycle", "restart"],
+        &["one at a time", "one instance at a time", "rolling restart", "recycle"],
         &["restart"],
         true,
         "takes long, keeps capacity; the cause stays if it lies elsewhere",
@@ -118,7 +144,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "restart-all",
         Component,
-        &[],
+        &["restart the instances", "restart {subject}: it works"],
         &["restart"],
         true,
         "everything in flight is lost, caches are cold and all connect at once",
@@ -126,14 +152,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "scale-out",
         Component,
-        &[
-            "add instances",
-            "add consumers",
-            "scale",
-            "raise the maximum if",
-            "more processes",
-            "start more",
-        ],
+        &["add instances", "add consumers", "raise the maximum if", "more processes", "start more"],
         &["scale"],
         false,
         "costs money, and more callers for what stands behind",
@@ -141,7 +160,12 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "add-worker",
         Component,
-        &["workers, take it back", "workers"],
+        &[
+            "workers, take it back",
+            "number of workers",
+            "tier whose workers",
+            "processes (workers)",
+        ],
         &[],
         false,
         "more load behind",
@@ -149,7 +173,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "raise-pool",
         Component,
-        &["pool_size", "raise the maximum", "pool"],
+        &["pool_size", "raise the maximum"],
         &[],
         false,
         "more load behind",
@@ -158,79 +182,66 @@ pub const ACTIONS: &[Verb] = &[
         "raise-limit",
         Component,
         &["raise", "enlarge", "remove the processor limit", "more work_mem", "add room"],
-        &["config"],
+        &[],
         false,
         "takes from what others may use",
     ),
-    row(
+    upstream(
         "shed",
-        Component,
-        &["shed", "limit", "send less"],
-        &[],
+        &["shed", "limit {subject}", "limit per", "limit who", "send less", "block list"],
         true,
         "some users are refused at once",
     ),
-    row(
+    upstream(
         "retry-budget",
-        Component,
         &["retries of", "retry budget", "switch retries"],
-        &["flag", "config"],
         false,
         "single failures reach the user",
     ),
-    row(
-        "breaker",
-        Component,
-        &["breaker"],
-        &[],
-        false,
-        "the part behind it is away while it is open",
-    ),
-    row(
+    upstream("breaker", &["breaker"], false, "the part behind it is away while it is open"),
+    upstream(
         "fall-back",
-        Component,
-        &["answer from", "can do without", "fallback", "last known value", "serve the", "optional"],
-        &[],
+        &["answer from", "can do without", "last known value", "serve the", "serve a simple"],
         false,
         "answers are older or plainer",
     ),
+    upstream(
+        "move",
+        &[
+            "move the services",
+            "move traffic",
+            "move what opens",
+            "send the longer",
+            "send reads",
+            "point the resolver",
+            "point it to another",
+        ],
+        false,
+        "load elsewhere",
+    ),
+    upstream("single-flight", &["one request computes", "stale-while"], false, "some wait longer"),
     row(
-        "single-flight",
+        "drop-entries",
         Component,
-        &["one request computes", "stale-while"],
+        &["drop the entries"],
         &[],
         false,
-        "some wait longer",
+        "reads go to the store until they are back",
     ),
-    row(
-        "salt",
-        Component,
-        &["hot keys from memory", "salt", "split"],
-        &[],
-        false,
-        "reads must gather",
-    ),
+    row("salt", Component, &["hot keys from memory", "salt"], &[], false, "reads must gather"),
     row(
         "drain",
         Component,
-        &["out of rotation", "drain", "take the new instances out", "take it out"],
+        &["out of rotation", "drain it", "take the new instances out", "take it out"],
         &[],
         false,
         "less capacity",
     ),
     row(
-        "move",
-        Component,
-        &["move ", "send the longer", "send reads", "point "],
-        &[],
-        false,
-        "load elsewhere",
-    ),
-    row(
         "fail-over",
         Component,
         &["fail over", "promote", "switch over"],
-        &["restart"],
+        &[],
         true,
         "connections break; writes may be lost",
     ),
@@ -238,8 +249,8 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "renew",
         Component,
-        &["renew", "new credential", "certificate"],
-        &["config", "note"],
+        &["renew", "new credential", "old one valid"],
+        &["secret", "certificate"],
         false,
         "none if it is tested",
     ),
@@ -247,7 +258,7 @@ pub const ACTIONS: &[Verb] = &[
         "start-consumers",
         Component,
         &["start the consumers", "start its consumer", "start it again"],
-        &["restart", "scale"],
+        &[],
         false,
         "a backlog arrives at once behind them",
     ),
@@ -262,7 +273,7 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "free-disk",
         Component,
-        &["remove what may go", "drop that slot", "add room", "volume"],
+        &["remove what may go", "drop that slot", "add room"],
         &[],
         false,
         "what is removed is gone",
@@ -270,16 +281,25 @@ pub const ACTIONS: &[Verb] = &[
     row(
         "build-index",
         Component,
-        &["build it again", "index", "analyze", "statistics"],
-        &["migration"],
+        &["build it again", "create index", "refresh its statistics"],
+        &[],
         false,
         "load while it is built",
     ),
-    row("fix-scrape", Component, &["metrics endpoint", "scraped"], &["config"], false, "none"),
+    row(
+        "fix-check",
+        Component,
+        &["check shallow", "raise its timeout"],
+        &[],
+        false,
+        "a check that sees less",
+    ),
+    row("decide", Component, &["decide it"], &[], false, "a wrong decision makes data differ"),
+    row("fix-scrape", Component, &["metrics endpoint"], &[], false, "none"),
     row(
         "sync-clock",
         Component,
-        &["time service", "clock"],
+        &["time service"],
         &[],
         false,
         "a step may disorder what is written",
@@ -320,7 +340,7 @@ pub fn judge(case: &Case, verb: &Verb, target: &Aim, now: Micros) -> Judged {
         let until = (a.0 == Outcome::Helps).then(|| over(case, now)).flatten();
         return Judged { outcome: a.0, said: vec![a.1], until };
     }
-    let right = is_right(case, target);
+    let right = is_right(case, verb, target);
     let (outcome, mut said) = match recorded(case, verb, target, now) {
         Some(found) => found,
         None => runbook::ask(case, verb, right),
@@ -345,22 +365,41 @@ pub struct Aim {
     pub pid: Option<i64>,
 }
 
-/// Whether the target is to blame, or holds or is part of what is.
-fn is_right(case: &Case, aim: &Aim) -> bool {
+/// Whether the target is to blame, holds or is part of what is, was changed when it began, or, for
+/// what is done upstream, is in the chain.
+fn is_right(case: &Case, verb: &Verb, aim: &Aim) -> bool {
+    /// A change this part of the recording before the onset may have brought it.
+    const BEFORE: i64 = 10;
     let graph = &case.telemetry.graph;
     let of_cause = |e: EntityId| {
         let same = |c: &EntityId| *c == e || graph.owner(*c) == e || graph.owner(e) == *c;
         case.plan.cause.iter().any(same)
     };
-    let pid = aim.pid.is_some() && aim.pid == case.plan.pid;
-    pid || aim.entity.is_some_and(of_cause) || case.truth.entity.contains(&aim.name)
+    let in_chain = |e: EntityId| verb.upstream && case.plan.chain.contains_key(&graph.owner(e));
+    let plan = &case.plan;
+    let near = plan.onset - (plan.end - plan.usual.from) / BEFORE;
+    let changed = |e: EntityId| {
+        case.telemetry.events.iter().any(|(all, event)| {
+            verb.events.contains(&event.kind.as_str())
+                && (near..=plan.paged).contains(&event.at)
+                && all.iter().any(|a| graph.owner(*a) == graph.owner(e))
+        })
+    };
+    let pid = aim.pid.is_some() && aim.pid == plan.pid;
+    let entity = aim.entity.is_some_and(|e| of_cause(e) || in_chain(e) || changed(e));
+    pid || entity || case.truth.entity.contains(&aim.name)
 }
 
 /// What the drill's author says of it.
 fn told(case: &Case, verb: &Verb, aim: &Aim) -> Option<(Outcome, String)> {
+    let graph = &case.telemetry.graph;
+    let owner = aim.entity.map(|e| graph.entity(graph.owner(e)).name.as_str());
     let same = |on: &Option<String>| match on {
         None => true,
-        Some(on) => *on == aim.name || aim.pid.is_some_and(|p| *on == p.to_string()),
+        Some(on) => {
+            let pid = aim.pid.is_some_and(|p| *on == p.to_string());
+            *on == aim.name || owner == Some(on.as_str()) || pid
+        }
     };
     let found = case.file.action.iter().find(|a| a.act == verb.word && same(&a.on))?;
     Some((found.outcome, found.say.clone()))

@@ -16,14 +16,14 @@ pub fn people(case: &Case, now: Micros) -> Vec<&str> {
     known.map(|c| c.ask.as_str()).collect()
 }
 
-/// The answer; `None` when nobody and no mechanism is called that.
-pub fn answer(case: &Case, topic: &str, now: Micros) -> Option<Vec<String>> {
+/// The answer, or that there is none yet; `None` when nobody and no mechanism is called that.
+pub fn answer(case: &Case, topic: &str, now: Micros) -> Option<Result<Vec<String>, String>> {
     let clue = case.file.clue.iter().find(|c| c.ask == topic);
     if let Some(c) = clue.filter(|_| people(case, now).contains(&topic)) {
-        return Some(vec![format!("   {}: {}", c.ask, c.say)]);
+        return Some(Ok(vec![format!("   {}: {}", c.ask, c.say)]));
     }
     if clue.is_some() {
-        return Some(vec![format!("   {topic} does not answer yet")]);
+        return Some(Err(format!("{topic} does not answer yet")));
     }
     let s = case.catalog.find(topic).ok()?;
     let mut out = vec![format!("   {}: {}", s.signature.id, s.signature.title)];
@@ -32,7 +32,7 @@ pub fn answer(case: &Case, topic: &str, now: Micros) -> Option<Vec<String>> {
         out.push(format!("   or {}? {}", d.against, plain(&d.question)));
         out.push(format!("      this one if {}; the other if {}", plain(&d.this), plain(&d.other)));
     }
-    Some(out)
+    Some(Ok(out))
 }
 
 /// Ids of the catalogue whose id or title holds a word.

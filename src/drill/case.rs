@@ -87,7 +87,7 @@ pub struct Plan {
     /// Hops along the causal chain from the cause.
     pub chain: BTreeMap<EntityId, u32>,
     /// Edges that a file names and no call was ever recorded of.
-    pub told: BTreeSet<(EntityId, EntityId)>,
+    pub told: BTreeSet<(String, String)>,
     /// Place of the true explanation among the hypotheses of the engine.
     pub ledger: Option<usize>,
     /// Session that is to blame.
@@ -169,7 +169,9 @@ fn plan(
     let mut layers = vec![Layer::Edges, Layer::Services];
     layers.extend((!telemetry.sessions.is_empty()).then_some(Layer::Sessions));
     layers.extend((!telemetry.spans.shape.is_empty()).then_some(Layer::Traces));
+    // A prepared transaction blocks under the number 0: it has no session.
     let pid = ledger.and_then(|i| d.hypotheses[i].facts.get("pid")?.parse().ok());
+    let pid = pid.filter(|p: &i64| *p > 0);
     Ok(Plan {
         paged: page.at,
         end,
@@ -180,11 +182,18 @@ fn plan(
         symptom: page.symptom,
         cause: chain.iter().filter(|(_, hops)| **hops == 0).map(|(e, _)| *e).collect(),
         chain,
-        told: edges.filter(|e| !called.contains(e)).collect(),
+        told: edges
+            .filter(|e| !called.contains(e))
+            .map(|(a, b)| (name(telemetry, a), name(telemetry, b)))
+            .collect(),
         ledger,
         pid,
         layers,
     })
+}
+
+fn name(t: &Telemetry, e: EntityId) -> String {
+    t.graph.entity(e).name.clone()
 }
 
 /// The best hypothesis that names a true mechanism, on a true entity if one does.

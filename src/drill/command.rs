@@ -193,6 +193,7 @@ pub fn help() -> Vec<String> {
         format!("   {:<34} {:<12} {}", r.usage, cost, r.says)
     };
     let mut out: Vec<String> = COMMANDS.iter().map(line).collect();
+    out.push("   COMPONENT may be `system` where everything is hit at once.".to_owned());
     out.push(
         "   A beat is a thirtieth of the time from the page to the end of the recording."
             .to_owned(),

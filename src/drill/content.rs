@@ -171,6 +171,16 @@ pub fn of_folder(folder: &str) -> DrillFile {
     }
 }
 
+/// A drill on a scenario of the simulator, without a text of its own.
+pub fn of_scenario(id: &str, title: &str, story: &str) -> DrillFile {
+    let mut file = of_folder(id);
+    file.drill.title = title.to_owned();
+    file.drill.summary = story.to_owned();
+    file.drill.folder = None;
+    file.drill.scenario = Some(id.to_owned());
+    file
+}
+
 /// Parses one file.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ pub fn debrief(game: &mut Game) -> Vec<String> {
     out.extend(missed(game, &places));
     out.extend(decoys(game));
     out.extend(deeds(game));
-    out.extend(review(case));
+    out.extend(review(case, game.seed));
     out
 }
 
@@ -166,8 +166,8 @@ fn ledger(case: &Case) -> Vec<String> {
 /// The cheapest looks that put it first.
 fn proof(places: &Places) -> Vec<String> {
     let mut out = vec![String::new(), " == THE SHORTEST PROOF ==".to_owned()];
-    let Some(looks) = places.shortest() else {
-        out.push("   no few looks decide it by themselves: it takes most of the ledger".to_owned());
+    let Some((looks, clear)) = places.shortest() else {
+        out.push("   no few looks decide it by themselves".to_owned());
         return out;
     };
     let cost: f64 = looks.iter().map(|l| l.points).sum();
@@ -175,7 +175,10 @@ fn proof(places: &Places) -> Vec<String> {
         out.push(format!("   {:<28} shows {}", l.typed, l.evidence.join(" ")));
     }
     let looks = words::count(looks.len(), "look");
-    let text = "with their evidence alone it is three times as likely as any other explanation";
+    let text = match clear {
+        true => "with their evidence alone it is three times as likely as any other explanation",
+        false => "with their evidence alone it comes first, if not by much: the engine is no surer",
+    };
     out.push(format!("   {looks}, {}: {text}", words::points(cost)));
     out
 }
@@ -219,6 +222,11 @@ fn decoys(game: &Game) -> Vec<String> {
 fn deeds(game: &Game) -> Vec<String> {
     let (case, plan) = (game.case, &game.case.plan);
     let mut out = vec![String::new(), " == ACTIONS AND WHAT THEY TRADE ==".to_owned()];
+    if case.simulated {
+        out.extend(game.deeds.iter().map(|d| format!("   you: {} {}", d.verb, d.target)));
+        out.extend(game.outcome.iter().map(|o| format!("   {o}")));
+        return out;
+    }
     for d in &game.deeds {
         let word = match d.outcome {
             Outcome::Helps => "helped",
@@ -248,11 +256,15 @@ fn deeds(game: &Game) -> Vec<String> {
 }
 
 /// What is left to do for a person.
-fn review(case: &Case) -> Vec<String> {
+fn review(case: &Case, seed: u64) -> Vec<String> {
     let mut out = vec![String::new(), " == THE REVIEW TO WRITE ==".to_owned()];
+    if let Some(id) = &case.file.drill.scenario {
+        out.push(format!("   rootline simulate {id} --seed {seed} -o {}", case.place));
+    }
     out.push(format!("   rootline report {} --template review -o review.md", case.place));
     let id = &case.file.drill.id;
-    let id = if case.file.drill.summary.is_empty() { &case.place } else { id };
+    let told = !case.file.drill.summary.is_empty() || case.simulated;
+    let id = if told { id } else { &case.place };
     out.push(format!("   rootline drill check-review review.md {id}"));
     let files = case.truth.signature.iter().filter_map(|s| case.catalog.find(s).ok());
     for s in files.take(1) {

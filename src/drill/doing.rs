@@ -4,17 +4,22 @@
 use super::act::{self, ACTIONS, Aim, Deed};
 use super::case::SETTLES;
 use super::content::{Decoy, Outcome};
-use super::game::Game;
+use super::game::{Ask, Game};
 use super::score::Part;
 use super::words;
 use crate::model::SECOND;
 
+/// Beats after which it is shown what there is.
+const SETTLED: i64 = 10;
 /// Points for an action that does nothing, and for one that harms.
 const IDLE: f64 = 3.0;
 const HARM: f64 = 7.0;
 
 impl Game<'_> {
     pub(super) fn act(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
+        if self.rerun.is_some() {
+            return self.simulate(typed);
+        }
         let Some(word) = typed.first() else {
             let verbs: Vec<&str> = ACTIONS.iter().map(|v| v.word).collect();
             return Ok(vec![
@@ -22,9 +27,6 @@ impl Game<'_> {
                 "   a target is a component; a pid for cancel and terminate".to_owned(),
             ]);
         };
-        if self.rerun.is_some() {
-            return self.simulate(typed);
-        }
         let verb = act::verb(word)?;
         let [_, target] = typed else { return Err(format!("usage: act {word} TARGET")) };
         let aim = self.aim(verb, target)?;
@@ -33,8 +35,14 @@ impl Game<'_> {
         let before = self.symptom();
         let mut out = judged.said.iter().map(|s| format!("   {s}")).collect::<Vec<_>>();
         if let Some(until) = judged.until {
-            self.now =
-                (until + SETTLES * self.case.plan.beat).min(self.case.plan.end).max(self.now);
+            // As long as it takes until the symptom is gone: calls under way still end badly.
+            for beats in SETTLES..=SETTLED {
+                let at = until + beats * self.case.plan.beat;
+                self.now = at.min(self.case.plan.end).max(self.now);
+                if self.is_resolved() {
+                    break;
+                }
+            }
             let (then, now) = (before.unwrap_or_default(), self.symptom().unwrap_or_default());
             let at = words::moment(&self.case.plan, self.now);
             out.push(format!("   replayed to {at}: {then} → {now}"));
@@ -68,24 +76,26 @@ impl Game<'_> {
 
     fn simulate(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
         let words = typed.join(" ");
-        let at = (self.now + self.case.plan.beat).min(self.case.plan.end);
+        let (now, at) = (self.now, (self.now + self.case.plan.beat).min(self.case.plan.end));
         let Some(rerun) = self.rerun.as_mut() else { return Err("nothing to act on".to_owned()) };
-        let (telemetry, said) = rerun(at, &words).map_err(|e| {
+        let ask = if typed.is_empty() { Ask::Offers(now) } else { Ask::Act(at, &words) };
+        let answer = rerun(ask).map_err(|e| {
             format!("{e}{}", e.hint.as_ref().map_or(String::new(), |h| format!("; {h}")))
         })?;
-        self.future = Some(telemetry);
+        let mut out: Vec<String> = answer.said.iter().map(|s| format!("   {s}")).collect();
+        let Some(telemetry) = answer.telemetry else { return Ok(out) };
         self.pay("act");
-        self.now = at;
+        // From now on the instant is cut from what the action makes of the rest.
+        (self.future, self.now) = (Some(telemetry), at);
+        self.forget();
         self.deeds.push(Deed {
             verb: typed.first().cloned().unwrap_or_default(),
             target: typed.get(1).cloned().unwrap_or_default(),
             outcome: Outcome::Relieves,
             trade: String::new(),
         });
-        Ok(vec![
-            format!("   {said}"),
-            "   what it brings shows with time: `wait`, `look`".to_owned(),
-        ])
+        out.push("   what it brings shows with time: `wait`, `look`".to_owned());
+        Ok(out)
     }
 
     fn aim(&mut self, verb: &act::Verb, target: &str) -> std::result::Result<Aim, String> {
@@ -96,7 +106,9 @@ impl Game<'_> {
             let session = instant.telemetry.sessions.iter().any(|(_, s)| s.application == target);
             return match entity {
                 Ok(e) => Ok(Aim { name, entity: Some(e), pid: None }),
-                Err(_) if session => Ok(Aim { name, entity: None, pid: None }),
+                Err(_) if session || target == "system" => {
+                    Ok(Aim { name, entity: None, pid: None })
+                }
                 Err(what) => Err(what),
             };
         }

@@ -4,7 +4,7 @@
 use super::act::Deed;
 use super::ask;
 use super::case::{Case, Layer, Level};
-use super::command::{self, Command, HINT, WAIT_BEATS};
+use super::command::{self, Command, HINT};
 use super::content::Outcome;
 use super::cut::{self, Instant};
 use super::debrief;
@@ -19,12 +19,27 @@ use crate::telemetry::Telemetry;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// Beats after which the next stage opens; a guess opens it as well.
-const STAGE_BEATS: i64 = 3;
+/// What is asked of a simulated incident.
+pub enum Ask<'a> {
+    /// Take an action at a time.
+    Act(Micros, &'a str),
+    /// What can be done at a time.
+    Offers(Micros),
+    /// What the users got, against doing nothing and the best.
+    Outcome,
+}
 
-/// Makes the future of a simulated incident anew after an action: time and action in, telemetry and
-/// what was said out.
-pub type Rerun<'a> = dyn FnMut(Micros, &str) -> Result<(Telemetry, String)> + 'a;
+/// What a simulated incident answers.
+pub struct Answer {
+    /// Everything from its begin to its end, after an action.
+    pub telemetry: Option<Telemetry>,
+    pub said: Vec<String>,
+    /// How much of what could be gained was gained, 0 to 1; at the end.
+    pub helped: f64,
+}
+
+/// Answers for a simulated incident.
+pub type Rerun<'a> = dyn FnMut(Ask) -> Result<Answer> + 'a;
 
 /// What a line brings.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +71,8 @@ pub struct Game<'a> {
     pub(super) ended: bool,
     pub(super) future: Option<Telemetry>,
     pub(super) rerun: Option<&'a mut Rerun<'a>>,
+    /// What the simulation says at the end.
+    pub(super) outcome: Vec<String>,
     pub(super) instant: Rc<Instant>,
 }
 
@@ -87,6 +104,7 @@ impl<'a> Game<'a> {
             ended: false,
             future: None,
             rerun,
+            outcome: Vec::new(),
             instant: Rc::new(cut::at(&case.telemetry, case.plan.paged)),
         };
         if level == Level::Raw {
@@ -108,10 +126,15 @@ impl<'a> Game<'a> {
     /// What is known now.
     pub(super) fn instant(&mut self) -> Rc<Instant> {
         if self.instant.now != self.now {
-            let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
-            self.instant = Rc::new(cut::at(whole, self.now));
+            self.forget();
         }
         self.instant.clone()
+    }
+
+    /// Makes the instant anew.
+    pub(super) fn forget(&mut self) {
+        let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
+        self.instant = Rc::new(cut::at(whole, self.now));
     }
 
     /// The page, the map and what can be done.
@@ -155,7 +178,7 @@ impl<'a> Game<'a> {
     pub(super) fn symptom(&mut self) -> Option<String> {
         let symptom = self.case.plan.symptom.as_ref()?;
         let instant = self.instant();
-        let s = symptom.find(&instant.rollups)?;
+        let s = symptom.find(&instant)?;
         let unit = instant.telemetry.signals.get(s.signal).unit();
         let now = words::last(s, unit, &self.case.plan, self.now);
         let usual = words::usual(s, &self.case.plan);
@@ -197,8 +220,8 @@ impl<'a> Game<'a> {
                 let e = self.component(&name)?;
                 self.pay("look");
                 let instant = self.instant();
-                self.seen.insert(Seen::Component(instant.telemetry.graph.owner(e)));
-                self.seen.insert(Seen::Component(e));
+                let seen = [e, instant.telemetry.graph.owner(e)].map(|e| self.first(&instant, e));
+                self.seen.extend(seen.into_iter().flatten().map(Seen::Component));
                 Ok(self.view(&instant).component(e))
             }
             Command::Query(wanted) => {
@@ -208,7 +231,7 @@ impl<'a> Game<'a> {
                 let found: Vec<Seen> = view
                     .matching(&wanted)
                     .iter()
-                    .map(|s| Seen::Series(s.subject, s.signal))
+                    .map(|s| Seen::Series(s.source.file.clone(), s.source.series.clone()))
                     .collect();
                 let out = view.query(&wanted);
                 self.seen.extend(found);
@@ -220,7 +243,12 @@ impl<'a> Game<'a> {
                 let e = name.map(|n| self.component(&n)).transpose()?;
                 self.pay("traces");
                 let instant = self.instant();
-                self.seen.insert(e.map_or(Seen::AllTraces, Seen::Traces));
+                let seen = e.and_then(|e| self.first(&instant, e)).map(Seen::Traces);
+                self.seen.insert(if e.is_some() {
+                    seen.unwrap_or(Seen::AllTraces)
+                } else {
+                    Seen::AllTraces
+                });
                 Ok(self.view(&instant).spans(e))
             }
             Command::Changes => {
@@ -271,79 +299,12 @@ impl<'a> Game<'a> {
             .databases()
             .into_iter()
             .filter(|d| e.is_none_or(|e| e == *d))
+            .filter_map(|d| self.first(&instant, d))
             .map(Seen::Sessions)
             .collect();
         let out = view.snapshot(e);
         self.seen.extend(shown);
         Ok(out)
-    }
-
-    /// Says why a layer cannot be looked at, if it cannot.
-    fn closed(&self, layer: Layer) -> std::result::Result<(), String> {
-        let layers = &self.case.plan.layers;
-        match layers.iter().position(|l| *l == layer) {
-            None => Err(format!("nothing was recorded of {}", layer.word())),
-            Some(at) if at < self.stage => Ok(()),
-            Some(at) => Err(format!(
-                "{} open with stage {}: at {}, or with your next guess",
-                layer.word(),
-                at + 1,
-                words::moment(&self.case.plan, self.opens(at))
-            )),
-        }
-    }
-
-    /// When a stage opens by itself.
-    fn opens(&self, stage: usize) -> Micros {
-        self.case.plan.paged + stage as i64 * STAGE_BEATS * self.case.plan.beat
-    }
-
-    /// Takes the points and the time of a command.
-    pub(super) fn pay(&mut self, name: &str) {
-        let Some(row) = command::find(name) else { return };
-        self.score.lose(Part::Economy, row.points, name);
-        self.pass(row.beats * self.case.plan.beat);
-    }
-
-    fn pass(&mut self, by: Micros) {
-        self.now = self.now.saturating_add(by).min(self.case.plan.end);
-    }
-
-    /// What time has brought since a line began: stages, the end of the alert and of the recording.
-    fn passed(&mut self, (now, stage): (Micros, usize)) -> Vec<String> {
-        let mut out = Vec::new();
-        while self.stage < self.case.plan.layers.len() && self.opens(self.stage) <= self.now {
-            self.stage += 1;
-        }
-        for layer in self.case.plan.layers.iter().take(self.stage).skip(stage) {
-            let number = self.case.plan.layers.iter().position(|l| l == layer).unwrap_or(0) + 1;
-            out.push(format!(" -- stage {number} is open: {} --", layer.word()));
-            if self.level == Level::Guided {
-                out.extend(self.next_hint());
-            }
-        }
-        if self.now == now {
-            return out;
-        }
-        if let Some(symptom) = self.case.plan.symptom.as_ref().filter(|_| !self.resolved) {
-            let instant = self.instant();
-            let last = symptom.find(&instant.rollups).and_then(|s| s.points.last().copied());
-            let up = symptom.threshold >= symptom.before;
-            let back =
-                last.is_some_and(|l| (l.1 < symptom.threshold) == up && l.0 > self.case.plan.paged);
-            if back && self.case.plan.over.is_none_or(|o| self.now >= o) {
-                self.resolved = true;
-                let said = self.symptom().unwrap_or_default();
-                out.push(format!(" pager: RESOLVED {said}"));
-            }
-        }
-        if self.now == self.case.plan.end && !self.ended {
-            self.ended = true;
-            out.push(
-                " the recording ends here: the clock stands still, you can still guess".to_owned(),
-            );
-        }
-        out
     }
 
     fn hint(&mut self) -> Vec<String> {
@@ -355,7 +316,7 @@ impl<'a> Game<'a> {
         said
     }
 
-    fn next_hint(&mut self) -> Vec<String> {
+    pub(super) fn next_hint(&mut self) -> Vec<String> {
         match self.case.file.hint.get(self.hints) {
             Some(h) => {
                 self.hints += 1;
@@ -380,17 +341,21 @@ impl<'a> Game<'a> {
             let near = near.map_or(String::new(), |n| format!(": did you mean \"{n}\"?"));
             return Err(format!("nobody and no mechanism is called \"{topic}\"{near}"));
         };
+        let answer = answer?;
         self.pay("ask");
         Ok(answer)
     }
 
-    fn wait(&mut self, by: Micros) -> Vec<String> {
-        let by = by.min(self.case.plan.end - self.now);
-        let beats = by as f64 / (WAIT_BEATS * self.case.plan.beat) as f64;
-        self.score.lose(Part::Economy, beats.ceil().max(1.0), "wait");
-        self.pass(by);
-        let said = self.symptom().map(|s| format!("; {s}")).unwrap_or_default();
-        vec![format!("   it is {}{said}", words::moment(&self.case.plan, self.now))]
+    /// The same entity in the telemetry that the plan was made of: an action may number them anew.
+    pub(super) fn first(&self, instant: &Instant, e: EntityId) -> Option<EntityId> {
+        let graph = &self.case.telemetry.graph;
+        if self.future.is_none() {
+            return Some(e);
+        }
+        let wanted = instant.telemetry.graph.entity(e);
+        graph.ids().find(|id| {
+            graph.entity(*id).name == wanted.name && graph.entity(*id).service == wanted.service
+        })
     }
 
     /// The component of a name among those that are known by now.
@@ -423,6 +388,11 @@ impl<'a> Game<'a> {
             Outcome::Nothing | Outcome::Harms => 0.0,
         };
         self.score.helped = Some(self.deeds.iter().map(helped).fold(0.0, f64::max));
+        // The simulation has no opinion: it counts what users got.
+        if let Some(Ok(answer)) = self.rerun.as_mut().map(|r| r(Ask::Outcome)) {
+            self.score.helped = Some(answer.helped);
+            self.outcome = answer.said;
+        }
         debrief::debrief(self)
     }
 }

@@ -27,7 +27,7 @@ impl View<'_> {
         for (a, b, kind) in graph.edges().filter(|(a, b, _)| known(*a) && known(*b)) {
             let word = match kind {
                 // A call that no file names is known when it is first recorded.
-                EdgeKind::Calls if self.plan.told.contains(&(a, b)) => {
+                EdgeKind::Calls if self.is_told(a, b) => {
                     add(a, b);
                     continue;
                 }
@@ -64,5 +64,11 @@ impl View<'_> {
             out.push(format!("   and {left} more lines"));
         }
         out
+    }
+
+    /// Whether a file names a call that was never recorded.
+    fn is_told(&self, a: EntityId, b: EntityId) -> bool {
+        let name = |e| words::name(&self.instant.telemetry, e).to_owned();
+        self.plan.told.contains(&(name(a), name(b)))
     }
 }

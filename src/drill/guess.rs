@@ -2,8 +2,9 @@
 //! along the causal chain: by hops for the component, by the catalogue's ties for the mechanism.
 
 use super::case::Case;
+use super::content::Decoy;
 use crate::catalog::Relation;
-use crate::model::EntityId;
+use crate::model::{EntityId, Micros};
 
 /// Credit for the right service and another of its instances, or the instance's service.
 const OWNER: f64 = 0.8;
@@ -34,11 +35,21 @@ impl Worth {
 }
 
 /// Weighs a guess.
-pub fn weigh(case: &Case, name: &str, entity: Option<EntityId>, mechanism: &str) -> Worth {
+///
+/// `injected` are the invented decoys that the trainee can have seen.
+pub fn weigh(
+    case: &Case,
+    (name, entity): (&str, Option<EntityId>),
+    mechanism: &str,
+    injected: &[(Micros, String)],
+) -> Worth {
     let component = component(case, name, entity);
     let tied = self::mechanism(case, mechanism);
     let hops = entity.and_then(|e| case.plan.chain.get(&case.telemetry.graph.owner(e)));
-    let same = |d: &&super::content::Decoy| d.component == name;
+    let seen = |d: &Decoy| {
+        d.title.as_ref().is_none_or(|title| injected.iter().any(|(_, i)| i.contains(title)))
+    };
+    let same = |d: &&Decoy| d.component == name && seen(d);
     let decoy = case.file.decoy.iter().find(same).filter(|_| component < 1.0);
     let ruled_out = case.truth.not.iter().any(|n| n == mechanism);
     let decoy = match decoy {

@@ -36,10 +36,12 @@ impl Game<'_> {
         let session = instant.telemetry.sessions.iter().any(|(_, s)| named(s));
         let entity = match entity {
             Ok(e) => Some(e),
-            Err(_) if session => None,
+            // The whole of it, e.g. where every caller suffers at once.
+            Err(_) if session || component == "system" => None,
             Err(what) => return Err(what),
         };
-        let worth = guess::weigh(self.case, &component, entity, &id);
+        let entity = entity.and_then(|e| self.first(&instant, e));
+        let worth = guess::weigh(self.case, (&component, entity), &id, &self.injected);
         self.pay("guess");
         let guessed =
             Guessed { component, mechanism: id, sure, right: worth.right, credit: worth.credit() };

@@ -6,6 +6,7 @@ use super::words;
 use crate::model::{EntityId, Subject};
 use crate::report::{Style, plain};
 use crate::rollup::{Origin, SignalSeries};
+use crate::signals::Direction;
 
 /// Roles in the order in which a dashboard shows them; others follow by name.
 const ROLES: [&str; 12] = [
@@ -56,8 +57,20 @@ impl View<'_> {
         }
     }
 
-    /// One series in one line.
-    pub fn line(&self, title: &str, s: &SignalSeries) -> String {
+    /// Series with their titles, a line each, pictures under each other.
+    pub fn lines(&self, rows: &[(String, &SignalSeries)]) -> Vec<String> {
+        /// Columns of a value, and of what is usual.
+        const VALUE: usize = 14;
+        const USUAL: usize = 16;
+        let usual = if self.level == Level::Guided { USUAL } else { 0 };
+        let taken = words::picture_width(self.style) + VALUE + usual;
+        let most = self.style.width.saturating_sub(taken).max(20);
+        let widest = rows.iter().map(|(title, _)| title.chars().count()).max().unwrap_or(0);
+        let column = widest.min(most);
+        rows.iter().map(|(title, s)| self.line(title, column, s)).collect()
+    }
+
+    fn line(&self, title: &str, column: usize, s: &SignalSeries) -> String {
         let t = &self.instant.telemetry;
         let (plan, now) = (self.plan, self.instant.now);
         let unit = t.signals.get(s.signal).unit();
@@ -70,8 +83,6 @@ impl View<'_> {
             Level::Raw => String::new(),
             _ => words::picture(s, unit, plan, now, self.style) + " ",
         };
-        // Small pictures begin at one column where the title leaves room.
-        let column = if self.style.width < 80 { 22 } else { 36 };
         format!("   {title:<column$} {picture}{last}{usual}")
     }
 
@@ -120,15 +131,19 @@ impl View<'_> {
             }
         }
         let place = |s: &SignalSeries| {
-            ROLES.iter().position(|r| *r == s.role).unwrap_or(ROLES.len() + usize::from(s.guessed))
+            // Limits and facts, which are never a symptom, come last.
+            let fact = t.signals.get(s.signal).direction == Direction::None;
+            let last = ROLES.len() + usize::from(s.guessed) + 2 * usize::from(fact);
+            ROLES.iter().position(|r| *r == s.role).unwrap_or(last)
         };
         let change = |s: &SignalSeries| {
             let last = s.points.last().map_or(0.0, |p| p.1);
             let usual = words::usual(s, self.plan).unwrap_or(last);
             (last - usual).abs() / usual.abs().max(last.abs()).max(f64::MIN_POSITIVE)
         };
+        let title = |s: &SignalSeries| words::signal(t, s);
         match self.level {
-            Level::Raw => own.sort_by(|a, b| a.source.series.cmp(&b.source.series)),
+            Level::Raw => own.sort_by_key(|s| title(s)),
             Level::Usual => own.sort_by_key(|s| place(s)),
             // What moved comes first.
             Level::Guided => own.sort_by(|a, b| {
@@ -136,12 +151,9 @@ impl View<'_> {
                 first(a).cmp(&first(b)).then(change(b).total_cmp(&change(a)))
             }),
         }
-        let title = |s: &SignalSeries| match self.level {
-            Level::Raw => s.source.series.clone(),
-            _ => words::signal(t, s),
-        };
-        let mut out: Vec<String> =
-            own.iter().take(LINES).map(|s| self.line(&title(s), s)).collect();
+        let shown: Vec<(String, &SignalSeries)> =
+            own.iter().take(LINES).map(|s| (title(s), *s)).collect();
+        let mut out = self.lines(&shown);
         if own.len() > LINES {
             out.push(format!("   and {} more: `query SIGNAL`", own.len() - LINES));
         }

@@ -8,6 +8,7 @@
 mod act;
 mod ask;
 mod case;
+mod clock;
 mod command;
 pub mod content;
 pub mod cut;
@@ -32,7 +33,7 @@ mod words;
 
 pub use act::{ACTIONS, Deed};
 pub use case::{Case, Level, Plan, SETTLES};
-pub use game::{Game, Reply, Rerun};
+pub use game::{Answer, Ask, Game, Reply, Rerun};
 pub use score::{CATEGORIES, Score, brier, expected};
 pub use sheet::{kept, list, sheet};
 

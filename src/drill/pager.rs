@@ -1,9 +1,11 @@
 //! The page: the first symptom that an alert would fire on. In: diagnosis and rollups of the whole
 //! recording. Out: a time and what the alert says at that time.
 
+use super::cut::Instant;
 use crate::diagnosis::{Diagnosis, Impact};
 use crate::model::{Micros, SECOND, Subject};
 use crate::rollup::{Rollups, SignalSeries};
+use crate::signals::SignalId;
 use crate::telemetry::Telemetry;
 
 /// Points in a row beyond the threshold that make an alert fire, as `for: 1m` of 30 s scrapes would.
@@ -18,7 +20,7 @@ const NOTICED: f64 = 0.15;
 pub struct Symptom {
     pub entity: String,
     pub signal: String,
-    pub subject: Subject,
+    pub id: SignalId,
     /// Which series it is: its source and its other dimensions.
     pub file: String,
     pub series: String,
@@ -27,14 +29,20 @@ pub struct Symptom {
 }
 
 impl Symptom {
-    /// The series of the symptom among the rollups of a moment.
-    pub fn find<'a>(&self, rollups: &'a Rollups) -> Option<&'a SignalSeries> {
+    /// The series of the symptom at a moment.
+    pub fn find<'a>(&self, instant: &'a Instant) -> Option<&'a SignalSeries> {
+        let graph = &instant.telemetry.graph;
+        let named = |s: Subject| match s {
+            Subject::Entity(e) => graph.entity(e).name == self.entity,
+            Subject::Edge(..) => false,
+        };
         let same = |s: &&SignalSeries| {
-            s.subject == self.subject
+            named(s.subject)
+                && s.signal == self.id
                 && s.source.file == self.file
                 && s.source.series == self.series
         };
-        rollups.series.iter().find(same)
+        instant.rollups.series.iter().find(same)
     }
 }
 
@@ -70,9 +78,12 @@ fn fires(
     rollups: &Rollups,
     (onset, end): (Micros, Micros),
 ) -> Option<(Micros, Symptom)> {
+    // Several signals are made of one source, e.g. the rate and the share of failures.
     let of = |s: &&SignalSeries| {
         let Subject::Entity(e) = s.subject else { return false };
-        s.source == impact.source && t.graph.entity(e).name == impact.entity.name
+        s.source == impact.source
+            && t.graph.entity(e).name == impact.entity.name
+            && t.signals.get(s.signal).name == impact.signal
     };
     let series = rollups.series.iter().find(of)?;
     let threshold = impact.before + THRESHOLD * (impact.during - impact.before);
@@ -90,7 +101,7 @@ fn fires(
                 } else {
                     series.role.clone()
                 },
-                subject: series.subject,
+                id: series.signal,
                 file: series.source.file.clone(),
                 series: series.source.series.clone(),
                 before: impact.before,

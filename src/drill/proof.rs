@@ -3,29 +3,33 @@
 
 use super::case::Case;
 use super::command;
-use crate::diagnosis::{Evidence, EvidenceState, Hypothesis};
-use crate::model::{EntityId, Subject};
+use crate::diagnosis::{Evidence, EvidenceRole, EvidenceState, Hypothesis};
+use crate::model::EntityId;
 use crate::rollup::{Origin, Rollups, roll_up};
-use crate::signals::SignalId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seen {
     Component(EntityId),
     Sessions(EntityId),
     Traces(EntityId),
     AllTraces,
     Changes,
-    Series(Subject, SignalId),
+    /// File and name of a series.
+    Series(String, String),
 }
 
-/// How much likelier than any other the truth must be by the looked-at evidence alone: three times.
-const CLEAR: f64 = 3.0;
+/// How much likelier than any other the truth must be by the looked-at evidence alone: three times;
+/// where the engine itself is less sure, it must only come first.
+pub const CLEAR: f64 = 3.0;
 /// Looks in a proof at most; pairs and triples are tried before.
 const LOOKS: usize = 4;
 /// Looks among which the cheapest set is sought, those with most weight.
 const CANDIDATES: usize = 14;
+
+/// A hypothesis without evidence, and what each look adds, nats.
+type Weight = (f64, BTreeMap<Seen, f64>);
 
 /// A look and what it costs.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +75,7 @@ impl<'a> Places<'a> {
             .find(|s| s.source.file == source.file && s.source.series == source.series);
         let Some(s) = same else { return of_subject };
         let owner = t.graph.owner(s.subject.owner());
-        let series = Some(Seen::Series(s.subject, s.signal));
+        let series = Some(Seen::Series(source.file.clone(), source.series.clone()));
         Some(match s.origin {
             Origin::Traces if s.role.is_empty() => (Seen::Traces(owner), series),
             _ => (Seen::Component(owner), series),
@@ -100,12 +104,23 @@ impl<'a> Places<'a> {
         Look { seen, typed, points, evidence }
     }
 
-    /// The cheapest looks whose evidence alone puts the truth first; `None` where none does.
-    pub fn shortest(&self) -> Option<Vec<Look>> {
+    /// The cheapest looks whose evidence alone puts the truth first, and whether clearly; `None`
+    /// where none does.
+    pub fn shortest(&self) -> Option<(Vec<Look>, bool)> {
+        let clear = self.cheapest(CLEAR.ln()).map(|l| (l, true));
+        clear.or_else(|| self.cheapest(f64::EPSILON).map(|l| (l, false)))
+    }
+
+    fn cheapest(&self, margin: f64) -> Option<Vec<Look>> {
         let truth = self.case.ledger()?;
+        let mut needed: BTreeSet<Seen> = BTreeSet::new();
         let mut shown: BTreeMap<Seen, (f64, Vec<String>)> = BTreeMap::new();
         for e in truth.evidence.iter().filter(|e| e.state == EvidenceState::Present) {
             let Some((seen, _)) = self.of(truth, e) else { continue };
+            // A change alone proves nothing: it takes a required fact that was measured.
+            if e.role == EvidenceRole::Required && seen != Seen::Changes {
+                needed.insert(seen.clone());
+            }
             let slot = shown.entry(seen).or_default();
             slot.0 += e.nats;
             slot.1.push(e.id.clone());
@@ -123,9 +138,10 @@ impl<'a> Places<'a> {
                 continue;
             }
             let cost: f64 = chosen.iter().map(|i| looks[*i].1.points).sum();
-            let seen: BTreeSet<Seen> = chosen.iter().map(|i| looks[*i].1.seen).collect();
+            let seen: BTreeSet<Seen> = chosen.iter().map(|i| looks[*i].1.seen.clone()).collect();
             let better = best.as_ref().is_none_or(|b| (size, cost) < (b.0, b.1));
-            if better && self.proves(&weights, &seen) {
+            let based = needed.is_empty() || !seen.is_disjoint(&needed);
+            if better && based && self.proves(&weights, &seen, margin) {
                 best = Some((size, cost, chosen));
             }
         }
@@ -133,7 +149,7 @@ impl<'a> Places<'a> {
     }
 
     /// By hypothesis: what it has without evidence, and what each look adds, nats.
-    fn weights(&self) -> Vec<(f64, BTreeMap<Seen, f64>)> {
+    fn weights(&self) -> Vec<Weight> {
         let weigh = |h: &Hypothesis| {
             let mut by: BTreeMap<Seen, f64> = BTreeMap::new();
             let mut bare = h.score;
@@ -147,14 +163,14 @@ impl<'a> Places<'a> {
         self.case.diagnosis.hypotheses.iter().map(weigh).collect()
     }
 
-    fn proves(&self, weights: &[(f64, BTreeMap<Seen, f64>)], seen: &BTreeSet<Seen>) -> bool {
+    fn proves(&self, weights: &[Weight], seen: &BTreeSet<Seen>, margin: f64) -> bool {
         let Some(truth) = self.case.plan.ledger else { return false };
-        let sum = |(bare, by): &(f64, BTreeMap<Seen, f64>)| {
+        let sum = |(bare, by): &Weight| {
             bare + by.iter().filter(|(s, _)| seen.contains(s)).map(|(_, n)| n).sum::<f64>()
         };
         let own = sum(&weights[truth]);
         let rivals = weights.iter().enumerate().filter(|(i, _)| *i != truth).map(|(_, w)| sum(w));
-        own >= rivals.fold(f64::NEG_INFINITY, f64::max) + CLEAR.ln()
+        own >= rivals.fold(f64::NEG_INFINITY, f64::max) + margin
     }
 
     /// Evidence for the truth that no look has shown, with the look that would have.

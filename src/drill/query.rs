@@ -22,7 +22,15 @@ impl View<'_> {
             self.is_open(s) && wanted.iter().all(|w| all.contains(w.as_str()))
         };
         let all = self.instant.rollups.series.iter().filter(|s| !s.points.is_empty());
-        all.filter(fits).collect()
+        let mut found: Vec<&SignalSeries> = Vec::new();
+        for s in all.filter(fits) {
+            // What metrics say is not said again by traces.
+            let same = |o: &&SignalSeries| o.subject == s.subject && o.signal == s.signal;
+            if !found.iter().any(|o| same(o) && o.origin < s.origin) {
+                found.push(s);
+            }
+        }
+        found
     }
 
     /// What [`View::matching`] finds, a line each.
@@ -31,8 +39,9 @@ impl View<'_> {
         let found = self.matching(wanted);
         let title =
             |s: &SignalSeries| format!("{} {}", words::subject(t, s.subject), words::signal(t, s));
-        let mut out: Vec<String> =
-            found.iter().take(LINES).map(|s| self.line(&title(s), s)).collect();
+        let shown: Vec<(String, &SignalSeries)> =
+            found.iter().take(LINES).map(|s| (title(s), *s)).collect();
+        let mut out = self.lines(&shown);
         if found.is_empty() {
             let all = self.instant.rollups.series.iter().filter(|s| self.is_open(s));
             let roles: BTreeSet<&str> = all.map(|s| s.role.as_str()).collect();

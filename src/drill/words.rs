@@ -5,13 +5,16 @@ use super::case::Plan;
 use crate::diagnosis::{Span, Spark};
 use crate::model::{EntityId, Micros, Subject, Unit};
 use crate::report::{Style, plain};
-use crate::rollup::SignalSeries;
+use crate::rollup::{Origin, SignalSeries};
 use crate::telemetry::Telemetry;
 use crate::time;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of a small picture.
-pub const PICTURE: usize = 20;
+/// Columns of a small picture, and where there is little room.
+const PICTURE: usize = 20;
+const SMALL: usize = 10;
+/// Columns from which there is room.
+const ROOM: usize = 80;
 /// Beats that a picture shows.
 const SHOWN: i64 = 30;
 /// Steps after which a series without a point counts as silent.
@@ -99,11 +102,17 @@ pub fn axis(plan: &Plan, now: Micros) -> Span {
     Span { from: plan.usual.from.max(now - SHOWN * plan.beat), to: now.max(plan.usual.from + 1) }
 }
 
+/// Columns of a small picture on a screen.
+pub fn picture_width(style: &Style) -> usize {
+    if style.width < ROOM { SMALL } else { PICTURE }
+}
+
 /// A small picture of a series up to `now`.
 pub fn picture(s: &SignalSeries, unit: Unit, plan: &Plan, now: Micros, style: &Style) -> String {
     let axis = axis(plan, now);
     let length = (axis.to - axis.from).max(1);
-    let cells = (length / s.step.max(1)).clamp(1, PICTURE as i64) as usize;
+    let width = picture_width(style);
+    let cells = (length / s.step.max(1)).clamp(1, width as i64) as usize;
     let mut sums = vec![(0.0, 0u32); cells];
     for (t, v) in
         s.points.iter().filter(|p| (axis.from..=axis.to).contains(&p.0) && p.1.is_finite())
@@ -114,7 +123,7 @@ pub fn picture(s: &SignalSeries, unit: Unit, plan: &Plan, now: Micros, style: &S
     }
     let cells = sums.iter().map(|(sum, n)| (*n > 0).then(|| sum / f64::from(*n))).collect();
     let spark = Spark { axis, cells, unit, before: None, during: None };
-    plain::spark(&spark, axis, PICTURE, style.ascii)
+    plain::spark(&spark, axis, width, style.ascii)
 }
 
 /// The last value, or that there is none any more.
@@ -153,16 +162,20 @@ pub fn subject(t: &Telemetry, s: Subject) -> String {
 /// What a series is called: its signal, or the exporter's words where those were not understood.
 pub fn signal(t: &Telemetry, s: &SignalSeries) -> String {
     let signal = t.signals.get(s.signal);
-    let dims = if s.dims.is_empty() { String::new() } else { format!(" {{{}}}", s.dims) };
+    // Values say enough: the names of their labels are long.
+    let values: Vec<&str> =
+        s.dims.split(',').map(|d| d.split_once('=').map_or(d, |(_, value)| value)).collect();
+    let dims = if s.dims.is_empty() { String::new() } else { format!(" {{{}}}", values.join(",")) };
     let stat = match s.stat {
         crate::signals::Stat::Quantile(q) => format!(" p{q}"),
         crate::signals::Stat::Max => " max".to_owned(),
         crate::signals::Stat::Min => " min".to_owned(),
         _ => String::new(),
     };
+    let from = if s.origin == Origin::Traces { " (traces)" } else { "" };
     match s.guessed && !s.dims.is_empty() {
         true => s.dims.clone(),
-        false => format!("{}{stat}{dims}", signal.name),
+        false => format!("{}{stat}{dims}{from}", signal.name),
     }
 }
 

@@ -139,7 +139,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 /// A part's name without the time that tells it from others of its kind: the text has it.
-fn shown(part: &str) -> &str {
+pub fn shown(part: &str) -> &str {
     let behind = part.rsplit_once('/');
     let time = |n: &str| n.len() > 12 && n.bytes().all(|b| b.is_ascii_digit());
     behind.filter(|(_, n)| time(n)).map_or(part, |(name, _)| name)

@@ -7,7 +7,7 @@
 
 use super::secret::{Secret, redact};
 use crate::error::{Error, Result};
-use crate::ingest::recorded::{Entry, LOG, MAGIC};
+use crate::ingest::recorded::{Entry, LOG, MAGIC, shown};
 use crate::model::{Micros, Window};
 use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,7 +128,9 @@ impl Journal {
         let mut text = Vec::new();
         log.read_to_end(&mut text).map_err(fail)?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        if !text.is_empty() && !MAGIC.starts_with(text.lines().next().unwrap_or_default()) {
+        // An earlier try may have died while it wrote the first line.
+        let torn = !text.contains('\n') && MAGIC.starts_with(&text);
+        if !torn && text.lines().next() != Some(MAGIC) {
             return Err(Error::usage(path.display().to_string(), "not a log of `rootline record`"));
         }
         let known = Known::of(&text);
@@ -224,7 +226,7 @@ impl Journal {
     /// Notes that a part is missing and why, and says it; the last word about a part counts.
     pub fn gap(&self, part: &str, what: &str) -> Result<()> {
         let what = redact(what, &self.secrets);
-        (self.say)(&format!("missing: {part}: {what}"));
+        (self.say)(&format!("missing: {}: {what}", shown(part)));
         self.append(Entry::Gap(part.to_owned(), what))
     }
 
@@ -392,9 +394,13 @@ mod tests {
         assert!(why.what.contains("no recording") && why.hint.is_some());
         assert_eq!(files(folder.path()), ["mine.txt"]);
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join(LOG), "kept\n").expect("written");
-        assert!(open(folder.path()).err().expect("refused").what.contains("not a log"));
-        assert_eq!(fs::read_to_string(folder.path().join(LOG)).expect("there"), "kept\n");
+        for kept in ["kept\n", "\nkept", "\n", "# rootline record 12\n"] {
+            fs::write(folder.path().join(LOG), kept).expect("written");
+            assert!(open(folder.path()).err().expect("refused").what.contains("not a log"));
+            assert_eq!(fs::read_to_string(folder.path().join(LOG)).expect("there"), kept);
+        }
+        fs::write(folder.path().join(LOG), &MAGIC[..9]).expect("written");
+        assert!(open(folder.path()).is_ok(), "a first line that was torn");
     }
 
     #[test]

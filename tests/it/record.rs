@@ -476,7 +476,7 @@ fn what_is_missing_is_shown_by_the_diagnosis() {
         [&["record", "--prometheus", &server.url, "-o", folder][..], &window, &events].concat();
     let run = rootline(&args);
     assert_eq!(run.code, 0, "{}", run.err);
-    assert!(run.err.contains("2 are missing") && run.err.contains("next: rootline diagnose"));
+    assert!(run.err.contains("missing: 2, as ") && run.err.contains("next: rootline diagnose"));
     let run = rootline(&["diagnose", folder, "--verbose"]);
     assert_eq!(run.code, 0, "{}", run.err);
     for word in ["record.log", "HTTP status 403", "kubernetes/events", "not recorded"] {

@@ -1,16 +1,21 @@
 //! From the id of a drill, or a folder, to a case.
 
 use super::super::Terminal;
-use crate::catalog::{Catalog, fixtures};
+use super::simulated::{self, Simulated};
+use crate::catalog::Catalog;
+use crate::catalog::fixtures::{self, Truth};
 use crate::drill::Case;
 use crate::drill::content::{self, DrillFile};
 use crate::error::{Error, Result};
-use crate::{Options, diagnose_with, ingest, normalize};
+use crate::simulate::{SCENARIOS, named};
+use crate::{Options, diagnose_with};
 use std::path::Path;
 
 /// A case, ready to be played.
 pub struct Loaded {
     pub case: Case,
+    /// For incidents that are simulated: what makes the rest after an action.
+    pub simulated: Option<Simulated>,
 }
 
 /// Finds the text of a drill: built in, of a fixture without one, or of any folder with a truth.
@@ -18,6 +23,10 @@ pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
     let all = content::built_in()?;
     if let Some(found) = all.iter().find(|d| d.drill.id == id) {
         return Ok(found.clone());
+    }
+    if SCENARIOS.iter().any(|(known, _)| *known == id) {
+        let scenario = named(id)?;
+        return Ok(content::of_scenario(id, &scenario.title, &scenario.story));
     }
     if Path::new(id).join(fixtures::LABEL).is_file() {
         let inner = |d: &&DrillFile| {
@@ -41,14 +50,14 @@ fn same(a: &Path, b: &Path) -> bool {
 }
 
 /// Reads, diagnoses and plans.
-pub fn load(file: DrillFile, root: &Path, _seed: u64, terminal: Terminal) -> Result<Loaded> {
-    let Some(folder) = &file.drill.folder else {
-        let what = "simulated drills are not built into this program";
-        return Err(Error::usage(file.drill.id.clone(), what));
-    };
-    let path = match Path::new(folder).join(fixtures::LABEL).is_file() {
-        true => Path::new(folder).to_owned(),
-        false => root.join(folder),
+pub fn load(file: DrillFile, root: &Path, seed: u64, terminal: Terminal) -> Result<Loaded> {
+    if let Some(id) = file.drill.scenario.clone() {
+        return simulated::load(file, &id, seed, terminal);
+    }
+    let folder = file.drill.folder.clone().unwrap_or_default();
+    let path = match Path::new(&folder).join(fixtures::LABEL).is_file() {
+        true => Path::new(&folder).to_owned(),
+        false => root.join(&folder),
     };
     let place = path.display().to_string();
     if !path.is_dir() {
@@ -56,10 +65,19 @@ pub fn load(file: DrillFile, root: &Path, _seed: u64, terminal: Terminal) -> Res
             .hint("`--root DIR` names the folder that holds fixtures/"));
     }
     let truth = fixtures::truth(&path)?;
+    Ok(Loaded { case: case(file, place, &path, truth, terminal)?, simulated: None })
+}
+
+/// Diagnoses a folder and reads it for the drill.
+pub fn case(
+    file: DrillFile,
+    place: String,
+    path: &Path,
+    truth: Truth,
+    terminal: Terminal,
+) -> Result<Case> {
     let catalog = Catalog::built_in()?;
     let options = Options { progress: terminal.progress, ..Options::default() };
-    let diagnosis = diagnose_with(&path, &catalog, &options)?;
-    let raw = ingest::read_folder(&path, &ingest::Settings::default())?;
-    let telemetry = normalize::normalize(raw)?;
-    Ok(Loaded { case: Case::new(file, place, telemetry, diagnosis, truth, catalog)? })
+    let diagnosis = diagnose_with(path, &catalog, &options)?;
+    Case::new(file, place, simulated::read(path)?, diagnosis, truth, catalog)
 }

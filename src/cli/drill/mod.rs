@@ -2,6 +2,7 @@
 
 mod load;
 mod play;
+mod simulated;
 mod store;
 
 use super::target::Target;
@@ -147,15 +148,15 @@ impl Drill {
 
     fn start(&self, start: &Start, style: &Style, terminal: Terminal) -> Result<Outcome> {
         let script = start.script.as_deref().map(play::script).transpose()?;
-        let loaded = load::load(self.file(&start.id)?, &self.place.root, start.seed, terminal)?;
+        let mut loaded = load::load(self.file(&start.id)?, &self.place.root, start.seed, terminal)?;
         let level = Level::of(start.level).unwrap_or(Level::Usual);
         let chosen = (level, start.seed, start.gm);
         match script {
-            Some(lines) => Ok(Outcome::text(play::transcript(&loaded, chosen, &lines, style))),
+            Some(lines) => Ok(Outcome::text(play::transcript(&mut loaded, chosen, &lines, style))),
             None => {
                 let store = self.store()?;
                 play::interactive(
-                    &loaded,
+                    &mut loaded,
                     chosen,
                     &[],
                     style,
@@ -177,12 +178,12 @@ impl Drill {
             let what = format!("session {number} is over");
             return Err(Error::usage("", what).hint("`rootline drill replay` shows it again"));
         }
-        let loaded =
+        let mut loaded =
             load::load(self.file(&session.drill)?, &self.place.root, session.seed, terminal)?;
         let level = Level::of(session.level).unwrap_or(Level::Usual);
         let chosen = (level, session.seed, false);
         play::interactive(
-            &loaded,
+            &mut loaded,
             chosen,
             &session.lines,
             style,
@@ -193,9 +194,9 @@ impl Drill {
     }
 
     fn transcript(&self, s: &Session, style: &Style, terminal: Terminal) -> Result<String> {
-        let loaded = load::load(self.file(&s.drill)?, &self.place.root, s.seed, terminal)?;
+        let mut loaded = load::load(self.file(&s.drill)?, &self.place.root, s.seed, terminal)?;
         let level = Level::of(s.level).unwrap_or(Level::Usual);
-        Ok(play::transcript(&loaded, (level, s.seed, false), &s.lines, style))
+        Ok(play::transcript(&mut loaded, (level, s.seed, false), &s.lines, style))
     }
 
     fn check(

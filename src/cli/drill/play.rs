@@ -3,7 +3,7 @@
 use super::super::Outcome;
 use super::load::Loaded;
 use crate::drill::progress::Session;
-use crate::drill::{Game, Level};
+use crate::drill::{Ask, Game, Level, Rerun};
 use crate::error::{Error, Result};
 use crate::report::Style;
 use std::fs;
@@ -34,8 +34,11 @@ pub fn script(path: &Path) -> Result<Vec<String>> {
 }
 
 /// Plays lines and gives everything that a terminal would have shown.
-pub fn transcript(loaded: &Loaded, chosen: Chosen, lines: &[String], style: &Style) -> String {
-    let mut game = Game::new(&loaded.case, chosen, *style, None);
+pub fn transcript(loaded: &mut Loaded, chosen: Chosen, lines: &[String], style: &Style) -> String {
+    let Loaded { case, simulated } = loaded;
+    let mut rerun = simulated.as_mut().map(|s| move |ask: Ask| s.answer(ask));
+    let rerun = rerun.as_mut().map(|r| r as &mut Rerun);
+    let mut game = Game::new(case, chosen, *style, rerun);
     let mut out = game.opening();
     if chosen.2 {
         out.push_str(&game.execute("truth").text);
@@ -58,7 +61,7 @@ pub fn transcript(loaded: &Loaded, chosen: Chosen, lines: &[String], style: &Sty
 
 /// Plays line by line until the drill or the input ends; every line that did something is kept.
 pub fn interactive(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     chosen: Chosen,
     earlier: &[String],
     style: &Style,
@@ -66,7 +69,10 @@ pub fn interactive(
     mut number: Option<u32>,
     name: &str,
 ) -> Result<Outcome> {
-    let mut game = Game::new(&loaded.case, chosen, *style, None);
+    let Loaded { case, simulated } = loaded;
+    let mut rerun = simulated.as_mut().map(|s| move |ask: Ask| s.answer(ask));
+    let rerun = rerun.as_mut().map(|r| r as &mut Rerun);
+    let mut game = Game::new(case, chosen, *style, rerun);
     let prompts = io::stdin().is_terminal();
     let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
     let fail = |e: io::Error| Error::runtime("", e.to_string());
