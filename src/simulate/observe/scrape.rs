@@ -266,7 +266,7 @@ fn platform(world: &World, service: usize, record: &mut Record) {
     let own = [
         ("instance", "kube-state-metrics-0"),
         ("job", "kube-state-metrics"),
-        ("namespace", "shop"),
+        ("namespace", "main"),
     ];
     let living = s.instances.iter().filter(|i| !i.removed);
     let (all, good) = (living.clone().count(), living.clone().filter(|i| i.ready && i.in_target));

@@ -20,7 +20,7 @@ pub fn database(world: &mut World, db: usize, record: &mut Record) {
         return;
     }
     let mut all = own.to_vec();
-    all.push(("datname", "shop"));
+    all.push(("datname", "main"));
     let open = |state| {
         let open = d.backends.iter().filter(move |b| !b.startup && b.state == state);
         open.collect::<Vec<_>>()
