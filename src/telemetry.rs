@@ -92,6 +92,13 @@ impl Sessions {
         })
     }
 
+    /// The rows of snapshots up to a time.
+    pub fn until(&self, now: Micros) -> Sessions {
+        let kept = self.iter().filter(|(_, s)| s.at <= now);
+        let (servers, rows) = kept.map(|(server, s)| (server, s.clone())).unzip();
+        Sessions { rows, servers }
+    }
+
     /// Servers with the first row of each stretch of theirs.
     pub fn firsts(&self) -> impl Iterator<Item = (EntityId, &Session)> {
         let mut from = 0;

@@ -6,6 +6,7 @@ use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::sawtooth::Sawtooth;
 use crate::features::{inside, sawtooth};
 use crate::model::{EntityId, Micros, Subject, Unit};
+use crate::points::Points;
 use crate::rollup::Origin;
 use crate::time;
 
@@ -160,7 +161,7 @@ fn own_falls(q: &Question, series: usize, all: &[usize]) -> Option<Sawtooth> {
     let step = own.step;
     let parts = all.iter().map(|i| &c.rollups.series[*i]).filter(|s| s.subject != own.subject);
     let parts: Vec<_> = parts.collect();
-    let silent = |points: &[(Micros, f64)], t: Micros| {
+    let silent = |points: &Points, t: Micros| {
         let before = points.iter().any(|p| p.0 < t && t - p.0 <= 3 * step);
         before && !points.iter().any(|p| 2 * (p.0 - t).abs() <= step)
     };
