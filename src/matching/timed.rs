@@ -121,7 +121,7 @@ pub fn happened(q: &Question) -> Observation {
     found.sort_by_key(|x| ((x.at - w.incident.from).abs(), x.line));
     let count = found.iter().map(|x| times(&x.title)).fold(0, u64::saturating_add);
     match found.first().filter(|_| count as f64 >= v) {
-        Some(x) => event_facts(c, x, Observation::of(Present)).fact("count", count.to_string()),
+        Some(x) => event_facts(q, x, Observation::of(Present)).fact("count", count.to_string()),
         None => Observation::of(Absent).fact("count", count.to_string()),
     }
 }
@@ -178,8 +178,14 @@ pub fn around_restarts(q: &Question) -> Observation {
         .fact("share", human(share, Unit::Ratio))
 }
 
-/// When a service or one of its instances started anew: its counter of restarts rises, its start
-/// time changes, or an event says so.
+/// Kinds of events in which somebody starts a service anew by intent.
+const ROLLOUTS: [&str; 5] = ["deploy", "deployment", "release", "rollout", "rollback"];
+/// A rollout has started an instance anew within this time.
+const ROLLOUT: Micros = 60 * SECOND;
+
+/// When a service or one of its instances started anew without being asked to: its counter of
+/// restarts rises, its start time changes, or an event says so. The first start after a rollout of
+/// it is that rollout's.
 fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
     let owner = c.telemetry.graph.owner(me);
     let own = c.with_parts(owner);
@@ -201,6 +207,17 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
         .iter()
         .filter(|(ids, x)| x.kind == "restart" && ids.iter().any(|e| own.contains(e)));
     out.extend(told.map(|(_, x)| x.at));
+    let events = c.telemetry.events.iter();
+    let rollouts = events.filter(|(ids, x)| {
+        ROLLOUTS.contains(&x.kind.as_str()) && ids.iter().any(|e| own.contains(e))
+    });
+    for (_, x) in rollouts {
+        let begun = out.range(x.at - AROUND..=x.at + ROLLOUT).next().copied();
+        let again = begun.map(|t| out.range(t..=t + AROUND).copied().collect::<Vec<_>>());
+        again.into_iter().flatten().for_each(|t| {
+            out.remove(&t);
+        });
+    }
     // One restart, seen twice, is one.
     let mut last = Micros::MIN;
     out.retain(|t| {

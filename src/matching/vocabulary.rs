@@ -91,6 +91,15 @@ const TESTS: &[Test] = &[
         run: series::ramp,
     },
     Test {
+        name: "comes-back",
+        what: "goes up and back to its usual level, again and again",
+        default: 2.0,
+        meaning: "least number of falls",
+        binds: &["target", "falls", "before", "during", "at"],
+        on_series: true,
+        run: series::comes_back,
+    },
+    Test {
         name: "sawtooth",
         what: "climbs and falls at one rate",
         default: 2.0,
