@@ -7,8 +7,8 @@
 //! mechanism that matched is doubted only by its own more exact forms and its look-alikes.
 
 use super::answer::Writer;
+use super::explain_away;
 use super::verdict::CONFIRMED_GENERIC;
-use super::{anomaly, explain_away};
 use crate::catalog::{Category, Relation, Signature, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState, Hypothesis, Role, Strength};
 use crate::graph::EdgeKind;

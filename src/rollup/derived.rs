@@ -206,9 +206,9 @@ mod tests {
     #[test]
     fn a_lost_sample_of_the_numerator_is_a_gap_and_one_not_yet_counted_is_zero() {
         let at = |i: i64| i * 5 * SECOND;
-        let all: Vec<_> = (0..8).map(|i| (at(i), 10.0)).collect();
+        let all = (0..8).map(|i| (at(i), 10.0)).collect();
         let of = |kept: &[i64]| -> Vec<_> {
-            let top: Vec<_> = kept.iter().map(|i| (at(*i), 4.0)).collect();
+            let top = kept.iter().map(|i| (at(*i), 4.0)).collect();
             ratio(&top, &all).iter().map(|p| (p.0 / SECOND, p.1)).collect()
         };
         assert_eq!(

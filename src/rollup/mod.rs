@@ -143,7 +143,7 @@ fn align(
     ahead: Micros,
 ) {
     let metrics = series.iter_mut().filter(|s| s.origin == Origin::Metrics);
-    metrics.flat_map(|s| &mut s.points).for_each(|p| p.0 -= ahead);
+    metrics.for_each(|s| s.points.shift(-ahead));
     versions.iter_mut().for_each(|v| (v.first, v.last) = (v.first - ahead, v.last - ahead));
     let ends = |origin: Origin| {
         let own = series.iter().filter(move |s| s.origin == origin);
