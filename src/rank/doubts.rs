@@ -7,8 +7,8 @@
 //! mechanism that matched is doubted only by its own more exact forms and its look-alikes.
 
 use super::answer::Writer;
+use super::explain_away;
 use super::verdict::CONFIRMED_GENERIC;
-use super::{anomaly, explain_away};
 use crate::catalog::{Category, Relation, Signature, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState, Hypothesis, Role, Strength};
 use crate::graph::EdgeKind;
@@ -236,8 +236,9 @@ impl Writer<'_> {
             c.features.series[i].shift.is_some_and(|s| s.z_median.abs() >= LASTING_Z)
                 || c.features.series[i].silent
         };
-        let shown = anomaly::of_entity(c, at);
-        let lasts = shown.silent > 0 || shown.series.iter().any(|s| lasting(s.series));
+        let lasts = self.anomalies.get(&at).is_some_and(|shown| {
+            shown.silent > 0 || shown.series.iter().any(|s| lasting(s.series))
+        });
         (!lasts).then(|| "no level of it lastingly moved: only its highest samples did".to_owned())
     }
 }
