@@ -166,8 +166,8 @@ impl Writer<'_> {
     /// Something more exact, or a look-alike on the same subject, that failed by a margin although
     /// what it is about clearly moved.
     fn near_miss(&self, top: &Hypothesis, claim: Claim) -> Option<String> {
-        let near = self.matches.rejections.iter().filter_map(|r| Some((r, r.near?)));
-        let (found, _) = near.into_iter().find(|(r, near)| {
+        let mut near = self.matches.rejections.iter().filter_map(|r| Some((r, r.near?)));
+        let (found, _) = near.find(|(r, near)| {
             let form = &self.catalog.signatures[r.signature].signature;
             let alike = *near == Near::Certainty
                 && self.relates(form, top, Relation::Mimics)
@@ -245,8 +245,8 @@ impl Writer<'_> {
 
 /// Says whether a signature rests on a change that came right before.
 fn is_about_a_moment(file: &SignatureFile) -> bool {
-    let required = file.evidence.iter().filter(|r| r.role == EvidenceRole::Required);
-    required.into_iter().any(|r| MOMENTS.contains(&r.test.as_str()))
+    let mut required = file.evidence.iter().filter(|r| r.role == EvidenceRole::Required);
+    required.any(|r| MOMENTS.contains(&r.test.as_str()))
 }
 
 fn is_vague(s: &Signature) -> bool {
