@@ -117,7 +117,7 @@ fn message(all: &mut Redactor, bytes: &[u8], class: Class, depth: usize) -> Opti
             }
             (None, None) => body.to_vec(),
         };
-        varint(u64::from(field.number) << 3 | 2, &mut out);
+        varint((u64::from(field.number) << 3) | 2, &mut out);
         varint(new.len() as u64, &mut out);
         out.extend_from_slice(&new);
     }

@@ -116,9 +116,7 @@ impl Table {
                 }
             }
             let end = memchr::memchr2(self.delimiter, b'\n', &text[at..]);
-            let Some(end) = end.map(|p| at + p).or(last.then_some(text.len())) else {
-                return None;
-            };
+            let end = end.map(|p| at + p).or(last.then_some(text.len()))?;
             let over = text.get(end) != Some(&self.delimiter);
             cells.push((from, if over { (end + 1).min(text.len()) } else { end }));
             if over {

@@ -144,8 +144,7 @@ const PRODUCTS: [&str; 24] = [
 ];
 
 /// Values that stand for no value.
-const BLANK: [&str; 14] = [
-    "[masked]",
+const BLANK: [&str; 13] = [
     "",
     "-",
     "?",

@@ -88,7 +88,7 @@ pub struct Settings {
 }
 
 /// What stands in place of a credential that is only hidden.
-const MASKED: &str = "[masked]";
+const MASKED: &str = "xxxxx";
 
 /// Values that are remembered with what became of them.
 const CACHE: usize = 1 << 16;

@@ -87,7 +87,7 @@ pub(super) fn begins(rest: &[u8]) -> bool {
             | b't'
             | b'l'
             | b'b'
-    ) && BEGINS.iter().any(|b| hit(&b))
+    ) && BEGINS.iter().any(hit)
 }
 
 /// Says whether what begins like a statement goes on like one: prose uses the same words.
@@ -133,7 +133,7 @@ impl Redactor {
     /// The value of a field that holds statements.
     pub(super) fn statement(&mut self, text: &str) -> Option<String> {
         if let Some(at) = begin(text) {
-            return self.from_statement(text, at);
+            return self.with_statement(text, at);
         }
         if text.starts_with(['{', '[']) {
             return self.text(text, Scope::Value);
@@ -149,7 +149,7 @@ impl Redactor {
     }
 
     /// A text in which a statement begins at an offset.
-    pub(super) fn from_statement(&mut self, text: &str, at: usize) -> Option<String> {
+    pub(super) fn with_statement(&mut self, text: &str, at: usize) -> Option<String> {
         // A comment, a parenthesis or EXPLAIN may stand before it.
         let lead = text[..at].rfind("/*").filter(|c| text[*c..at].contains("*/"));
         let at = lead.unwrap_or(at);

@@ -145,6 +145,22 @@ fn a_sites_own_patterns_are_replaced() {
 }
 
 #[test]
+fn what_is_only_hidden_leaves_names_and_addresses() {
+    let settings = Settings { mask: true, ..Settings::default() };
+    let mut all = Redactor::new(&settings).expect("no patterns");
+    let text = "mail a@b.example on 10.0.0.1 at db.acme.com password=hunter2 Authorization: Bearer \
+                abc123 https://bob:pw9@h/?token=zzz9 AKIAIOSFODNN7EXAMPLE select 'x9', 7 from t";
+    let new = all.value(Class::Other, text, 1).expect("hidden");
+    for gone in ["hunter2", "abc123", "pw9", "zzz9", "AKIA", "x9", "7 from"] {
+        assert!(text.contains(gone) && !new.contains(gone), "{gone}: {new}");
+    }
+    for kept in ["a@b.example", "10.0.0.1", "db.acme.com", "bob:xxxxx@h", "password=xxxxx"] {
+        assert!(new.contains(kept), "{kept}: {new}");
+    }
+    assert_eq!(all.value(Class::Other, &new, 1), None, "{new}");
+}
+
+#[test]
 fn findings_have_the_line() {
     let mut all = redactor();
     let text = "{\n\"a\": 1,\n\"b\": \"10.0.0.1\"\n}\n";
@@ -154,7 +170,7 @@ fn findings_have_the_line() {
 
 #[test]
 fn binary_data_of_no_known_form_is_refused() {
-    let noise: Vec<u8> = (0..2_000u32).map(|i| (i * 7_919 >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..2_000u32).map(|i| ((i * 7_919) >> 3) as u8).collect();
     let done = redactor().stream("a.bin", Box::new(Cursor::new(noise)), &mut Vec::new());
     assert!(matches!(done, Err(Refused::Unfit(_))));
 }

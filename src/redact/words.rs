@@ -53,7 +53,7 @@ impl Redactor {
         let begun = now.as_deref().unwrap_or(text);
         let lead = begun.trim_start().starts_with("/*") || begun.trim_start().starts_with("--");
         let done = match lead.then(|| statement::begin(begun)).flatten() {
-            Some(at) => self.from_statement(begun, at),
+            Some(at) => self.with_statement(begun, at),
             None => self.words(begun, scope),
         };
         self.depth -= 1;
@@ -63,9 +63,10 @@ impl Redactor {
     /// A text with tokens for what a site's own patterns match.
     fn custom(&mut self, text: &str) -> Option<String> {
         let mut out: Option<String> = None;
-        for i in 0..self.patterns.len() {
+        let patterns = std::mem::take(&mut self.patterns);
+        for pattern in &patterns {
             let now = out.as_deref().unwrap_or(text);
-            let found = self.patterns[i].find_iter(now).map(|m| m.range());
+            let found = pattern.find_iter(now).map(|m| m.range());
             let found: Vec<_> = found.filter(|r| !r.is_empty()).collect();
             let mut edit = Edit::new(now);
             for range in found {
@@ -77,6 +78,7 @@ impl Redactor {
             }
             out = edit.finish().or(out);
         }
+        self.patterns = patterns;
         out
     }
 

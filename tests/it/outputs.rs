@@ -76,8 +76,8 @@ fn an_interrupt_leaves_nothing_behind() {
     let mut child = command.spawn().expect("the program starts");
     let begun = || files(folder.path()).iter().any(|p| name(p).starts_with(".rootline-"));
     let start = Instant::now();
-    let unfinished = |_: ()| fs::read_dir(folder.path()).expect("there").flatten().count();
-    while unfinished(()) < 3 && start.elapsed() < Duration::from_secs(20) {
+    let entries = || fs::read_dir(folder.path()).expect("there").flatten().count();
+    while entries() < 3 && start.elapsed() < Duration::from_secs(20) {
         sleep(Duration::from_millis(5));
     }
     assert!(begun(), "nothing was begun");
