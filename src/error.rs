@@ -77,12 +77,20 @@ impl fmt::Display for Error {
             true => self.what.clone(),
             false => format!("{}: {}", self.place, self.what),
         };
-        shown.chars().try_for_each(|c| match c {
-            '\n' => write!(f, "{c}"),
-            c if is_hazard(c) => write!(f, "{}", c.escape_unicode()),
-            c => write!(f, "{c}"),
-        })
+        f.write_str(&self::shown(&shown))
     }
+}
+
+/// A text from outside without what could steer a terminal; line feeds stay.
+pub fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if is_hazard(c) && c != '\n' => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 impl std::error::Error for Error {}

@@ -15,7 +15,7 @@
 //! 1. A module uses only modules above it in this file's list.
 //! 2. Only `main` prints, exits or reads the environment; `triage::terminal` draws while the
 //!    interactive view is open. Files are touched only by `ingest`,
-//!    `catalog` and `cli` (outputs).
+//!    `catalog`, `lake`, `record` and `cli` (outputs); only `record` opens a connection or asks the clock.
 //! 3. Polars stays inside `ingest`, `telemetry`, `normalize`, `rollup` and `features`.
 //! 4. Unreadable, missing or doubtful input is a [`model::Gap`] that every report shows: never a
 //!    panic, never a silent "absent".
@@ -39,6 +39,8 @@ pub mod signals;
 pub mod graph;
 
 pub mod ingest;
+
+pub mod lake;
 
 pub mod telemetry;
 
@@ -78,8 +80,9 @@ pub mod report;
 
 pub mod triage;
 
-pub mod drill;
 pub mod simulate;
+
+pub mod drill;
 
 #[cfg(feature = "mcp")]
 pub mod mcp;
@@ -107,6 +110,8 @@ pub struct Options {
     pub at: Option<model::Micros>,
     /// Show sessions' statements with their literals.
     pub show_literals: bool,
+    /// How much is read.
+    pub limits: ingest::Limits,
     /// How to rank; the default is the whole method.
     pub ranking: rank::Settings,
     /// A site's own numbers, besides the folder's params.toml, over which they win.
@@ -133,8 +138,7 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 ///
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
-    let raw = ingest::read_folder(folder, &settings(options))?;
-    diagnose_raw(raw, catalog, options)
+    diagnose_raw(read(folder, options)?, catalog, options)
 }
 
 /// Diagnoses what was read.
@@ -193,11 +197,16 @@ pub fn sessions(
     options: &Options,
     wanted: &forensics::Wanted,
 ) -> Result<forensics::Forensics> {
-    let raw = ingest::read_folder(folder, &settings(options))?;
+    let raw = read(folder, options)?;
     let mut telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
     forensics::analyse(&telemetry, &rollups, &features, wanted)
+}
+
+/// Reads a folder of which something has to be an export.
+fn read(folder: &Path, options: &Options) -> Result<Raw> {
+    ingest::read_folder(folder, &settings(options))
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the
@@ -238,6 +247,7 @@ fn settings(options: &Options) -> ingest::Settings {
         zone: options.zone.clone(),
         at: options.at,
         literals: options.show_literals,
+        limits: options.limits,
         progress: options.progress,
     }
 }

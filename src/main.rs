@@ -58,6 +58,8 @@ fn terminal() -> Terminal {
         no_color: env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
         dumb,
         progress: (io::stderr().is_terminal() && !dumb).then_some(progress as fn(Progress)),
+        variable: |name| env::var(name).ok(),
+        say: |line| eprintln!("{}", rootline::error::shown(line)),
     }
 }
 

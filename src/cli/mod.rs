@@ -14,6 +14,7 @@ mod output;
 mod record;
 mod redact;
 mod report;
+mod rollup;
 mod sessions;
 mod simulate;
 mod target;
@@ -22,7 +23,7 @@ mod views;
 
 use crate::Options;
 use crate::error::{ExitCode, Result};
-use crate::ingest::Progress;
+use crate::ingest::{Limits, Progress};
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
@@ -93,6 +94,30 @@ struct Known {
     /// Findings that are known and accepted until a date, besides the folder's suppress.toml.
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
+    #[command(flatten)]
+    limited: Limited,
+}
+
+/// How much is read.
+#[derive(Debug, Args)]
+struct Limited {
+    /// Read more, or less: files, bytes (of a file), unpacked (bytes), ratio (of a packed file),
+    /// members (of an archive). Repeatable.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    limit: Vec<String>,
+}
+
+impl Limited {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        // Each was checked when the arguments were read.
+        self.limit.iter().for_each(|l| drop(limits.set(l)));
+        limits
+    }
+}
+
+fn limit(text: &str) -> std::result::Result<String, String> {
+    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// A time given on the command line.
@@ -119,6 +144,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            limits: self.limited.limits(),
             progress: terminal.progress,
             ..Options::default()
         }
@@ -140,10 +166,12 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show what PostgreSQL sessions did: who blocked whom, waits, pools, what to end first.
     Sessions(sessions::Sessions),
-    /// Print the statements that record what the other commands read best.
+    /// Record an incident from live servers, or print the statements that do.
     Record(record::Record),
     /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
     Redact(redact::Redact),
+    /// Make spans small that are too many to hold: here, or as SQL for the engine that has them.
+    Rollup(rollup::RollupArgs),
     /// Show one hypothesis in full, or the documentation of a signature.
     Explain(explain::Explain),
     /// Write the report as a page, or draft a post-incident review.
@@ -184,6 +212,10 @@ pub struct Terminal {
     pub dumb: bool,
     /// Shows how far a long read is; `None` when standard error is no terminal.
     pub progress: Option<fn(Progress)>,
+    /// Looks a variable of the environment up.
+    pub variable: fn(&str) -> Option<String>,
+    /// Says one line at once, while a command still runs.
+    pub say: fn(&str),
 }
 
 /// What main has to print, and the exit code.
@@ -211,8 +243,9 @@ pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
-        Command::Record(args) => args.run(),
+        Command::Record(args) => args.run(terminal),
         Command::Redact(args) => args.run(),
+        Command::Rollup(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
         Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),
@@ -244,4 +277,28 @@ fn style(look: &Look, terminal: Terminal) -> Style {
     };
     let width = look.width.or(terminal.columns).unwrap_or(100).clamp(40, 200) as usize;
     Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
+}
+
+/// Refuses a file that exists unless `force` is given.
+fn keep_existing(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        let place = path.display().to_string();
+        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
+fn write_file(path: &Path, text: impl AsRef<[u8]>, force: bool) -> Result<()> {
+    keep_existing(path, force)?;
+    let place = path.display().to_string();
+    // A name of our own: a user's own `x.part` stays as it is.
+    let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
+    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
+    fs::write(&part, text).map_err(fail)?;
+    fs::rename(&part, path).map_err(|e| {
+        // The part file is ours; if it cannot be removed either, the first error matters more.
+        let _ = fs::remove_file(&part);
+        fail(e)
+    })
 }

@@ -1,7 +1,7 @@
 //! `rootline redact FOLDER -o OUT`: a bundle that can be given away.
 
 use super::output::{NewFolder, PrivateFile, keep_existing};
-use super::{Outcome, target};
+use super::{Limited, Outcome, target};
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest;
 use crate::redact::{Finding, Redactor, Refused, Settings};
@@ -34,6 +34,8 @@ pub struct Redact {
     /// Change nothing; list what looks private, and exit with 6 if anything does.
     #[arg(long, conflicts_with_all = ["output", "map"])]
     check: bool,
+    #[command(flatten)]
+    limits: Limited,
 }
 
 /// A site's file of patterns.
@@ -54,7 +56,7 @@ impl Redact {
     pub(super) fn run(&self) -> Result<Outcome> {
         let settings = self.settings()?;
         let mut redactor = Redactor::new(&settings)?;
-        let files = ingest::files_of(&self.folder)?;
+        let files = ingest::files_of(&self.folder, settings.limits)?;
         match &self.output {
             Some(output) if !self.check => self.write(&mut redactor, &settings, &files, output),
             _ => self.look(&mut redactor, &files),
@@ -85,7 +87,8 @@ impl Redact {
                 toml::from_str(&text).map_err(|e| Error::usage(place, e.message().to_owned()))?;
             patterns.extend(site.patterns);
         }
-        Ok(Settings { key, patterns, map: self.map.is_some() })
+        let limits = self.limits.limits();
+        Ok(Settings { key, patterns, map: self.map.is_some(), limits, ..Settings::default() })
     }
 
     /// Writes the bundle: all of it, or nothing.
@@ -189,6 +192,10 @@ fn one(
     let from: Box<dyn Read + Send> = Box::new(from);
     let said = all.stream(shown, from, &mut to)?;
     to.flush().map_err(Refused::Write)?;
+    // Exports without times are of the time at which they were last modified.
+    if let Ok(time) = fs::metadata(path).and_then(|m| m.modified()) {
+        to.get_ref().set_modified(time).map_err(Refused::Write)?;
+    }
     Ok(said)
 }
 

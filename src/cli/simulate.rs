@@ -125,7 +125,8 @@ impl Simulate {
         let o = run.outcome();
         let _ = writeln!(
             text,
-            "{} requests, {} failed: availability {:.2} %, p95 {:.0} ms, {:.0} $ a month, {:.0} s bad",
+            "{} requests, {} failed: availability {:.2} %, p95 {:.0} ms, {:.0} $ a month, \
+             {:.0} s bad",
             o.requests,
             o.failed,
             o.availability * 100.0,

@@ -6,8 +6,8 @@ use super::head::Accepts;
 use super::traces::{clickhouse, tabular, tempo, zipkin};
 use super::{
     Reader, aws, companions, datadog, grafana, har, heap, influx_csv, influx_line, jaeger,
-    openmetrics, otlp, platform, postgres, prometheus, promtool, site, table, traces,
-    victoriametrics,
+    openmetrics, otlp, platform, postgres, prometheus, promtool, recorded, rolled, site, table,
+    traces, victoriametrics,
 };
 
 /// Every format that is read; the first that accepts a file, or a document in it, reads it.
@@ -35,6 +35,12 @@ pub const READERS: &[Reader] = &[
         what: "suppress.toml: findings that are known and accepted",
         accepts: site::accepts_suppress,
         read: site::read_suppress,
+    },
+    Reader {
+        name: "record-log",
+        what: "record.log of `rootline record`: what did not come",
+        accepts: recorded::accepts,
+        read: recorded::read,
     },
     // --- columnar files
     Reader {
@@ -384,6 +390,12 @@ pub const READERS: &[Reader] = &[
         read: heap::read_pprof,
     },
     // --- tables by their columns
+    Reader {
+        name: "rollup",
+        what: "rollups of spans: `rootline rollup`, or its SQL run elsewhere",
+        accepts: rolled::accepts,
+        read: rolled::read,
+    },
     Reader {
         name: "spans-table",
         what: "table of spans: CSV or JSON rows (Honeycomb and others)",

@@ -4,6 +4,7 @@ use super::series::{human, moved, target_name};
 use super::{Context, Observation, Question, is_source};
 use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
+use crate::features::shift::Shift;
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{inside, robust};
 use crate::ingest::raw::RawEvent;
@@ -134,11 +135,16 @@ pub fn onset_after_event(q: &Question) -> Observation {
         for i in own {
             let Some(onset) = c.features.series[*i].onset else { continue };
             let step = c.rollups.series[*i].step.max(SECOND);
-            let shift = c.features.series[*i].shift.filter(|h| {
-                h.bad(c.telemetry.signals.get(c.rollups.series[*i].signal).direction) > OFF
-            });
+            let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
+            let role = c.rollups.series[*i].role.as_str();
+            // A symptom that nobody feels follows nothing: its middle may stand still.
+            let felt = |h: &Shift| {
+                !SYMPTOM_ROLES.contains(&role)
+                    || is_felt(role, signal.unit(), h.baseline.median, h.level)
+            };
+            let shift = c.features.series[*i].shift;
+            let shift = shift.filter(|h| h.bad(signal.direction) > OFF && felt(h));
             if shift.is_some() && onset.at >= x.at - step && onset.earliest <= x.at + lag {
-                let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
                 let (before, during) =
                     shift.map_or((0.0, 0.0), |h| (h.baseline.median, h.incident_median));
                 let mut o = event_facts(q, x, Observation::of(Present))

@@ -8,6 +8,7 @@ mod facts;
 mod flow;
 mod load;
 mod members;
+mod near;
 mod series;
 mod sessions;
 mod sources;
@@ -19,6 +20,7 @@ mod vocabulary;
 pub use evaluate::evaluate;
 
 pub use facts::symptom as facts_symptom;
+pub use near::Near;
 pub use series::{human, level_facts, target_name};
 pub use sources::is_source;
 pub use vocabulary::{NOT_USED, Test, test, tests};
@@ -218,6 +220,8 @@ pub struct Rejection {
     pub reason: String,
     /// The required evidence that was there before it failed.
     pub present: usize,
+    /// What failed did so by a margin, while what it asks about moved.
+    pub near: Option<Near>,
     pub seen: Vec<Seen>,
     pub facts: BTreeMap<String, String>,
 }
@@ -231,6 +235,8 @@ pub struct Undecided {
     pub subject: Option<EntityId>,
     /// The source that was missing.
     pub lacks: String,
+    /// The strongest required evidence that is there.
+    pub told: Option<Strength>,
 }
 
 /// What matching gives.

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 const LOW_SHARE: f64 = 0.25;
 const HIGH_SHARE: f64 = 0.9;
 /// Robust standard deviations of the incident's median from which a shift is one.
-const SHIFT_Z: f64 = 3.0;
+pub(super) const SHIFT_Z: f64 = 3.0;
 /// Robust standard deviations of the incident's p90 from which a spiky shift is one.
-const SPIKE_Z: f64 = 8.0;
+pub(super) const SPIKE_Z: f64 = 8.0;
 
 /// Whom a rule looks at: subjects, and the neighbour they belong to.
 fn targets(

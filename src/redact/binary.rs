@@ -62,7 +62,7 @@ fn frames(all: &mut Redactor, stored: &[u8]) -> std::result::Result<Option<Vec<u
 
 fn frame(all: &mut Redactor, body: &[u8]) -> std::result::Result<Option<Vec<u8>>, Refused> {
     if body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let unpacked = Unpacked::new(Cursor::new(body.to_vec()));
+        let unpacked = Unpacked::new(Cursor::new(body.to_vec()), all.limits);
         let mut unpacked = unpacked.map_err(|e| Refused::unfit(e.to_string()))?;
         let mut text = Vec::new();
         let read = unpacked.by_ref().take(super::stream::WHOLE_MAX).read_to_end(&mut text);

@@ -27,9 +27,36 @@ pub(super) fn delimiter(head: &[u8]) -> Option<u8> {
             }
         }
         let first = *counts.first()?;
+        if !is_header(&head[..end], d) && !CSVLOG.contains(&first) {
+            return None;
+        }
         (first > 1 && counts.len() > 1 && counts.iter().all(|c| *c == first)).then_some((first, d))
     };
     DELIMITERS.iter().filter_map(|d| cells(*d)).max_by_key(|(n, d)| (*n, *d == b',')).map(|b| b.1)
+}
+
+/// Longest name of a column that is not quoted, bytes.
+const NAME_MAX: usize = 160;
+
+/// Says whether the first record of a table, as it is written, may be a header: lines of a log can
+/// have the same number of commas by chance.
+fn is_header(head: &[u8], delimiter: u8) -> bool {
+    let mut lines = head.split(|b| *b == b'\n');
+    let aside =
+        |l: &&[u8]| l.trim_ascii().is_empty() || l.starts_with(b"#") || l.starts_with(b"sep=");
+    let Some(first) = lines.find(|l| !aside(l)) else { return true };
+    let time = first.first().is_some_and(u8::is_ascii_digit);
+    let mut quoted = false;
+    let plain: Vec<u8> = first
+        .iter()
+        .copied()
+        .filter(|b| {
+            quoted ^= *b == b'"';
+            !quoted
+        })
+        .collect();
+    let prose = |c: &[u8]| c.len() > NAME_MAX || memchr::memmem::find(c, b": ").is_some();
+    !time && !plain.contains(&b'\'') && !plain.split(|b| *b == delimiter).any(prose)
 }
 
 /// A walk through one table.

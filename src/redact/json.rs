@@ -70,13 +70,26 @@ impl Walk {
                     }
                     None => return at,
                 },
+                byte if self.stack.is_empty() && !begins_document(byte) => {
+                    // No part of a document: a line of something else.
+                    let end = memchr::memchr(b'\n', &text[at..]).map(|p| at + p);
+                    let Some(end) = end.or(last.then_some(text.len())) else { return at };
+                    self.bare(&text[at..end], all, out);
+                    at = end;
+                }
                 byte if is_mark(byte) => {
                     self.mark(byte);
                     out.push(byte);
                     at += 1;
                 }
                 _ => {
-                    let len = text[at..].iter().position(|b| *b == b'"' || is_mark(*b));
+                    // What begins no value is torn: it goes on to the next string or line.
+                    let torn = !begins_value(text[at]);
+                    let over = |b: &u8| match torn {
+                        true => matches!(b, b'"' | b'\n'),
+                        false => *b == b'"' || is_mark(*b),
+                    };
+                    let len = text[at..].iter().position(over);
                     let Some(len) = len.or(last.then_some(text.len() - at)) else { return at };
                     self.bare(&text[at..at + len], all, out);
                     at += len;
@@ -232,6 +245,16 @@ impl Walk {
             None => out.extend_from_slice(&text[1..]),
         }
     }
+}
+
+/// Says whether a byte may stand at the beginning of a document, or between two.
+fn begins_document(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'{' | b'[' | b']' | b'}' | b',' | b'"')
+}
+
+/// Says whether a byte begins a number, `true`, `false`, `null`, `NaN` or `Infinity`.
+fn begins_value(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b't' | b'f' | b'n' | b'N' | b'I')
 }
 
 fn is_mark(byte: u8) -> bool {

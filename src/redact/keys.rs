@@ -144,7 +144,8 @@ const PRODUCTS: [&str; 24] = [
 ];
 
 /// Values that stand for no value.
-const BLANK: [&str; 13] = [
+const BLANK: [&str; 14] = [
+    "[masked]",
     "",
     "-",
     "?",

@@ -4,6 +4,8 @@
 use super::keys::{self, Class};
 use super::words::Scope;
 use super::{Kind, Redactor};
+use crate::ingest::{Drawn, drawn};
+use unicode_width::UnicodeWidthStr;
 
 /// Longest message of several lines that is looked at as one, bytes.
 const MESSAGE_MAX: usize = 256 << 10;
@@ -47,6 +49,15 @@ impl Lines {
     ) -> usize {
         let mut at = 0;
         while let Some(end) = message_end(&text[at..], last) {
+            if let Some(table) = may_be_table(&text[at..]).then(|| drawn(&text[at..])).flatten() {
+                if !last && at + table.bytes == text.len() {
+                    return at;
+                }
+                self.table(&table, all, out);
+                self.line += memchr::memchr_iter(b'\n', &text[at..at + table.bytes]).count() as u64;
+                at += table.bytes;
+                continue;
+            }
             self.message(&text[at..at + end], all, out);
             at += end;
             if at == text.len() {
@@ -72,6 +83,30 @@ impl Lines {
         self.line += lines;
     }
 
+    /// A table, drawn anew with its columns as wide as the tokens need.
+    fn table(&mut self, table: &Drawn, all: &mut Redactor, out: &mut Vec<u8>) {
+        let classes: Vec<Class> = table.header.iter().map(|h| keys::class(h)).collect();
+        let mut rows = vec![table.header.clone()];
+        for (i, row) in table.rows.iter().enumerate() {
+            let cell = |(text, class): (&String, &Class)| {
+                let new = all.value(*class, text, self.line + i as u64 + 2);
+                new.unwrap_or_else(|| text.clone()).replace('\n', " ")
+            };
+            rows.push(row.iter().zip(&classes).map(cell).collect());
+        }
+        let width = |i: usize| rows.iter().map(|r| r[i].width()).max().unwrap_or(0) + 1;
+        let widths: Vec<usize> = (0..classes.len()).map(width).collect();
+        let draw = |row: &Vec<String>| {
+            let pad = |(c, w): (&String, &usize)| format!(" {c}{}", " ".repeat(w - c.width()));
+            row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("|") + "\n"
+        };
+        let rule: Vec<String> = widths.iter().map(|w| "-".repeat(w + 1)).collect();
+        out.extend(draw(&rows[0]).bytes());
+        out.extend(format!("{}\n", rule.join("+")).bytes());
+        rows.iter().skip(1).for_each(|row| out.extend(draw(row).bytes()));
+        out.extend(format!("({} rows)\n\n", rows.len() - 1).bytes());
+    }
+
     /// Lines of a private key in PEM.
     fn key_line(&mut self, body: &str, all: &mut Redactor) -> Option<String> {
         let ends = body.contains("-----END ");
@@ -87,6 +122,13 @@ impl Lines {
         self.in_key = body.contains("-----BEGIN ") && body.contains("PRIVATE KEY-----") && !ends;
         None
     }
+}
+
+/// Says at a glance whether the second line of a text may be the rule of a table.
+fn may_be_table(text: &[u8]) -> bool {
+    let second = memchr::memchr(b'\n', text).and_then(|p| text.get(p + 1..)).unwrap_or_default();
+    let first = second.iter().find(|b| **b != b' ');
+    first.is_some_and(|b| matches!(b, b'-' | b'+') || !b.is_ascii())
 }
 
 /// The end of the message at the start of a text; `None` where it may go on behind it.

@@ -10,10 +10,13 @@ mod binary;
 mod columnar;
 mod credentials;
 mod delimited;
+mod edit;
 mod hosts;
 mod json;
 mod keys;
 mod lines;
+mod mask;
+mod places;
 mod statement;
 mod stream;
 mod tokens;
@@ -21,7 +24,9 @@ mod words;
 mod zipped;
 
 use crate::error::{Error, Result};
+use crate::ingest::Limits;
 use keys::Class;
+pub use mask::mask;
 use regex::Regex;
 use std::collections::{BTreeMap, HashMap};
 pub use stream::Refused;
@@ -76,7 +81,14 @@ pub struct Settings {
     pub patterns: Vec<String>,
     /// Keep values with their tokens for [`Redactor::take_map`].
     pub map: bool,
+    /// Only hide credentials and literals, behind a mark that is the same for all.
+    pub mask: bool,
+    /// How much is read.
+    pub limits: Limits,
 }
+
+/// What stands in place of a credential that is only hidden.
+const MASKED: &str = "[masked]";
 
 /// Values that are remembered with what became of them.
 const CACHE: usize = 1 << 16;
@@ -91,6 +103,8 @@ const PATTERN_MAX: usize = 4 << 20;
 pub struct Redactor {
     tokens: Tokens,
     patterns: Vec<Regex>,
+    mask: bool,
+    limits: Limits,
     depth: usize,
     /// Replacements by kind.
     counts: BTreeMap<Kind, u64>,
@@ -114,6 +128,8 @@ impl Redactor {
         Ok(Redactor {
             tokens: Tokens::new(&settings.key, settings.map),
             patterns: settings.patterns.iter().map(compile).collect::<Result<_>>()?,
+            mask: settings.mask,
+            limits: settings.limits,
             depth: 0,
             counts: BTreeMap::new(),
             last: None,
@@ -210,11 +226,24 @@ impl Redactor {
         if keys::is_blank(value) || tokens::is_token(value) {
             return None;
         }
-        self.hit(Kind::Secret);
-        Some(format!("{}{}", &text[..scheme], self.tokens.word(Kind::Secret, value)))
+        let token = self.token(Kind::Secret, value);
+        Some(format!("{}{token}", &text[..scheme]))
+    }
+
+    /// The token of a value, or the mark where values are only hidden.
+    fn token(&mut self, kind: Kind, value: &str) -> String {
+        self.hit(kind);
+        match (self.mask, kind) {
+            (false, _) => self.tokens.word(kind, value),
+            (true, Kind::Literal | Kind::Comment) => "?".to_owned(),
+            (true, _) => MASKED.to_owned(),
+        }
     }
 
     fn user(&mut self, text: &str) -> Option<String> {
+        if self.mask {
+            return None;
+        }
         let number = text.parse::<f64>().is_ok();
         if keys::is_blank(text) || keys::is_product(text) || tokens::is_token(text) || number {
             return None;

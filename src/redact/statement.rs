@@ -175,9 +175,7 @@ impl Redactor {
         if rest.split(' ').all(|w| tokens::is_token(w) || w == "?" || keys::is_blank(w)) {
             return Some(None);
         }
-        let all: Vec<String> =
-            rest.split(' ').map(|w| self.tokens.word(Kind::Literal, w)).collect();
-        self.hit(Kind::Literal);
+        let all: Vec<String> = rest.split(' ').map(|w| self.token(Kind::Literal, w)).collect();
         Some(Some(format!("{} {first} {}", &text[..command.len()], all.join(" "))))
     }
 
@@ -193,8 +191,9 @@ impl Redactor {
                 Piece::Line => self.comment(stretch.text, 2, 0),
                 Piece::Block => self.comment(stretch.text, 2, if stretch.cut { 0 } else { 2 }),
                 Piece::Name => self.text(stretch.text, Scope::Value),
-                Piece::Rest if !numbers => self.text(stretch.text, Scope::Value),
-                Piece::Number | Piece::Rest => None,
+                // What is no part of a statement may stand behind it.
+                Piece::Rest => self.words(stretch.text, Scope::Statement),
+                Piece::Number => None,
             };
             changed |= new.is_some();
             out.push_str(new.as_deref().unwrap_or(stretch.text));
@@ -219,8 +218,11 @@ impl Redactor {
 
     /// The token of a literal: of its own shape where the whole of it is an address and the like.
     pub(super) fn literal(&mut self, inner: &str) -> Option<String> {
-        if inner.is_empty() || tokens::is_token(inner) || words::is_tokens(inner) {
+        if inner.is_empty() || inner == "?" || tokens::is_token(inner) || words::is_tokens(inner) {
             return None;
+        }
+        if self.mask {
+            return Some(self.token(Kind::Literal, inner));
         }
         self.hit(Kind::Literal);
         match self.text(inner, Scope::Value) {
@@ -233,6 +235,9 @@ impl Redactor {
         if PLAIN.contains(&text) || tokens::is_token(text) {
             return None;
         }
+        if self.mask {
+            return Some(self.token(Kind::Literal, text));
+        }
         self.hit(Kind::Literal);
         Some(self.tokens.digits(Kind::Literal, text))
     }
@@ -240,11 +245,10 @@ impl Redactor {
     fn comment(&mut self, text: &str, open: usize, close: usize) -> Option<String> {
         let inner = &text[open..text.len() - close];
         let body = inner.trim();
-        if body.is_empty() || tokens::is_token(body) {
+        if body.is_empty() || body == "?" || tokens::is_token(body) {
             return None;
         }
-        self.hit(Kind::Comment);
-        let token = self.tokens.word(Kind::Comment, body);
+        let token = self.token(Kind::Comment, body);
         Some(format!("{} {token}{}", &text[..open], if close > 0 { " */" } else { "" }))
     }
 }

@@ -104,8 +104,8 @@ impl Redactor {
         level: usize,
         said: &mut Vec<String>,
     ) -> Done {
-        let unpacked =
-            Unpacked::new(all).map_err(|e| Refused::unfit(format!("cannot be unpacked: {e}")))?;
+        let unpacked = Unpacked::new(all, self.limits)
+            .map_err(|e| Refused::unfit(format!("cannot be unpacked: {e}")))?;
         let text = Tolerant::new(unpacked);
         let told = text.told.clone();
         self.nested(name, Box::new(text), to, level + 1, said)?;

@@ -6,9 +6,6 @@ use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-/// Members of one archive.
-const MEMBERS_MAX: usize = 10_000;
-
 /// Rewrites an archive in memory.
 pub(super) fn rewrite(
     all: &mut Redactor,
@@ -20,10 +17,10 @@ pub(super) fn rewrite(
     let packed = stored.len() as u64;
     let unfit = |e: zip::result::ZipError| Refused::unfit(format!("the zip archive: {e}"));
     let mut archive = ZipArchive::new(Cursor::new(stored)).map_err(unfit)?;
-    if archive.len() > MEMBERS_MAX {
-        return Err(Refused::unfit(format!("more than {MEMBERS_MAX} members")));
+    if archive.len() as u64 > all.limits.members {
+        return Err(Refused::unfit(format!("more than {} members", all.limits.members)));
     }
-    let mut left = crate::ingest::unpacked_max(packed).min(WHOLE_MAX);
+    let mut left = all.limits.unpacked_max(packed).min(WHOLE_MAX);
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));
     for i in 0..archive.len() {
         let Some((name, bytes)) = member(&mut archive, i, &mut left, said)? else { continue };

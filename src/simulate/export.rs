@@ -24,8 +24,9 @@ pub fn files(world: &World, without: Without) -> Vec<File> {
     }
     if !without.sessions {
         files.extend(sessions::files(world));
+        files.extend(sessions::statements(world));
     }
-    if !without.events {
+    if !without.events && world.changes.iter().any(|c| c.at <= world.now) {
         files.push(events(world));
     }
     files

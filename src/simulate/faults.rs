@@ -109,6 +109,12 @@ pub const FAULTS: &[FaultRow] = &[
         apply::host,
     ),
     row(
+        "process-ends",
+        Target::Service,
+        "instance `of` ends and is started again",
+        apply::process_ends,
+    ),
+    row(
         "probe-hangs",
         Target::Service,
         "the probe of instance `of` is not answered",
@@ -173,6 +179,18 @@ pub const FAULTS: &[FaultRow] = &[
         Target::Database,
         "it takes no connections, sessions end",
         apply::database_down,
+    ),
+    row(
+        "fails-over",
+        Target::Database,
+        "it goes away; when the fault ends a standby is the primary",
+        apply::fails_over,
+    ),
+    row(
+        "keeps-connections",
+        Target::Service,
+        "the share `size` of its connections is not given back",
+        apply::keeps,
     ),
     row(
         "login-refused",

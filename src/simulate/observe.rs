@@ -6,7 +6,7 @@ mod sessions;
 mod spans;
 
 pub use scrape::{error_word, scrape};
-pub use sessions::{SessionRow, snapshot};
+pub use sessions::{SessionRow, StatementRow, snapshot};
 pub use spans::{Span, SpanKind, client, inner, server};
 
 use super::draw::Draw;
@@ -41,6 +41,7 @@ pub struct Record {
     index: HashMap<String, usize>,
     pub spans: Vec<Span>,
     pub sessions: Vec<SessionRow>,
+    pub statements: Vec<StatementRow>,
     pub draw: Draw,
 }
 
@@ -60,6 +61,7 @@ impl Record {
             index: HashMap::new(),
             spans: Vec::new(),
             sessions: Vec::new(),
+            statements: Vec::new(),
             draw: Draw::of("observation", seed),
         }
     }

@@ -7,6 +7,7 @@ mod databases;
 mod engine;
 mod fleet;
 mod locks;
+mod made;
 mod messages;
 mod parts;
 mod steps;
@@ -104,6 +105,8 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Program {
     pub name: String,
+    pub method: String,
+    pub path: String,
     pub service: u16,
     pub purpose: Purpose,
     pub ops: Vec<Op>,
@@ -128,6 +131,7 @@ pub enum Phase {
     LockQueue,
     DbQueue,
     DbRun,
+    DbRead,
     CacheLook,
     CacheWrite,
     Flight,

@@ -89,7 +89,7 @@ fn only_main_prints_exits_and_reads_the_environment() {
 fn polars_and_files_stay_where_they_belong() {
     let all = sources();
     let polars = ["ingest", "telemetry", "normalize", "rollup", "features"];
-    let files = ["ingest", "catalog", "cli"];
+    let files = ["ingest", "catalog", "lake", "record", "cli"];
     let mut found = Vec::new();
     for s in outside(&all, &polars) {
         found.extend(s.code.contains("polars::").then(|| format!("src/{}: polars", s.path)));
@@ -99,6 +99,28 @@ fn polars_and_files_stay_where_they_belong() {
         found.extend(uses.then(|| format!("src/{}: std::fs", s.path)));
     }
     none(found, "polars and files have their modules");
+}
+
+#[test]
+fn only_record_opens_a_connection_or_asks_the_clock() {
+    let words = ["ureq::", "postgres::Client", "rustls::", "TcpStream", "UdpSocket"];
+    let words = words.iter().chain(&["SystemTime::now", "Timestamp::now", "Instant::now"]);
+    let all = sources();
+    assert!(all.iter().any(|s| s.module == "record" && s.code.contains("ureq::")));
+    let mut found = Vec::new();
+    for s in outside(&all, &["record", "main"]) {
+        let hits = words.clone().filter(|w| s.code.contains(**w));
+        found.extend(hits.map(|w| format!("src/{}: {w}", s.path)));
+    }
+    none(found, "only live capture opens a connection or asks the clock");
+}
+
+#[test]
+fn no_code_is_unsafe() {
+    for file in ["lib.rs", "main.rs"] {
+        let text = fs::read_to_string(root().join("src").join(file)).expect("it is there");
+        assert!(text.contains("#![forbid(unsafe_code)]"), "src/{file} does not forbid unsafe code");
+    }
 }
 
 #[test]

@@ -248,11 +248,11 @@ fn on_database(world: &mut World, action: &Action, name: &str) -> Result<String>
             format!("{name}: a standby with {more} processors takes reads")
         }
         _ => {
-            world.close_all(at);
-            let d = &mut world.databases[usize::from(at)];
-            d.down = false;
-            d.disk = 1.0;
-            format!("{name}: the standby is the primary now; all sessions ended")
+            if !world.promote(at) {
+                let what = format!("{name} has no standby");
+                return Err(Error::usage("action", what).hint("`add-replica` adds one"));
+            }
+            format!("a standby of {name} is the primary now; all sessions ended")
         }
     };
     world.note("config", name, &said, "");

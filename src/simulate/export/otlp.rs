@@ -53,30 +53,50 @@ fn number(key: &str, value: u64) -> Value {
     json!({"key": key, "value": {"intValue": value.to_string()}})
 }
 
+/// The span of a message, sent or worked on.
+fn message(world: &World, queue: u16, verb: &str, kind: u8) -> (String, u8, Vec<Value>) {
+    let name = &world.queues[usize::from(queue)].name;
+    let attributes = vec![
+        text_of("messaging.system", "rabbitmq"),
+        text_of("messaging.destination.name", name),
+        text_of("messaging.operation.type", verb),
+    ];
+    (format!("{verb} {name}"), kind, attributes)
+}
+
+/// The span of a command to a Redis server.
+fn redis(name: &str, verb: &str, key: u32) -> (String, u8, Vec<Value>) {
+    let attributes = vec![
+        text_of("db.system.name", "redis"),
+        text_of("db.operation.name", verb),
+        text_of("db.query.text", &format!("{verb} item:{key}")),
+        text_of("server.address", name),
+    ];
+    (verb.to_owned(), 3, attributes)
+}
+
 /// Name, kind and attributes of a span.
 fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
-    let queue = |q: u16| world.queues[usize::from(q)].name.clone();
-    let redis = |name: &str, verb: &str| {
-        let attributes = vec![
-            text_of("db.system.name", "redis"),
-            text_of("db.operation.name", verb),
-            text_of("db.query.text", &format!("{verb} item:{}", s.key)),
-            text_of("server.address", name),
-        ];
-        (verb.to_owned(), 3, attributes)
-    };
+    let cache = |cache: u16| world.caches[usize::from(cache)].name.as_str();
     match s.kind {
         SpanKind::Server { program } => {
-            let route = format!("/{}", world.programs[usize::from(program)].name);
-            let mut attributes =
-                vec![text_of("http.request.method", "GET"), text_of("http.route", &route)];
+            let p = &world.programs[usize::from(program)];
+            let route = format!("/{}/{{id}}", p.path);
+            let mut attributes = vec![
+                text_of("http.request.method", &p.method),
+                text_of("http.route", &route),
+                text_of("url.path", &format!("/{}/{}", p.path, s.key)),
+            ];
             attributes.push(number("http.response.status_code", u64::from(s.status)));
-            (format!("GET {route}"), 2, attributes)
+            (format!("{} {route}", p.method), 2, attributes)
         }
         SpanKind::Client { edge, attempt } => {
-            let to = &world.services[usize::from(world.edges[usize::from(edge)].to)].name;
+            let e = &world.edges[usize::from(edge)];
+            let (to, p) =
+                (&world.services[usize::from(e.to)].name, &world.programs[usize::from(e.program)]);
             let mut attributes =
-                vec![text_of("http.request.method", "GET"), text_of("server.address", to)];
+                vec![text_of("http.request.method", &p.method), text_of("server.address", to)];
+            attributes.push(text_of("url.full", &format!("http://{to}/{}/{}", p.path, s.key)));
             if attempt > 1 {
                 attributes.push(number("http.request.resend_count", u64::from(attempt - 1)));
             }
@@ -84,7 +104,23 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
                 Some(word) => attributes.push(text_of("error.type", word)),
                 None => attributes.push(number("http.response.status_code", s.status.into())),
             }
-            ("GET".to_owned(), 3, attributes)
+            (p.method.clone(), 3, attributes)
+        }
+        SpanKind::Refused { database, down } => {
+            let (word, code) = if down {
+                ("ConnectionRefusedError", "08001")
+            } else {
+                ("InvalidPassword", "28P01")
+            };
+            let d = &world.databases[usize::from(database)];
+            let attributes = vec![
+                text_of("db.system.name", "postgresql"),
+                text_of("db.namespace", "shop"),
+                text_of("server.address", &d.name),
+                text_of("error.type", word),
+                text_of("db.response.status_code", code),
+            ];
+            ("connect".to_owned(), 3, attributes)
         }
         SpanKind::Statement { database, statement } => {
             let d = &world.databases[usize::from(database)];
@@ -98,34 +134,18 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             ];
             (verb, 3, attributes)
         }
-        SpanKind::Look { cache, hit } => {
-            let (name, kind, mut attributes) = redis(&world.caches[usize::from(cache)].name, "GET");
+        SpanKind::Look { cache: c, hit } => {
+            let (name, kind, mut attributes) = redis(cache(c), "GET", s.key);
             attributes.push(json!({"key": "cache.hit", "value": {"boolValue": hit}}));
             (name, kind, attributes)
         }
-        SpanKind::Fill { cache } => redis(&world.caches[usize::from(cache)].name, "SET"),
-        SpanKind::Forget { cache } => redis(&world.caches[usize::from(cache)].name, "DEL"),
+        SpanKind::Fill { cache: c } => redis(cache(c), "SETEX", s.key),
+        SpanKind::Forget { cache: c } => redis(cache(c), "DEL", s.key),
         SpanKind::Partition { store, place } => {
-            redis(&format!("{}-{place}", world.stores[usize::from(store)].name), "EVAL")
+            redis(&format!("{}-{place}", world.stores[usize::from(store)].name), "EVAL", s.key)
         }
-        SpanKind::Send { queue: q } => {
-            let name = queue(q);
-            let attributes = vec![
-                text_of("messaging.system", "rabbitmq"),
-                text_of("messaging.destination.name", &name),
-                text_of("messaging.operation.type", "send"),
-            ];
-            (format!("send {name}"), 4, attributes)
-        }
-        SpanKind::Receive { queue: q } => {
-            let name = queue(q);
-            let attributes = vec![
-                text_of("messaging.system", "rabbitmq"),
-                text_of("messaging.destination.name", &name),
-                text_of("messaging.operation.type", "process"),
-            ];
-            (format!("process {name}"), 5, attributes)
-        }
+        SpanKind::Send { queue } => message(world, queue, "send", 4),
+        SpanKind::Receive { queue } => message(world, queue, "process", 5),
         SpanKind::Name => ("dns.lookup".to_owned(), 1, vec![text_of("dns.question.name", "")]),
     }
 }
@@ -146,6 +166,7 @@ fn span(world: &World, s: &Span) -> Value {
     );
     let failed = match s.kind {
         SpanKind::Client { .. } => s.status != 200,
+        SpanKind::Refused { .. } => true,
         _ => s.status >= 500 || s.status < 100 && s.status != status::OPEN,
     };
     let mut span = json!({

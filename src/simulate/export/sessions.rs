@@ -7,6 +7,7 @@ use crate::simulate::File;
 use crate::simulate::draw::hash;
 use crate::simulate::observe::SessionRow;
 use crate::simulate::world::{Operation, Wait, World};
+use std::fmt::Write;
 
 const COLUMNS: [&str; 23] = [
     "snapshot_at",
@@ -44,6 +45,38 @@ pub fn files(world: &World) -> Vec<File> {
         rows.for_each(|r| csv.write_record(row(world, r)).expect("memory takes what is written"));
         let bytes = csv.into_inner().expect("memory takes what is written");
         files.push(File { path: format!("pg/{}_pg_stat_activity.csv", d.name), bytes });
+    }
+    files
+}
+
+/// Snapshots of `pg_stat_statements`, one file for each server.
+pub fn statements(world: &World) -> Vec<File> {
+    let mut files = Vec::new();
+    for (db, d) in world.databases.iter().enumerate() {
+        let mut text = String::from(
+            "snapshot_at,queryid,query,calls,total_exec_time,rows,shared_blks_hit,\
+             shared_blks_read\n",
+        );
+        let rows = world.record.statements.iter().filter(|r| usize::from(r.database) == db);
+        for r in rows {
+            let s = &d.statements[usize::from(r.statement)];
+            let query = s.sql.replace('"', "\"\"");
+            let id = (hash(&s.sql, 0) >> 1).to_string();
+            let _ = writeln!(
+                text,
+                "{},{id},\"{query}\",{},{:.3},{},{:.0},{:.0}",
+                stamp(micros(world, r.at)),
+                r.calls,
+                r.total_s * 1e3,
+                r.calls,
+                r.touched,
+                r.touched * 0.002
+            );
+        }
+        files.push(File {
+            path: format!("pg/{}_pg_stat_statements.csv", d.name),
+            bytes: text.into_bytes(),
+        });
     }
     files
 }

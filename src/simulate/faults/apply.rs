@@ -108,6 +108,13 @@ pub fn host(world: &mut World, at: u16, fault: &Fault, begins: bool) {
     hit.for_each(|(_, i)| i.slowed = or(begins, fault.size, 1.0));
 }
 
+pub fn process_ends(world: &mut World, at: u16, fault: &Fault, begins: bool) {
+    let there = world.living(at);
+    if let Some(instance) = fault.of.parse().ok().filter(|i| begins && there.contains(i)) {
+        world.restart(at, instance);
+    }
+}
+
 pub fn probe_hangs(world: &mut World, at: u16, fault: &Fault, begins: bool) {
     let Ok(instance) = fault.of.parse::<u16>() else { return };
     let s = &mut world.services[usize::from(at)];
@@ -319,6 +326,20 @@ pub fn database_down(world: &mut World, at: u16, _: &Fault, begins: bool) {
     if begins {
         world.close_all(at);
     }
+}
+
+pub fn fails_over(world: &mut World, at: u16, _: &Fault, begins: bool) {
+    if begins {
+        world.databases[usize::from(at)].down = true;
+        world.close_all(at);
+        return;
+    }
+    world.promote(at);
+    world.databases[usize::from(at)].down = false;
+}
+
+pub fn keeps(world: &mut World, at: u16, fault: &Fault, begins: bool) {
+    world.services[usize::from(at)].keeps_connections = or(begins, fault.size, 0.0);
 }
 
 pub fn login(world: &mut World, at: u16, _: &Fault, begins: bool) {

@@ -11,6 +11,8 @@ const RABBITMQ: &str = "rabbitmq";
 const KUBE: &str = "kube";
 /// What a process holds besides requests, in files.
 const FILES: f64 = 24.0;
+/// Share by which resident memory moves from scrape to scrape.
+const ALLOCATOR: f64 = 0.02;
 
 type Labels<'a> = Vec<(&'a str, &'a str)>;
 
@@ -66,6 +68,7 @@ impl Record {
             index: Default::default(),
             spans: Vec::new(),
             sessions: Vec::new(),
+            statements: Vec::new(),
             draw: crate::simulate::draw::Draw::of("", 0),
         }
     }
@@ -94,7 +97,9 @@ impl Record {
 
 fn process(world: &mut World, at: (usize, usize), own: &[(&str, &str)], record: &mut Record) {
     let now = world.now;
-    let memory = world.memory_mb(at.0 as u16, at.1 as u16);
+    // The allocator takes and gives pages back: what is resident is never quite still.
+    let breath = 1.0 + ALLOCATOR * (2.0 * record.draw.unit() - 1.0);
+    let memory = world.memory_mb(at.0 as u16, at.1 as u16) * breath;
     let start = world.record_start_s() + world.seconds_from_zero(0);
     let s = &mut world.services[at.0];
     let version = {
@@ -148,9 +153,9 @@ fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mu
         if matches!(p.purpose, crate::simulate::world::Purpose::Message(_)) {
             continue;
         }
-        let (code, route) = (code.to_string(), format!("/{}", p.name));
+        let (code, route) = (code.to_string(), format!("/{}/{{id}}", p.path));
         let mut labels = own.to_vec();
-        labels.push(("http_request_method", "GET"));
+        labels.push(("http_request_method", &p.method));
         labels.push(("http_response_status_code", &code));
         labels.push(("http_route", &route));
         record.meter("http_server_request_duration_seconds", &labels, meter, true);
@@ -173,6 +178,13 @@ fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mu
         labels.push(("server_address", callee));
         labels.push(("url_template", &route));
         record.meter("http_client_request_duration_seconds", &labels, meter, false);
+    }
+    for ((source, status), n) in &i.clients {
+        let code = status.to_string();
+        let mut labels = own.to_vec();
+        labels.push(("http_response_status_code", &code));
+        labels.push(("tenant", &world.sources[usize::from(*source)].client));
+        record.put(SERVICES, "api_requests_total", &labels, *n as f64);
     }
     for (edge, n) in &i.retries {
         let callee = &world.services[usize::from(world.edges[usize::from(*edge)].to)].name;
@@ -258,9 +270,6 @@ fn platform(world: &World, service: usize, record: &mut Record) {
         ("job", "kube-state-metrics"),
         ("namespace", "shop"),
     ];
-    if s.probe.is_none() && s.autoscale.is_none() && s.instances.iter().all(|i| i.restarts == 0) {
-        return;
-    }
     let living = s.instances.iter().filter(|i| !i.removed);
     let (all, good) = (living.clone().count(), living.clone().filter(|i| i.ready && i.in_target));
     let good = good.count();
@@ -330,6 +339,8 @@ fn database(world: &mut World, db: usize, record: &mut Record) {
     }
     let lag = d.replay_waits.map_or(0.0, age);
     record.put(POSTGRES, "pg_replication_lag_seconds", &own, lag);
+    let standby = f64::from(u8::from(d.primary.is_some()));
+    record.put(POSTGRES, "pg_replication_is_replica", &own, standby);
     record.put(POSTGRES, "pg_settings_max_connections", &own, f64::from(d.max_connections));
     let calls: u64 = d.statements.iter().map(|s| s.calls).sum();
     let rows = [
@@ -348,6 +359,10 @@ fn database(world: &mut World, db: usize, record: &mut Record) {
     let spent = busy + d.hog_s;
     let use_of_cores = (spent - d.spent_s) / (step * f64::from(d.all_cores)).max(1e-9);
     record.put(POSTGRES, "db_cpu_utilization", &own, (use_of_cores.min(1.0) * 1e4).round() / 1e4);
+    // Little's law: reads in progress are the time spent reading per second.
+    let reading = (d.reading_s - d.read_before_s) / step.max(1e-9);
+    record.put(POSTGRES, "DiskQueueDepth", &own, (reading * 1e3).round() / 1e3);
+    d.read_before_s = d.reading_s;
     (d.spent_s, d.scraped) = (spent, now);
 }
 

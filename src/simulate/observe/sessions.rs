@@ -23,6 +23,18 @@ pub struct SessionRow {
     pub blocked_by: Vec<i32>,
 }
 
+/// What `pg_stat_statements` says of a statement: totals since the start, of runs that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct StatementRow {
+    pub at: Nanos,
+    pub database: u16,
+    pub statement: u16,
+    pub calls: u64,
+    pub total_s: f64,
+    /// Buffers.
+    pub touched: f64,
+}
+
 /// Takes a snapshot of every database.
 pub fn snapshot(world: &mut World) {
     let mut rows = Vec::new();
@@ -59,4 +71,16 @@ pub fn snapshot(world: &mut World) {
         }
     }
     world.record.sessions.extend(rows);
+    for (db, d) in world.databases.iter().enumerate().filter(|(_, d)| !d.down) {
+        for (at, s) in d.statements.iter().enumerate().filter(|(_, s)| s.calls > 0) {
+            world.record.statements.push(StatementRow {
+                at: world.now,
+                database: db as u16,
+                statement: at as u16,
+                calls: s.calls,
+                total_s: s.total_s,
+                touched: s.touched,
+            });
+        }
+    }
 }

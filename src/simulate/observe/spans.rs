@@ -7,15 +7,42 @@ use crate::simulate::world::{Purpose, World};
 /// What a span is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanKind {
-    Server { program: u16 },
-    Client { edge: u16, attempt: u16 },
-    Statement { database: u16, statement: u16 },
-    Look { cache: u16, hit: bool },
-    Fill { cache: u16 },
-    Forget { cache: u16 },
-    Partition { store: u16, place: u16 },
-    Send { queue: u16 },
-    Receive { queue: u16 },
+    Server {
+        program: u16,
+    },
+    Client {
+        edge: u16,
+        attempt: u16,
+    },
+    Statement {
+        database: u16,
+        statement: u16,
+    },
+    /// A login that was turned down.
+    Refused {
+        database: u16,
+        down: bool,
+    },
+    Look {
+        cache: u16,
+        hit: bool,
+    },
+    Fill {
+        cache: u16,
+    },
+    Forget {
+        cache: u16,
+    },
+    Partition {
+        store: u16,
+        place: u16,
+    },
+    Send {
+        queue: u16,
+    },
+    Receive {
+        queue: u16,
+    },
     Name,
 }
 

@@ -183,7 +183,16 @@ fn acquire_ms() -> f64 {
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     pub route: String,
+    #[serde(default = "method")]
+    pub method: String,
+    /// First part of the path of its requests, where it is not the route's name.
+    #[serde(default)]
+    pub path: String,
     pub steps: Vec<Step>,
+}
+
+fn method() -> String {
+    "GET".to_owned()
 }
 
 /// One step of the work.

@@ -1,17 +1,14 @@
 //! From a scenario to a world: names become numbers, steps become instructions.
 
 use super::engine::{Calendar, Event};
-use super::parts::{
-    Breaker, CacheServer, Db, Edge, Effect, Partitions, Relation, ServiceState, Source,
-    StatementOf, Topic,
-};
-use super::{Ledger, NONE, Noted, Op, Program, Purpose, World};
+use super::made::{cache, databases, service, source, store, topic, users_of};
+use super::parts::{Breaker, Edge, ServiceState, Source, Topic};
+use super::{Ledger, Noted, Op, Program, Purpose, World};
 use crate::error::{Error, Result};
 use crate::simulate::draw::Draw;
 use crate::simulate::observe::Record;
 use crate::simulate::scenario::{self, Scenario, Step};
-use crate::simulate::station::{Nanos, SECOND, Station};
-use std::collections::HashMap;
+use crate::simulate::station::{Nanos, SECOND};
 
 /// Retries that a budget saves up for a burst.
 pub const BUDGET_BURST: f64 = 10.0;
@@ -27,7 +24,7 @@ pub fn seconds(s: f64) -> Nanos {
 }
 
 /// The place of a name in a list.
-fn index(names: &[String], name: &str, what: &str) -> Result<u16> {
+pub fn index(names: &[String], name: &str, what: &str) -> Result<u16> {
     match names.iter().position(|n| n == name) {
         Some(at) => Ok(at as u16),
         None => Err(Error::usage(format!("\"{name}\""), format!("no such {what}"))
@@ -76,49 +73,8 @@ pub fn build(scenario: &Scenario, seed: u64) -> Result<World> {
             .extend(service.endpoint.iter().map(|e| format!("{}/{}", service.name, e.route)));
     }
     let mut programs = Vec::new();
-    for (at, service) in scenario.service.iter().enumerate() {
-        for endpoint in &service.endpoint {
-            let ops = known.program(at, &endpoint.steps)?;
-            programs.push(program(&endpoint.route, at, Purpose::Route, ops));
-        }
-    }
-    let mut services: Vec<ServiceState> =
-        scenario.service.iter().map(|s| service(s, scenario, seed)).collect();
-    let mut queues: Vec<Topic> = scenario.queue.iter().map(topic).collect();
-    for (at, service) in scenario.service.iter().enumerate() {
-        for consume in &service.consume {
-            let queue = index(&known.queues, &consume.queue, "queue")?;
-            let ops = known.program(at, &consume.steps)?;
-            queues[usize::from(queue)].consumer = Some((at as u16, programs.len() as u16));
-            programs.push(program(&consume.queue, at, Purpose::Message(queue), ops));
-        }
-        if service.probe.is_some() {
-            services[at].probe_program = Some(programs.len() as u16);
-            let deep = service.probe.is_some_and(|p| p.deep) && !service.pool.is_empty();
-            let ops = if deep { vec![Op::Acquire { pool: 0 }, Op::Release] } else { Vec::new() };
-            programs.push(program("/healthz", at, Purpose::Probe, ops));
-        }
-    }
-    let mut sources = Vec::new();
-    for (at, traffic) in scenario.traffic.iter().enumerate() {
-        let users = services.len();
-        let to = index(&known.routes, &traffic.to, "service/route")?;
-        let call = scenario::Call {
-            to: traffic.to.clone(),
-            timeout_ms: traffic.patience_ms,
-            attempts: traffic.refreshes + 1,
-            backoff_ms: 1_000.0,
-            budget: None,
-            breaker: None,
-            fallback: Vec::new(),
-            optional: false,
-        };
-        let edge = known.edge(users as u16, &call, to)?;
-        let op = Op::Call { edge, fallback: None, optional: false };
-        sources.push(source(traffic, at, users, programs.len(), seed));
-        programs.push(program("users", users, Purpose::User(at as u16), vec![op]));
-        services.push(users_of(at, seed));
-    }
+    let (mut services, queues) = known.services(&mut programs, seed)?;
+    let sources = known.users(&mut programs, &mut services, seed)?;
     let mut world = World {
         seed,
         now: 0,
@@ -195,10 +151,88 @@ fn changes(scenario: &Scenario) -> Vec<Noted> {
 }
 
 fn program(name: &str, service: usize, purpose: Purpose, ops: Vec<Op>) -> Program {
-    Program { name: name.to_owned(), service: service as u16, purpose, ops, factor: 1.0 }
+    Program {
+        name: name.to_owned(),
+        method: "GET".to_owned(),
+        path: name.to_owned(),
+        service: service as u16,
+        purpose,
+        ops,
+        factor: 1.0,
+    }
 }
 
 impl Names<'_> {
+    /// The programs of every service, and the services and queues that they belong to.
+    fn services(
+        &mut self,
+        programs: &mut Vec<Program>,
+        seed: u64,
+    ) -> Result<(Vec<ServiceState>, Vec<Topic>)> {
+        let scenario = self.scenario;
+        for (at, service) in scenario.service.iter().enumerate() {
+            for endpoint in &service.endpoint {
+                let ops = self.program(at, &endpoint.steps)?;
+                let path = if endpoint.path.is_empty() { &endpoint.route } else { &endpoint.path };
+                programs.push(Program {
+                    method: endpoint.method.clone(),
+                    path: path.clone(),
+                    ..program(&endpoint.route, at, Purpose::Route, ops)
+                });
+            }
+        }
+        let mut services: Vec<ServiceState> =
+            scenario.service.iter().map(|s| service(s, scenario, seed)).collect();
+        let mut queues: Vec<Topic> = scenario.queue.iter().map(topic).collect();
+        for (at, service) in scenario.service.iter().enumerate() {
+            for consume in &service.consume {
+                let queue = index(&self.queues, &consume.queue, "queue")?;
+                let ops = self.program(at, &consume.steps)?;
+                queues[usize::from(queue)].consumer = Some((at as u16, programs.len() as u16));
+                programs.push(program(&consume.queue, at, Purpose::Message(queue), ops));
+            }
+            if service.probe.is_some() {
+                services[at].probe_program = Some(programs.len() as u16);
+                let deep = service.probe.is_some_and(|p| p.deep) && !service.pool.is_empty();
+                let ops =
+                    if deep { vec![Op::Acquire { pool: 0 }, Op::Release] } else { Vec::new() };
+                programs.push(program("/healthz", at, Purpose::Probe, ops));
+            }
+        }
+        Ok((services, queues))
+    }
+
+    /// A program and a service of their own for the users of each source.
+    fn users(
+        &mut self,
+        programs: &mut Vec<Program>,
+        services: &mut Vec<ServiceState>,
+        seed: u64,
+    ) -> Result<Vec<Source>> {
+        let scenario = self.scenario;
+        let mut sources = Vec::new();
+        for (at, traffic) in scenario.traffic.iter().enumerate() {
+            let users = services.len();
+            let to = index(&self.routes, &traffic.to, "service/route")?;
+            let call = scenario::Call {
+                to: traffic.to.clone(),
+                timeout_ms: traffic.patience_ms,
+                attempts: traffic.refreshes + 1,
+                backoff_ms: 1_000.0,
+                budget: None,
+                breaker: None,
+                fallback: Vec::new(),
+                optional: false,
+            };
+            let edge = self.edge(users as u16, &call, to)?;
+            let op = Op::Call { edge, fallback: None, optional: false };
+            sources.push(source(traffic, at, users, programs.len(), seed));
+            programs.push(program("users", users, Purpose::User(at as u16), vec![op]));
+            services.push(users_of(at, seed));
+        }
+        Ok(sources)
+    }
+
     fn program(&mut self, service: usize, steps: &[Step]) -> Result<Vec<Op>> {
         let mut ops = Vec::new();
         self.steps(service, steps, &mut ops)?;
@@ -301,177 +335,5 @@ impl Names<'_> {
         let database = usize::from(index(&self.databases, on, "database")?);
         let known = names(&self.scenario.database[database].statement, |s| &s.name);
         Ok((pool, index(&known, statement, "statement")?))
-    }
-}
-
-fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> ServiceState {
-    ServiceState {
-        name: s.name.clone(),
-        external: s.external,
-        shows_workers: s.shows_workers,
-        workers: s.workers,
-        room: s.queue,
-        cores: s.cores,
-        boot: seconds(s.boot_s),
-        usd_per_month: s.usd_per_month,
-        memory: s.memory,
-        probe: s.probe,
-        probe_program: None,
-        probe_hangs: Vec::new(),
-        autoscale: s.autoscale,
-        pools: s.pool.clone(),
-        instances: Vec::new(),
-        turn: 0,
-        versions: vec![Effect::none(&s.version)],
-        version: 0,
-        draw: Draw::of(&format!("service {}", s.name), seed),
-        work: 1.0,
-        errors: 0.0,
-        kept_for: None,
-        kept: HashMap::new(),
-        hangs: false,
-        refuses: false,
-        rate_limit: None,
-        granted: 0.0,
-        granted_at: 0,
-        shed: 0.0,
-        unscraped: scenario.observe.unscraped.contains(&s.name),
-        stuck: false,
-        leak_mb_s: 0.0,
-        recycle_at: None,
-        calm: 0,
-    }
-}
-
-/// The users of a source: a service that is not part of the system.
-fn users_of(source: usize, seed: u64) -> ServiceState {
-    let text = format!("name = \"users-{source}\"\nexternal = true\nboot_s = 0.0");
-    let users: scenario::Service = toml::from_str(&text).expect("the text is complete");
-    let mut state = ServiceState { workers: NONE, cores: NONE, ..service(&users, &empty(), seed) };
-    state.external = true;
-    state
-}
-
-/// A scenario with nothing in it, for what is not part of the system.
-fn empty() -> Scenario {
-    let text = "schema = 1\nid = \"\"\ntitle = \"\"\nstart = \"\"\nduration_s = 0.0\n\
-                traffic = []\nservice = []\n[truth]\nverdict = \"healthy\"";
-    toml::from_str(text).expect("the text is complete")
-}
-
-fn source(t: &scenario::Traffic, at: usize, users: usize, program: usize, seed: u64) -> Source {
-    Source {
-        program: program as u16,
-        service: users as u16,
-        rate: t.rate,
-        curve: t.curve.iter().map(|[s, f]| (*s, *f)).collect(),
-        keys: t.keys,
-        client: t.client.clone(),
-        factor: 1.0,
-        hot: None,
-        draw: Draw::of(&format!("traffic {at}"), seed),
-    }
-}
-
-fn databases(scenario: &Scenario, known: &[String], seed: u64) -> Result<Vec<Db>> {
-    scenario.database.iter().map(|d| database(d, known, seed)).collect()
-}
-
-fn database(d: &scenario::Database, known: &[String], seed: u64) -> Result<Db> {
-    let mut relations: Vec<Relation> = Vec::new();
-    let mut statements = Vec::new();
-    for s in &d.statement {
-        let at = relations.iter().position(|r| r.name == s.relation).unwrap_or_else(|| {
-            relations.push(Relation { name: s.relation.clone(), ..Relation::default() });
-            relations.len() - 1
-        });
-        statements.push(StatementOf {
-            name: s.name.clone(),
-            sql: s.sql.clone(),
-            mean_ns: s.ms * 1e6,
-            relation: at as u16,
-            lock: s.lock,
-            buffers: s.buffers,
-            factor: 1.0,
-            calls: 0,
-            total_s: 0.0,
-            touched: 0.0,
-        });
-    }
-    let primary = d.replica_of.as_ref().map(|p| index(known, p, "database")).transpose()?;
-    Ok(Db {
-        name: d.name.clone(),
-        cores: Station::new(d.cores, None),
-        all_cores: d.cores,
-        hogs: 0,
-        max_connections: d.max_connections,
-        primary,
-        usd_per_month: d.usd_per_month,
-        statements,
-        relations,
-        rows: HashMap::new(),
-        backends: Vec::new(),
-        closed: Vec::new(),
-        statement_timeout: None,
-        down: false,
-        refuses_login: false,
-        disk: 1.0,
-        replay_waits: None,
-        commits: 0,
-        rollbacks: 0,
-        deadlocks: 0,
-        read: 0.0,
-        hog_s: 0.0,
-        spent_s: 0.0,
-        scraped: 0,
-        draw: Draw::of(&format!("database {}", d.name), seed),
-    })
-}
-
-fn cache(c: &scenario::Cache, seed: u64) -> CacheServer {
-    CacheServer {
-        name: c.name.clone(),
-        mean_ns: c.ms * 1e6,
-        usd_per_month: c.usd_per_month,
-        keys: HashMap::new(),
-        flights: HashMap::new(),
-        single_flight: false,
-        down: false,
-        deaf: false,
-        hits: 0,
-        misses: 0,
-        commands: 0,
-        expired: 0,
-        draw: Draw::of(&format!("cache {}", c.name), seed),
-    }
-}
-
-fn topic(q: &scenario::Queue) -> Topic {
-    Topic {
-        name: q.name.clone(),
-        broker: q.broker.clone(),
-        limit: q.limit,
-        waiting: Default::default(),
-        unacknowledged: 0,
-        consumer: None,
-        published: 0,
-        delivered: 0,
-        acknowledged: 0,
-        redelivered: 0,
-        dropped: 0,
-        poison: None,
-    }
-}
-
-fn store(s: &scenario::Store, seed: u64) -> Partitions {
-    let one = Station::new(s.parallel, None);
-    Partitions {
-        name: s.name.clone(),
-        mean_ns: s.ms * 1e6,
-        usd_per_month: s.usd_per_month,
-        partitions: vec![one; s.partitions as usize],
-        commands: vec![0; s.partitions as usize],
-        ways: 1,
-        draw: Draw::of(&format!("store {}", s.name), seed),
     }
 }

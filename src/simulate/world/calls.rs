@@ -207,7 +207,9 @@ impl World {
             self.judge(edge, good);
         }
         let is_user = matches!(self.purpose(task), Purpose::User(_));
-        if !is_user {
+        // Where no request was sent, no HTTP client measures one.
+        let sent = !matches!(answer, status::OPEN | status::UNKNOWN);
+        if !is_user && sent {
             self.instance(service, instance).called.entry((edge, answer)).or_default().add(took);
             observe::client(self, task, answer);
         }

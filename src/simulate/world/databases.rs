@@ -55,7 +55,11 @@ impl World {
         let db = &mut self.databases[usize::from(database)];
         let open = db.backends.iter().filter(|b| !b.startup && b.state != Operation::Closed);
         if db.down || db.refuses_login || open.count() as u32 >= db.max_connections {
-            let status = if db.down { 503 } else { 500 };
+            let (down, refused) = (db.down, db.refuses_login);
+            if down || refused {
+                observe::inner(self, task, SpanKind::Refused { database, down });
+            }
+            let status = if down { 503 } else { 500 };
             self.leave_pool(service, instance, pool);
             return self.finish(task, status);
         }
@@ -204,12 +208,27 @@ impl World {
         let db = &mut self.databases[usize::from(database)];
         let s = &db.statements[usize::from(statement)];
         let crowd = f64::from(db.hogs) / f64::from(db.all_cores);
-        let mean = s.mean_ns * s.factor * db.disk * crowd.max(1.0);
+        let mean = s.mean_ns * s.factor * crowd.max(1.0);
         let length = db.draw.time(mean, Default::default(), 0.35);
-        let b = &mut db.backends[backend as usize];
-        b.has_core = true;
-        b.wait = if db.disk > 1.5 { Wait::Read } else { Wait::None };
+        let reads = (length as f64 * (db.disk - 1.0).max(0.0)) as u64;
+        db.backends[backend as usize].has_core = true;
+        self.tasks[task as usize].need = reads;
         self.begin_for(task, Phase::DbRun, length);
+    }
+
+    /// The statement has used its processor; on a slow disk it waits for reads as well.
+    pub fn statement_computed(&mut self, task: u32) {
+        let database = self.database_of(task);
+        let t = &mut self.tasks[task as usize];
+        let (backend, reads) = (t.backend, std::mem::take(&mut t.need));
+        self.leave_db_core(database, backend);
+        if reads == 0 {
+            return self.statement_done(task);
+        }
+        let b = self.backend(database, backend);
+        b.wait = Wait::Read;
+        self.databases[usize::from(database)].reading_s += reads as f64 / 1e9;
+        self.begin_for(task, Phase::DbRead, reads);
     }
 
     /// The statement has run.
@@ -219,7 +238,6 @@ impl World {
         let t = &self.tasks[task as usize];
         let (backend, statement, service, instance, pc, program) =
             (t.backend, t.statement, t.service, t.instance, t.pc, t.program);
-        self.leave_db_core(database, backend);
         let db = &mut self.databases[usize::from(database)];
         let b = &mut db.backends[backend as usize];
         let took = (now - b.query_began) as f64 / 1e9;
@@ -279,7 +297,8 @@ impl World {
         let now = self.now;
         self.tasks[task as usize].backend = NONE;
         self.release_locks(database, backend);
-        let leaks = self.effect(task).leak_connections;
+        let leaks = self.effect(task).leak_connections
+            + self.services[usize::from(service)].keeps_connections;
         let lost = self.services[usize::from(service)].draw.hits(leaks);
         let db = &mut self.databases[usize::from(database)];
         let b = &mut db.backends[backend as usize];
@@ -395,6 +414,23 @@ impl World {
                 self.finish(task, 503);
             }
         }
+    }
+
+    /// A standby of the server becomes the primary: pools go there. Says whether there is one.
+    pub fn promote(&mut self, primary: u16) -> bool {
+        let standby = self.databases.iter().position(|d| d.primary == Some(primary));
+        let Some(standby) = standby.map(|at| at as u16) else { return false };
+        self.close_all(primary);
+        self.databases[usize::from(standby)].primary = None;
+        self.databases[usize::from(standby)].replay_waits = None;
+        self.databases[usize::from(primary)].primary = Some(standby);
+        let instances = self.services.iter_mut().flat_map(|s| &mut s.instances);
+        let pools = instances.flat_map(|i| &mut i.pools).filter(|p| p.database == primary);
+        pools.for_each(|p| {
+            p.database = standby;
+            p.idle.clear();
+        });
+        true
     }
 
     /// When a statement of this session began, for a limit that is set while it runs.

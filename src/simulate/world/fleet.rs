@@ -15,6 +15,9 @@ const LOOK_AGAIN: Nanos = 5 * SECOND;
 const COLLECTION: f64 = 0.04;
 /// Least free share of the heap; below it the process is at its limit.
 const LEAST_FREE: f64 = 0.01;
+/// Share of its usual memory that a process has when it starts, and how long it takes to fill.
+const COLD: f64 = 0.7;
+const WARM_S: f64 = 60.0;
 /// Looks in a row at too many instances before the autoscaler removes one.
 const CALM_LOOKS: u32 = 10;
 
@@ -86,6 +89,7 @@ impl World {
             busy_before: 0.0,
             served: BTreeMap::new(),
             called: BTreeMap::new(),
+            clients: BTreeMap::new(),
             retries: BTreeMap::new(),
             fallbacks: 0,
             looked: BTreeMap::new(),
@@ -183,6 +187,7 @@ impl World {
         }
         i.served.clear();
         i.called.clear();
+        i.clients.clear();
         i.retries.clear();
         i.looked.clear();
         i.sent.clear();
@@ -303,8 +308,9 @@ impl World {
     pub fn memory_mb(&self, service: u16, instance: u16) -> f64 {
         let s = &self.services[usize::from(service)];
         let i = &s.instances[usize::from(instance)];
-        let queued = i.workers.waiting() as f64;
-        s.memory.base_mb + i.leaked_mb + (f64::from(i.in_flight) + queued) * s.memory.request_mb
+        let age = (self.now.saturating_sub(i.started)) as f64 / SECOND as f64;
+        let warm = COLD + (1.0 - COLD) * (1.0 - (-age / WARM_S).exp());
+        s.memory.base_mb * warm + i.leaked_mb + f64::from(i.in_flight) * s.memory.request_mb
     }
 
     /// Once a second: memory grows, is collected, runs out; the bill grows.

@@ -185,8 +185,8 @@ impl World {
         }
     }
 
-    /// Process ids that keep a session waiting, as `pg_blocking_pids` tells them: who holds the lock
-    /// in a conflicting mode, and who waits for such a mode further in front.
+    /// Process ids that keep a session waiting, as `pg_blocking_pids` tells them: who holds the
+    /// lock in a conflicting mode, and who waits for such a mode further in front.
     pub fn blockers(&self, db: u16, backend: u32) -> Vec<i32> {
         let d = &self.databases[usize::from(db)];
         let b = &d.backends[backend as usize];

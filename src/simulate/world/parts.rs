@@ -113,6 +113,8 @@ pub struct Instance {
     pub served: BTreeMap<(u16, u16), Meter>,
     /// Edge and status to calls.
     pub called: BTreeMap<(u16, u16), Meter>,
+    /// Source and status to requests, where the entry counts by client.
+    pub clients: BTreeMap<(u16, u16), u64>,
     pub retries: BTreeMap<u16, u64>,
     pub fallbacks: u64,
     /// Cache and hit (1) or miss (0).
@@ -155,6 +157,8 @@ pub struct ServiceState {
     // Faults and actions.
     pub work: f64,
     pub errors: f64,
+    /// Share of its connections that are never given back.
+    pub keeps_connections: f64,
     /// Answers of its reads are kept for this long, by key, in front of it.
     pub kept_for: Option<Nanos>,
     pub kept: HashMap<(u16, u32), Nanos>,
@@ -311,6 +315,9 @@ pub struct Db {
     pub read: f64,
     /// Seconds of guests' work, and of all work, at the last scrape.
     pub hog_s: f64,
+    /// Seconds that statements waited for the disk.
+    pub reading_s: f64,
+    pub read_before_s: f64,
     pub spent_s: f64,
     pub scraped: Nanos,
     pub draw: Draw,

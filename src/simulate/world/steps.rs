@@ -67,7 +67,8 @@ impl World {
             Phase::PoolQueue => self.connect(task),
             Phase::Connect => self.next_step(task),
             Phase::LockQueue => self.locked(task),
-            Phase::DbRun => self.statement_done(task),
+            Phase::DbRun => self.statement_computed(task),
+            Phase::DbRead => self.statement_done(task),
             Phase::CacheLook => self.looked(task),
             Phase::CacheWrite => self.cache_written(task),
             Phase::Flight => self.step(task),
@@ -219,7 +220,11 @@ impl World {
                 let c = &mut self.caches[usize::from(cache)];
                 c.commands += 1;
                 if !c.down {
-                    c.keys.insert((space, key), self.now + ttl);
+                    // Keys of a system that has run for long end at all times, not together.
+                    let settling = self.now < self.zero;
+                    let part = if settling { c.draw.unit() } else { 1.0 };
+                    let until = self.now.max(self.zero * u64::from(settling));
+                    c.keys.insert((space, key), until + (ttl as f64 * part) as Nanos);
                 }
                 observe::inner(self, task, SpanKind::Fill { cache });
                 self.land(task);
@@ -320,6 +325,7 @@ impl World {
             let i = self.instance(service, instance);
             i.served.entry((program, status)).or_default().add(took);
             i.leaked_mb += leak;
+            self.count_client(service, instance, caller, status);
             self.keep(service, program, task, status);
             observe::server(self, task, status);
         }
@@ -337,6 +343,19 @@ impl World {
         }
         if caller != NONE && self.waits(caller, stamp) {
             self.attempt_done(caller, status);
+        }
+    }
+
+    /// Counts a request by the client that sent it, where the entry does so.
+    fn count_client(&mut self, service: u16, instance: u16, caller: u32, status: u16) {
+        if caller == NONE {
+            return;
+        }
+        if let Purpose::User(source) = self.purpose(caller)
+            && !self.sources[usize::from(source)].client.is_empty()
+        {
+            let i = self.instance(service, instance);
+            *i.clients.entry((source, status)).or_default() += 1;
         }
     }
 

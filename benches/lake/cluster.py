@@ -1,0 +1,132 @@
+"""Rolls spans up on a Spark cluster of this machine: python cluster.py ROOTLINE SPANS [OUT] [SECONDS]
+
+Needs pyspark, pyarrow and a JVM 17. One master and two workers of one core each on loopback, from the
+PyPI package. Runs the SQL of `rootline rollup --emit-sql spark` over the partitioned Parquet of
+spans.py, kills one executor with SIGKILL in the middle (SECONDS after the start of the work; by default
+when a third of the first stage is done), and holds the rows against the local rollup. Then diagnoses
+what the cluster made. Everything that it starts it ends by process id.
+"""
+import json, os, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import pyspark
+from engines import TABLES, run, same
+
+HOME = os.path.dirname(pyspark.__file__)
+
+
+def port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Cluster:
+    def __init__(self, folder, memory):
+        self.folder, self.procs = folder, []
+        self.url = f"spark://127.0.0.1:{port()}"
+        host = ["--host", "127.0.0.1", "--webui-port", "0"]
+        self.start("master", "org.apache.spark.deploy.master.Master", "--port", self.url.rsplit(":", 1)[1], *host)
+        time.sleep(4)
+        self.workers = [self.start(f"worker{i}", "org.apache.spark.deploy.worker.Worker", self.url, *host, "--cores", "1",
+                                   "--memory", memory, "--work-dir", f"{folder}/work{i}") for i in (1, 2)]
+
+    def start(self, name, *argv):
+        log = open(f"{self.folder}/{name}.log", "wb")
+        env = {**os.environ, "SPARK_HOME": HOME, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": f"{self.folder}/scratch", "SPARK_DAEMON_MEMORY": "384m"}
+        p = subprocess.Popen([f"{HOME}/bin/spark-class", *argv], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+        self.procs.append(p)
+        return p
+
+    def executors(self):
+        """Process ids of the executors: the workers' children."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                parent = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1]
+                line = open(f"/proc/{pid}/cmdline").read()
+            except OSError:
+                continue
+            if int(parent) in [w.pid for w in self.workers] and "CoarseGrainedExecutorBackend" in line:
+                found.append(int(pid))
+        return found
+
+    def close(self):
+        for p in self.procs[::-1]:
+            p.terminate()
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait(10)
+
+
+def session(cluster, memory, folder):
+    from pyspark.sql import SparkSession
+    settings = {
+        "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false",
+        "spark.executor.cores": "1", "spark.executor.memory": memory, "spark.driver.memory": "1g",
+        "spark.sql.shuffle.partitions": "64", "spark.local.dir": f"{folder}/scratch", "spark.sql.warehouse.dir": f"{folder}/warehouse",
+        # A partition folder's name is no column of the spans.
+        "spark.sql.sources.partitionColumnTypeInference.enabled": "false", "spark.sql.session.timeZone": "UTC",
+    }
+    builder = SparkSession.builder.master(cluster.url).appName("rootline rollup")
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def killer(spark, cluster, after, said):
+    """Kills one executor in the middle of the work."""
+    tracker, began = spark.sparkContext.statusTracker(), time.time()
+    while True:
+        time.sleep(0.5)
+        stages = [tracker.getStageInfo(s) for s in tracker.getActiveStageIds()]
+        done = [s.numCompletedTasks / s.numTasks for s in stages if s and s.numTasks]
+        due = time.time() - began > after if after else any(0.33 <= d < 1 for d in done)
+        executors = cluster.executors()
+        if due and len(executors) == 2:
+            os.kill(executors[0], signal.SIGKILL)
+            said.append(f"executor {executors[0]} killed {time.time() - began:.0f} s into the work, stages at {[f'{d:.0%}' for d in done]}")
+            print(said[-1], flush=True)
+            return
+
+
+def main():
+    rootline, spans = map(os.path.abspath, sys.argv[1:3])
+    out = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 else tempfile.mkdtemp()
+    after = float(sys.argv[4]) if len(sys.argv) > 4 else None
+    memory = os.environ.get("EXECUTOR_MEMORY", "1500m")
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(f"{out}/cluster")
+    folder = tempfile.mkdtemp(prefix="rootline-spark-")
+    cluster = Cluster(folder, memory)
+    try:
+        spark = session(cluster, memory, folder)
+        began, said = time.time(), []
+        threading.Thread(target=killer, args=(spark, cluster, after, said), daemon=True).start()
+        sql, _, _ = run(rootline, "rollup", "--emit-sql", "spark", "--source", f"parquet.`{spans}`")
+        for statement in sql.split(";\n"):
+            body = "\n".join(l for l in statement.splitlines() if not l.startswith("--")).strip()
+            if body:
+                spark.sql(body.replace("DIRECTORY '", f"DIRECTORY '{out}/spark/"))
+        took = time.time() - began
+        print(f"spark: {took:.0f} s", flush=True)
+        assert said, "no executor was killed: the work was over too soon"
+        spark.stop()
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    for table in TABLES:
+        shutil.rmtree(f"{out}/cluster/{table}.parquet", ignore_errors=True)
+        os.rename(f"{out}/spark/{table}", f"{out}/cluster/{table}.parquet")
+    os.makedirs(f"{out}/local")
+    _, told, took = run(rootline, "rollup", spans, "-o", f"{out}/local")
+    print(f"local: {took:.0f} s: {told.splitlines()[0]}")
+    same("spark", f"{out}/local", f"{out}/cluster")
+    text, _, took = run(rootline, "diagnose", "--format", "json", f"{out}/cluster")
+    first = json.loads(text)["hypotheses"][0]
+    print(f"diagnosis of the cluster's rollup: {took:.2f} s: {first['signature']} on {first['entity']['name']}")
+    assert took < 2 and first["entity"]["name"] == "catalog", first
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+//! `rootline rollup`: spans made small, here or as SQL where they are.
+
+use super::{Instant, Outcome, moment};
+use crate::error::{Error, Result};
+use crate::ingest;
+use crate::lake::sql::{self, Dialect};
+use crate::lake::{self, Question, Rollup, Table};
+use crate::model::SECOND;
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `rollup`.
+#[derive(Debug, Args)]
+pub struct RollupArgs {
+    /// Folder with spans: partitioned Parquet of any size, or any export of traces.
+    #[arg(value_name = "FOLDER", required_unless_present = "emit_sql")]
+    folder: Option<PathBuf>,
+    /// Folder for the rollup, which `diagnose` reads.
+    #[arg(short, long, value_name = "OUT", required_unless_present = "emit_sql")]
+    out: Option<PathBuf>,
+    /// Print the same rollup as SQL, for the engine that has the spans.
+    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with_all = ["folder", "out"])]
+    emit_sql: Option<Engine>,
+    /// With --emit-sql: the table, or what the engine reads in its place.
+    #[arg(long, value_name = "SOURCE", requires = "emit_sql")]
+    source: Option<String>,
+    /// Seconds of a bucket: 1, 10 or 60.
+    #[arg(long, value_name = "SECONDS", default_value = "10",
+        value_parser = clap::builder::PossibleValuesParser::new(["1", "10", "60"]))]
+    bucket: String,
+    /// Only spans that start at this time or later, with a zone.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Instant>,
+    /// Only spans that start before this time, with a zone.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Instant>,
+    /// Overwrite files of an earlier rollup.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Engines whose SQL is known.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Engine {
+    /// The OpenTelemetry exporter's table `otel_traces`.
+    Clickhouse,
+    /// Parquet, partitioned or not.
+    Spark,
+    /// Parquet.
+    Duckdb,
+}
+
+impl RollupArgs {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let seconds: i64 = self.bucket.parse().expect("clap took one of three numbers");
+        let question = Question {
+            bucket: seconds * SECOND,
+            from: self.from.map(|t| t.0),
+            to: self.to.map(|t| t.0),
+        };
+        if let Some(engine) = self.emit_sql {
+            let dialect = match engine {
+                Engine::Clickhouse => Dialect::ClickHouse,
+                Engine::Spark => Dialect::Spark,
+                Engine::Duckdb => Dialect::DuckDb,
+            };
+            return Ok(Outcome::text(sql::script(dialect, self.source.as_deref(), &question)));
+        }
+        let (Some(folder), Some(out)) = (&self.folder, &self.out) else {
+            return Err(Error::usage("", "no folder given").hint("rootline rollup FOLDER -o OUT"));
+        };
+        let files = Table::ALL.map(|t| (t, out.join(format!("{}.parquet", t.name()))));
+        for (_, path) in &files {
+            super::keep_existing(path, self.force)?;
+        }
+        let rollup = match lake::is_lake(folder) {
+            true => lake::of_parquet(folder, &question)?,
+            false => of_exports(folder, &question)?,
+        };
+        fs::create_dir_all(out)
+            .map_err(|e| Error::runtime(out.display().to_string(), e.to_string()))?;
+        for (table, path) in &files {
+            super::write_file(path, rollup.parquet(*table)?, self.force)?;
+        }
+        Ok(Outcome { stderr: said(&rollup, out), ..Outcome::text(String::new()) })
+    }
+}
+
+fn of_exports(folder: &Path, question: &Question) -> Result<Rollup> {
+    let raw = ingest::read_folder(folder, &ingest::Settings::default())?;
+    match raw.spans.len() {
+        0 => Err(Error::usage(folder.display().to_string(), "there are no spans in the folder")
+            .hint("`rootline inspect FOLDER` says what is")),
+        _ => Ok(lake::of_raw(&raw, question)),
+    }
+}
+
+/// What was read and what came of it.
+fn said(rollup: &Rollup, out: &Path) -> String {
+    let tally = rollup.tally;
+    let read = match tally.row_groups {
+        0 => String::new(),
+        all => format!(
+            " ({} of {} MB in {} of {all} row groups, {} passes)",
+            tally.bytes_read / 1_000_000,
+            tally.bytes / 1_000_000,
+            tally.row_groups_read,
+            tally.passes
+        ),
+    };
+    let rows = Table::ALL.map(|t| format!("{} {}", rollup.rows(t), t.name())).join(", ");
+    format!(
+        "{} spans of {} files{read} became {rows}\nnext: rootline diagnose {}\n",
+        tally.spans,
+        tally.files,
+        out.display()
+    )
+}

@@ -1,0 +1,136 @@
+//! Spans that are too many to be held. One definition of their rollup: as SQL for the engine that has
+//! the spans already, and as our own pass over Parquet. Both give the same rows, to the last digit:
+//! every quantity is a whole number, and durations are kept in slots whose counts add up.
+//!
+//! | table | one row for each | columns |
+//! |---|---|---|
+//! | operations | bucket, service, operation, kind, error type | spans, errors, time, own time, children |
+//! | durations | bucket, service, kind, slot | spans |
+//! | edges | bucket, caller, callee, operation of the callee | attempts, parents, errors and times of both sides |
+//!
+//! Own time is a span's duration less the durations of its children, 0 where these are longer (they ran
+//! at the same time). A slot is one of 16 between a power of two and the next, in microseconds: its
+//! middle is off by at most 1/32 of any duration in it, and histograms of any buckets add up (the
+//! layout of HdrHistogram; cf. Dunning and Ertl, "Computing extremely accurate quantiles using
+//! t-digests", section 2, on why averaged quantiles do not).
+
+mod local;
+mod scan;
+pub mod sql;
+mod write;
+
+pub use scan::Tally;
+
+use crate::error::{Error, Result};
+use crate::ingest::raw::{Raw, SpanKind};
+use crate::ingest::rolled::{SLOTS, slot};
+use crate::model::Micros;
+use local::{Kind, Names, Rolled, Shards, Span};
+use std::path::Path;
+
+/// What is asked of the spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Length of a bucket, microseconds; above 0.
+    pub bucket: Micros,
+    /// Only spans that start in this window; half-open.
+    pub from: Option<Micros>,
+    pub to: Option<Micros>,
+}
+
+/// The tables of a rollup, each a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    Operations,
+    Durations,
+    Edges,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Table; 3] = [Table::Operations, Table::Durations, Table::Edges];
+
+    /// Name of the table and of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Operations => "operations",
+            Table::Durations => "durations",
+            Table::Edges => "edges",
+        }
+    }
+}
+
+/// The rollup of some spans.
+pub struct Rollup {
+    rolled: Rolled,
+    names: Names,
+    pub tally: Tally,
+}
+
+impl Rollup {
+    /// The file of a table, as Parquet.
+    ///
+    /// # Errors
+    ///
+    /// When the library refuses what it is given, which would be a defect of ours.
+    pub fn parquet(&self, table: Table) -> Result<Vec<u8>> {
+        write::parquet(&self.rolled, &self.names, table)
+            .map_err(|e| Error::runtime(table.name(), format!("Parquet: {e}")))
+    }
+
+    /// Rows of a table.
+    pub fn rows(&self, table: Table) -> usize {
+        match table {
+            Table::Operations => self.rolled.operations.len(),
+            Table::Durations => self.rolled.durations.len(),
+            Table::Edges => self.rolled.edges.len(),
+        }
+    }
+}
+
+/// Says whether a folder holds Parquet of spans with the columns that are read in passes.
+pub fn is_lake(folder: &Path) -> bool {
+    scan::is_lake(folder)
+}
+
+/// Rolls up Parquet of spans, however many they are.
+///
+/// # Errors
+///
+/// When the folder has no such file, or one that cannot be read.
+pub fn of_parquet(folder: &Path, question: &Question) -> Result<Rollup> {
+    let (rolled, names, tally) = scan::roll_up(folder, question)?;
+    Ok(Rollup { rolled, names, tally })
+}
+
+/// Rolls up spans that were read from any format.
+pub fn of_raw(raw: &Raw, question: &Question) -> Rollup {
+    let mut names = Names::default();
+    let inside =
+        |t: Micros| question.from.is_none_or(|f| f <= t) && question.to.is_none_or(|e| t < e);
+    let shards = Shards::default();
+    let mut tally = Tally { files: raw.files.len() as u64, passes: 1, ..Tally::default() };
+    let spans = raw.spans.iter().filter(|s| inside(s.start)).map(|s| {
+        tally.spans += 1;
+        Span {
+            trace: s.trace,
+            span: s.span,
+            parent: s.parent,
+            start_us: s.start,
+            duration_us: s.end - s.start,
+            service: names.of(raw.symbols.text(s.service)),
+            operation: names.of(raw.symbols.text(s.operation)),
+            error_type: names.of(raw.symbols.text(s.error_type)),
+            kind: match s.kind {
+                SpanKind::Internal => Kind::Internal,
+                SpanKind::Server => Kind::Server,
+                SpanKind::Client => Kind::Client,
+                SpanKind::Producer => Kind::Producer,
+                SpanKind::Consumer => Kind::Consumer,
+            },
+            error: s.error,
+        }
+    });
+    shards.add(spans);
+    Rollup { rolled: shards.roll_up(question), names, tally }
+}
