@@ -24,7 +24,7 @@ pub fn list(all: &[DrillFile], best: &dyn Fn(&str) -> Option<f64>, style: &Style
     out.push(
         "   `rootline drill start sim-ID` with any scenario of `rootline simulate`".to_owned(),
     );
-    out.push("   `rootline drill start FOLDER` with any folder that holds a truth.toml".to_owned());
+    out.push("   `rootline drill start FOLDER` with any folder that holds its truth".to_owned());
     words::page(&out, style)
 }
 
