@@ -1,23 +1,32 @@
-//! Lists every signature and every drill, so that a new one needs no line of Rust.
+//! Lists every signature, drill and scenario, so that a new one needs no line of Rust.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    list("signatures", "signatures.rs");
-    list("fixtures/drills", "drills.rs");
+    list("signatures", "signatures.rs", path);
+    list("fixtures/drills", "drills.rs", path);
+    list("fixtures/scenarios", "scenarios.rs", stem);
 }
 
-/// Writes the files of a folder as a list of path and text.
-fn list(folder: &str, name: &str) {
+fn path(file: &Path) -> String {
+    file.display().to_string().replace('\\', "/")
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes the files of a folder as a list of what each is called and its text.
+fn list(folder: &str, name: &str, called: fn(&Path) -> String) {
     println!("cargo::rerun-if-changed={folder}");
     let mut files = Vec::new();
     collect(Path::new(folder), &mut files);
     files.sort();
     let mut list = String::from("[\n");
     for file in files {
-        let shown = file.display().to_string().replace('\\', "/");
+        let shown = called(&file);
         let full = fs::canonicalize(&file).expect("a file that was just listed exists");
         let full = full.display().to_string();
         writeln!(list, "    ({shown:?}, include_str!({full:?})),").expect("strings grow");

@@ -35,6 +35,11 @@ pub struct Graph {
     edges: BTreeMap<(EntityId, EntityId, EdgeKind), BTreeSet<EdgeSource>>,
     callees: Vec<Vec<EntityId>>,
     callers: Vec<Vec<EntityId>>,
+    /// What each entity runs on, and what runs on it.
+    hosts: Vec<Vec<EntityId>>,
+    residents: Vec<Vec<EntityId>>,
+    /// With whom each entity exchanges messages, whoever sends.
+    correspondents: Vec<Vec<EntityId>>,
     /// Owner of each entity, once the graph is finished.
     owners: Vec<EntityId>,
 }
@@ -136,13 +141,23 @@ impl Graph {
     /// Fills the lists of neighbours and owners; call once after the last edge.
     pub fn finish(&mut self) {
         self.owners = self.ids().map(|id| self.find_owner(id)).collect();
-        self.callees = vec![Vec::new(); self.entities.len()];
-        self.callers = vec![Vec::new(); self.entities.len()];
+        let none = vec![Vec::new(); self.entities.len()];
+        (self.callees, self.callers) = (none.clone(), none.clone());
+        (self.hosts, self.residents) = (none.clone(), none.clone());
+        self.correspondents = none;
         for (from, to, kind) in self.edges.keys() {
-            if *kind == EdgeKind::Calls {
-                self.callees[from.0 as usize].push(*to);
-                self.callers[to.0 as usize].push(*from);
-            }
+            let (ahead, back) = match kind {
+                EdgeKind::Calls => (&mut self.callees, &mut self.callers),
+                EdgeKind::RunsOn => (&mut self.hosts, &mut self.residents),
+                EdgeKind::Messages => {
+                    self.correspondents[from.0 as usize].push(*to);
+                    self.correspondents[to.0 as usize].push(*from);
+                    continue;
+                }
+                EdgeKind::ReplicaOf => continue,
+            };
+            ahead[from.0 as usize].push(*to);
+            back[to.0 as usize].push(*from);
         }
     }
 
@@ -160,6 +175,21 @@ impl Graph {
     /// Who calls an entity, in order of id.
     pub fn callers(&self, id: EntityId) -> &[EntityId] {
         self.callers.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an entity runs on, in order of id.
+    pub fn hosts(&self, id: EntityId) -> &[EntityId] {
+        self.hosts.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// What runs on an entity, in order of id.
+    pub fn residents(&self, id: EntityId) -> &[EntityId] {
+        self.residents.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// With whom an entity exchanges messages, whoever sends them.
+    pub fn correspondents(&self, id: EntityId) -> &[EntityId] {
+        self.correspondents.get(id.0 as usize).map_or(&[], Vec::as_slice)
     }
 
     /// Every edge with its kind.
@@ -229,6 +259,12 @@ mod tests {
         g.finish();
         assert_eq!(g.reach(ids[0]), BTreeMap::from([(ids[1], 1), (ids[2], 2)]));
         assert_eq!(g.dependants(ids[0]), BTreeMap::from([(ids[2], 1), (ids[1], 2)]));
+        g.connect(ids[2], ids[0], EdgeKind::RunsOn, EdgeSource::Labels);
+        g.connect(ids[1], ids[0], EdgeKind::RunsOn, EdgeSource::Labels);
+        g.connect(ids[1], ids[2], EdgeKind::Messages, EdgeSource::Traces);
+        g.finish();
+        assert_eq!((g.hosts(ids[2]), g.residents(ids[0])), (&[ids[0]][..], &[ids[1], ids[2]][..]));
+        assert_eq!((g.correspondents(ids[1]), g.correspondents(ids[2])), (&ids[2..], &ids[1..2]));
     }
 
     #[test]

@@ -30,6 +30,8 @@
 
 pub mod model;
 
+pub mod points;
+
 pub mod error;
 
 pub mod time;

@@ -65,17 +65,18 @@ const RULES: &[(&str, Rule)] = &[
 /// Fewest tests of a stable signature.
 const STABLE_TESTS: usize = 4;
 /// Sources that are no series, and the tests that read them.
-const FACTS: [(&str, &str); 7] = [
+const FACTS: [(&str, &str); 8] = [
     ("pg.sessions", "statements open-transaction waits session-holders"),
     ("traces", "calls-per-parent stale-reads route-split"),
     ("coverage", "coverage"),
     ("pg.blocking", "blocking contention"),
+    ("pg.log", "logged"),
     ("events", "event happened"),
     ("graph", "amplified dependants"),
     ("symptoms", "undisturbed"),
 ];
 /// Inputs that `requires` may name besides signals and roles.
-const INPUTS: [&str; 5] = ["pg.sessions", "pg.blocking", "traces", "events", "graph"];
+const INPUTS: [&str; 6] = ["pg.sessions", "pg.blocking", "pg.log", "traces", "events", "graph"];
 /// Roles that may cause trouble and never are trouble.
 const CAUSE_ROLES: &str = "traffic cpu node-cpu node-other memory disk network connections rows \
     descriptors throttle gc cache-requests";
@@ -103,6 +104,7 @@ const CONDITIONS: &[(&str, &str)] = &[
     ),
     ("waits", "type event growth sessions peak statements applications longest_s"),
     ("session-holders", "sessions share growth idle_share active_share"),
+    ("logged", "kind growth applications waited_s"),
     ("event", "kind title"),
     ("happened", "kind title"),
     ("onset-after-event", "kind title"),

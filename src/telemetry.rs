@@ -5,14 +5,12 @@
 
 use crate::graph::Graph;
 use crate::ingest::raw::{
-    FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawLog, RawSession, SpanKind,
+    FileId, FileTimes, IncidentFile, InputFile, RawEvent, RawLock, RawLog, Session, SpanKind,
 };
 use crate::ingest::site::Site;
 use crate::model::{EntityId, EntityKind, Gap, Micros, Subject};
+pub use crate::points::Points;
 use crate::signals::{Part, SignalId, SignalTable, Stat};
-
-/// The points of one series, sorted by time: microseconds (UTC) and a value in the base unit.
-pub type Points = Vec<(Micros, f64)>;
 
 /// What many spans have in common. Entities and symbols are numbers, [`NONE`] where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub struct Spans {
 ///
 /// An address or a user names a service only where other telemetry knows it as that service's own;
 /// the loopback address is everybody's.
-pub fn service_of(graph: &Graph, s: &RawSession) -> Option<(EntityId, &'static str)> {
+pub fn service_of(graph: &Graph, s: &Session) -> Option<(EntityId, &'static str)> {
     let service = |name: &str| {
         let id = graph.find(name).filter(|_| !name.is_empty())?;
         let owner = graph.owner(id);
@@ -59,6 +57,65 @@ pub fn service_of(graph: &Graph, s: &RawSession) -> Option<(EntityId, &'static s
     let by_client = || service(&s.client_addr).filter(|_| !local).map(|id| (id, "client_addr"));
     let by_user = || service(&s.user).filter(|_| s.application.is_empty()).map(|id| (id, "user"));
     by_application().or_else(by_client).or_else(by_user)
+}
+
+/// Rows of pg_stat_activity, each with its database server.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    rows: Vec<Session>,
+    servers: Vec<EntityId>,
+}
+
+impl Sessions {
+    /// Rows and, in the same order, their servers.
+    pub fn new(rows: Vec<Session>, mut server: impl FnMut(&Session) -> EntityId) -> Sessions {
+        let servers = rows.iter().map(&mut server).collect();
+        Sessions { rows, servers }
+    }
+
+    /// All rows in the order of their files.
+    pub fn iter(&self) -> impl Iterator<Item = (EntityId, &Session)> {
+        self.servers.iter().copied().zip(&self.rows)
+    }
+
+    /// Stretches of rows of one server and one snapshot, in the order of their files.
+    pub fn snapshots(&self) -> impl Iterator<Item = (EntityId, &[Session])> {
+        let of = |s: &Session| (s.at, s.snapshot);
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let (server, first) = (*self.servers.get(from)?, of(&self.rows[from]));
+            let rest = self.servers[from..].iter().zip(&self.rows[from..]);
+            let to = from + rest.take_while(|(d, s)| **d == server && of(s) == first).count();
+            let stretch = &self.rows[from..to];
+            from = to;
+            Some((server, stretch))
+        })
+    }
+
+    /// Servers with the first row of each stretch of theirs.
+    pub fn firsts(&self) -> impl Iterator<Item = (EntityId, &Session)> {
+        let mut from = 0;
+        let runs = self.servers.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()));
+        runs.map(move |(server, len)| {
+            from += len;
+            (server, &self.rows[from - len])
+        })
+    }
+
+    /// The files that rows stand in, each at least once.
+    pub fn files(&self) -> impl Iterator<Item = FileId> {
+        self.rows.chunk_by(|a, b| a.file == b.file).filter_map(|r| r.first()).map(|s| s.file)
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
 }
 
 /// Marks a missing entity, symbol or row.
@@ -120,7 +177,8 @@ pub struct Telemetry {
     /// When and how often each file was recorded, by file.
     pub times: Vec<FileTimes>,
     pub series: Vec<SeriesMeta>,
-    /// Points of each series, by its index; the rollups take them.
+    /// Points of each series, by its index: sorted by time, values in the base unit. The rollups take
+    /// them.
     pub samples: Vec<Points>,
     /// The rollups take them.
     pub spans: Spans,
@@ -130,11 +188,13 @@ pub struct Telemetry {
     pub trace_file: Option<FileId>,
     /// Texts of the symbols of the spans.
     pub symbols: Vec<String>,
-    /// Database server of each session, by index of [`Telemetry::sessions`].
-    pub sessions: Vec<(EntityId, RawSession)>,
+    /// Rows of pg_stat_activity with their database servers.
+    pub sessions: Sessions,
     pub locks: Vec<(EntityId, RawLock)>,
     /// Lines of server logs that are about sessions.
     pub logs: Vec<(EntityId, RawLog)>,
+    /// First and last time of each server log.
+    pub log_times: Vec<(EntityId, (Micros, Micros))>,
     pub events: Vec<(Vec<EntityId>, RawEvent)>,
     pub incident: IncidentFile,
     /// What the site says about the catalogue.

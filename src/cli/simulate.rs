@@ -3,6 +3,7 @@
 
 use super::{Outcome, write_file};
 use crate::catalog::Catalog;
+use crate::diagnosis::Verdict;
 use crate::error::{Error, Result};
 use crate::simulate::evaluate::{Answer, Table, judge};
 use crate::simulate::{ACTIONS, FAULTS, File, Run, SCENARIOS, Scenario, Without, named, scenario};
@@ -234,7 +235,7 @@ fn answer(scenario: &Scenario, seed: u64, without: Without, catalog: &Catalog) -
     let first = diagnosis.hypotheses.first();
     Ok(judge(
         &run,
-        diagnosis.verdict.word(),
+        (diagnosis.verdict.word(), diagnosis.verdict >= Verdict::Likely),
         first.map(|h| (h.signature.as_deref(), h.entity.name.as_str(), h.probability)),
         first.map(|h| h.entity.service.as_str()),
     ))

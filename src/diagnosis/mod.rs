@@ -383,7 +383,7 @@ pub struct Moment {
     #[serde(serialize_with = "at")]
     #[schemars(with = "String")]
     pub at: Micros,
-    /// `change`, `alert`, `onset`, `session`, `recovery`.
+    /// `change`, `alert`, `onset`, `session`, `log`, `recovery`.
     pub kind: &'static str,
     pub entity: Option<EntityRef>,
     pub said: String,

@@ -86,7 +86,7 @@ impl Game<'_> {
         let plan = &self.case.plan;
         let Some(symptom) = plan.symptom.as_ref() else { return false };
         let instant = self.instant();
-        let last = symptom.find(&instant).and_then(|s| s.points.last().copied());
+        let last = symptom.find(&instant).and_then(|s| s.points.last());
         let up = symptom.threshold >= symptom.before;
         let back = last.is_some_and(|l| (l.1 < symptom.threshold) == up && l.0 > plan.paged);
         back && plan.over.is_none_or(|o| self.now >= o)

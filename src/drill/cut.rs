@@ -41,7 +41,7 @@ pub fn called(rollups: &Rollups) -> BTreeSet<(EntityId, EntityId)> {
 pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
     let samples = whole.samples.iter().map(|points| {
         // Sorted by time; a clock that steps back within a file must not let a later one through.
-        points.iter().filter(|p| p.0 <= now).copied().collect()
+        points.iter().filter(|p| p.0 <= now).collect()
     });
     Telemetry {
         files: whole.files.clone(),

@@ -4,7 +4,7 @@ use super::game::Game;
 use super::guess::{self, Worth};
 use super::score::{Guessed, Part};
 use super::words;
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 
 /// Points for a wrong guess: one that names who suffers, one that falls for a decoy, any other.
 const VICTIM: f64 = 5.0;
@@ -32,7 +32,7 @@ impl Game<'_> {
         let entity = self.component(&component);
         let instant = self.instant();
         let named =
-            |s: &RawSession| s.application == component.as_str() || s.user == component.as_str();
+            |s: &Session| s.application == component.as_str() || s.user == component.as_str();
         let session = instant.telemetry.sessions.iter().any(|(_, s)| named(s));
         let entity = match entity {
             Ok(e) => Some(e),

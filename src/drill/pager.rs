@@ -92,7 +92,7 @@ fn fires(
     let inside = series.points.iter().filter(|p| (onset..=end).contains(&p.0));
     let mut held = 0;
     for (at, value) in inside {
-        held = if beyond(*value) { held + 1 } else { 0 };
+        held = if beyond(value) { held + 1 } else { 0 };
         if held == HELD {
             let symptom = Symptom {
                 entity: impact.entity.name.clone(),
@@ -107,7 +107,7 @@ fn fires(
                 before: impact.before,
                 threshold,
             };
-            return Some((*at, symptom));
+            return Some((at, symptom));
         }
     }
     None

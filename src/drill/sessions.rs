@@ -2,7 +2,7 @@
 
 use super::look::View;
 use super::words;
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::model::{EntityId, Micros, SECOND};
 use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ type Alike = (String, String, String, String);
 impl View<'_> {
     /// Databases with snapshots so far.
     pub fn databases(&self) -> BTreeSet<EntityId> {
-        self.instant.telemetry.sessions.iter().map(|(db, _)| *db).collect()
+        self.instant.telemetry.sessions.iter().map(|(db, _)| db).collect()
     }
 
     /// The last snapshot of each database, or of one.
@@ -38,13 +38,13 @@ impl View<'_> {
         let t = &self.instant.telemetry;
         let rows = || t.sessions.iter().filter(|(d, _)| *d == db).map(|(_, s)| s);
         let Some(at) = rows().map(|s| s.at).max() else { return vec![] };
-        let now: Vec<&RawSession> = rows().filter(|s| s.at == at).collect();
+        let now: Vec<&Session> = rows().filter(|s| s.at == at).collect();
         let earlier: BTreeSet<Micros> = rows().map(|s| s.at).filter(|t| *t < at).collect();
-        let mut groups: BTreeMap<Alike, Vec<&RawSession>> = BTreeMap::new();
+        let mut groups: BTreeMap<Alike, Vec<&Session>> = BTreeMap::new();
         for s in &now {
             groups.entry(alike(s)).or_default().push(s);
         }
-        let mut groups: Vec<(Alike, Vec<&RawSession>)> = groups.into_iter().collect();
+        let mut groups: Vec<(Alike, Vec<&Session>)> = groups.into_iter().collect();
         groups.sort_by_key(|(key, rows)| (key.2.is_empty(), std::cmp::Reverse(rows.len())));
         let head = format!(
             " {} at {} ({} in all; {} before)",
@@ -85,7 +85,7 @@ impl View<'_> {
 }
 
 /// Who, in which state, waiting for what, on what.
-fn alike(s: &RawSession) -> Alike {
+fn alike(s: &Session) -> Alike {
     let who = match (s.application.is_empty(), s.backend_type.is_empty()) {
         (false, _) => s.application.to_string(),
         (true, false) => s.backend_type.to_string(),
@@ -104,7 +104,7 @@ fn alike(s: &RawSession) -> Alike {
     (who, s.state.to_string(), wait, s.wait_relation.to_string())
 }
 
-fn line(key: &Alike, rows: &[&RawSession], at: Micros, behind: &dyn Fn(i64) -> usize) -> String {
+fn line(key: &Alike, rows: &[&Session], at: Micros, behind: &dyn Fn(i64) -> usize) -> String {
     let (who, state, wait, relation) = key;
     let mut parts = vec![format!("{:>4} × {who:<18} {state:<20}", rows.len())];
     if !wait.is_empty() {
@@ -121,7 +121,7 @@ fn line(key: &Alike, rows: &[&RawSession], at: Micros, behind: &dyn Fn(i64) -> u
         parts.push(format!("blocked by {}{more}", shown.join(", ")));
     }
     // The one with the oldest transaction stands for all.
-    let start = |s: &RawSession| s.xact_start.or(s.query_start);
+    let start = |s: &Session| s.xact_start().or(s.query_start());
     let oldest = rows.iter().min_by_key(|s| (start(s).unwrap_or(Micros::MAX), s.pid));
     let Some(s) = oldest else { return parts.join("  ") };
     let pid =

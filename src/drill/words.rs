@@ -133,8 +133,8 @@ pub fn last(s: &SignalSeries, unit: Unit, plan: &Plan, now: Micros) -> String {
     };
     let silent = (now - t) as f64 > SILENT * s.step.max(1) as f64 && now - t > plan.beat;
     match silent {
-        true => format!("no data since {} ({})", moment(plan, *t), plain::value(*v, unit)),
-        false => plain::value(*v, unit),
+        true => format!("no data since {} ({})", moment(plan, t), plain::value(v, unit)),
+        false => plain::value(v, unit),
     }
 }
 

@@ -17,7 +17,8 @@ const PAIRS_MIN: usize = 8;
 /// `None` with fewer than eight common steps and when either series is constant there. A gap in
 /// either leaves the step out.
 pub fn spearman(a: &[(Micros, f64)], b: &[(Micros, f64)]) -> Option<f64> {
-    let step = counter::step(a)?.max(counter::step(b)?);
+    let own = |points: &[(Micros, f64)]| counter::step_of(points.iter().copied());
+    let step = own(a)?.max(own(b)?);
     let grid = |points: &[(Micros, f64)]| {
         let mut slots: BTreeMap<Micros, (f64, f64)> = BTreeMap::new();
         for (t, v) in points {

@@ -4,10 +4,9 @@
 
 use super::forest::{Edges, Snapshot, snapshots};
 use super::robust;
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{RawSession, Session};
 use crate::ingest::{sql, verbs};
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::sessions::is_client;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +28,7 @@ pub struct RootBlocker {
     pub database: EntityId,
     /// The session as it was when it blocked most. Only pid and state are known of one that the
     /// export does not list.
-    pub session: RawSession,
+    pub session: Session,
     pub first_seen: Micros,
     pub last_seen: Micros,
     pub snapshots: usize,
@@ -99,7 +98,7 @@ pub struct Contention {
     pub first: Micros,
     pub last: Micros,
     /// Where the worst snapshot stands.
-    pub worst: RawSession,
+    pub worst: Session,
 }
 
 /// What blocking over a window looks like.
@@ -111,19 +110,25 @@ pub struct Blocking {
 
 /// Finds the root blockers of every server whose blocking overlaps `window`.
 pub fn blocking(telemetry: &Telemetry, window: Window) -> Blocking {
-    blocking_of(telemetry, &snapshots(telemetry, window))
+    let snapshots = snapshots(telemetry, window);
+    let edges = Edges::of_all(&snapshots);
+    blocking_of(telemetry, &snapshots, &edges)
 }
 
-/// Finds the root blockers of these snapshots, which stand by server, then time.
-pub fn blocking_of(telemetry: &Telemetry, snapshots: &[Snapshot]) -> Blocking {
+/// Finds the root blockers of these snapshots, which stand by server, then time, out of their edges.
+pub fn blocking_of(telemetry: &Telemetry, snapshots: &[Snapshot], edges: &[Edges]) -> Blocking {
     let mut found: BTreeMap<(EntityId, i64, Option<Micros>), RootBlocker> = BTreeMap::new();
     let mut waited: BTreeMap<(EntityId, i64, Option<Micros>), Micros> = BTreeMap::new();
     let mut tallies: BTreeMap<EntityId, Tally> = BTreeMap::new();
-    for snapshot in snapshots {
-        let edges = Edges::new(&snapshot.rows);
-        let transaction = |s: &RawSession| (snapshot.database, s.pid, s.xact_start);
-        let roots = of_snapshot(snapshot, &edges, telemetry);
-        tallies.entry(snapshot.database).or_default().add(snapshot, &edges, &roots);
+    for (snapshot, edges) in snapshots.iter().zip(edges) {
+        let tally = tallies.entry(snapshot.database).or_default();
+        tally.times.push(snapshot.at);
+        if edges.blockers.is_empty() {
+            continue;
+        }
+        let transaction = |s: &Session| (snapshot.database, s.pid, s.xact_start());
+        let roots = of_snapshot(snapshot, edges, telemetry);
+        tally.add(snapshot, edges, &roots);
         for mut root in roots {
             if let Some(last) = waited.get(&transaction(&root.session)) {
                 let since = (snapshot.at - last) as f64 / SECOND as f64;
@@ -183,16 +188,19 @@ fn merge(known: &mut RootBlocker, other: RootBlocker) {
 }
 
 fn of_snapshot(snapshot: &Snapshot, edges: &Edges, telemetry: &Telemetry) -> Vec<RootBlocker> {
-    let by_pid: BTreeMap<i64, &RawSession> = snapshot.rows.iter().map(|s| (s.pid, *s)).collect();
+    let mut by_pid: BTreeMap<i64, &Session> = snapshot.rows.iter().map(|s| (s.pid, *s)).collect();
+    if snapshot.rows.iter().filter(|s| s.pid == 0).count() > 1 {
+        // Prepared transactions all have it: which of them is waited for is not known.
+        by_pid.remove(&0);
+    }
     let mut victims: BTreeMap<i64, BTreeMap<i64, usize>> = BTreeMap::new();
     for wait in edges.waits() {
         victims.entry(wait.root).or_default().insert(wait.waiter, wait.depth);
     }
-    let unseen = |pid: i64| RawSession {
-        pid,
-        at: snapshot.at,
-        state: if pid == 0 { PREPARED } else { "" }.into(),
-        ..place_of(snapshot)
+    let unseen = |pid: i64| {
+        let state = if pid == 0 { PREPARED } else { "" };
+        let place = place_of(snapshot);
+        Session::from(RawSession { pid, at: snapshot.at, state: state.into(), ..place })
     };
     let of = |(root, waiters): (i64, BTreeMap<i64, usize>)| {
         let session = by_pid.get(&root).map_or_else(|| unseen(root), |s| (*s).clone());
@@ -204,33 +212,33 @@ fn of_snapshot(snapshot: &Snapshot, edges: &Edges, telemetry: &Telemetry) -> Vec
 /// Where the snapshot stands, for a session without a row.
 fn place_of(snapshot: &Snapshot) -> RawSession {
     let first = snapshot.rows.first();
-    let (file, line) = first.map_or((0, 0), |s| (s.file, s.line));
+    let (file, line) = first.map_or((0, 0), |s| (s.file, s.line()));
     RawSession { file, line, ..RawSession::default() }
 }
 
-fn application(s: &RawSession) -> String {
+fn application(s: &Session) -> String {
     if s.application.is_empty() { &s.user } else { &s.application }.to_string()
 }
 
 fn root_blocker(
     db: EntityId,
-    session: RawSession,
+    session: Session,
     waiters: &BTreeMap<i64, usize>,
     edges: &Edges,
-    by_pid: &BTreeMap<i64, &RawSession>,
+    by_pid: &BTreeMap<i64, &Session>,
     telemetry: &Telemetry,
 ) -> RootBlocker {
     let at = session.at;
-    let rows: Vec<&&RawSession> = waiters.keys().filter_map(|p| by_pid.get(p)).collect();
-    let clients: Vec<&&&RawSession> = rows.iter().filter(|s| is_client(s)).collect();
+    let rows: Vec<&&Session> = waiters.keys().filter_map(|p| by_pid.get(p)).collect();
+    let clients: Vec<&&&Session> = rows.iter().filter(|s| s.is_client()).collect();
     let mut applications: BTreeMap<String, usize> = BTreeMap::new();
     for s in &clients {
         *applications.entry(application(s)).or_default() += 1;
     }
-    let waits = rows.iter().filter_map(|s| s.wait_start.or(s.query_start));
+    let waits = rows.iter().filter_map(|s| s.wait_start().or(s.query_start()));
     let since = waits.min().unwrap_or(at);
     let through = rows.iter().find(|s| {
-        !is_client(s) && edges.blockers.get(&s.pid).is_some_and(|b| b.contains(&session.pid))
+        !s.is_client() && edges.blockers.get(&s.pid).is_some_and(|b| b.contains(&session.pid))
     });
     let direct = |pid: &i64| edges.blockers.get(pid).is_some_and(|b| b.contains(&session.pid));
     let inferred = waiters.keys().filter(|p| direct(p)).any(|p| edges.inferred.contains(p));
@@ -239,10 +247,10 @@ fn root_blocker(
     let on_rows = events.iter().filter(|e| ROW_WAITS.contains(e)).count();
     let blocks = |pid: i64| edges.blockers.values().any(|b| b.contains(&pid));
     let seconds = |t: Option<Micros>| t.map(|t| (at - t).max(0) as f64 / SECOND as f64);
-    let start = session.xact_start.or(session.query_start);
+    let start = session.xact_start().or(session.query_start());
     let still = match session.state.as_str() {
-        "active" => session.query_start,
-        _ => session.state_change.or(session.query_start).or(session.xact_start),
+        "active" => session.query_start(),
+        _ => session.state_change().or(session.query_start()).or(session.xact_start()),
     };
     RootBlocker {
         database: db,
@@ -268,7 +276,7 @@ fn root_blocker(
 }
 
 /// The relation waited for: from pg_locks of the snapshot, else the table all victims name.
-fn relation(db: EntityId, at: Micros, victims: &[&&RawSession], telemetry: &Telemetry) -> String {
+fn relation(db: EntityId, at: Micros, victims: &[&&Session], telemetry: &Telemetry) -> String {
     let pids: BTreeSet<i64> = victims.iter().map(|s| s.pid).collect();
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, lock) in telemetry.locks.iter().filter(|(d, _)| *d == db) {
@@ -282,7 +290,7 @@ fn relation(db: EntityId, at: Micros, victims: &[&&RawSession], telemetry: &Tele
         return (*name).to_owned();
     }
     let mut tables: BTreeMap<String, usize> = BTreeMap::new();
-    let waiting: Vec<&&&RawSession> = victims.iter().filter(|s| is_client(s)).collect();
+    let waiting: Vec<&&&Session> = victims.iter().filter(|s| s.is_client()).collect();
     for table in waiting.iter().flat_map(|s| sql::tables(&s.query)) {
         *tables.entry(table).or_default() += 1;
     }
@@ -302,14 +310,13 @@ struct Tally {
     events: BTreeMap<String, usize>,
     statements: BTreeMap<String, usize>,
     applications: BTreeMap<String, usize>,
-    worst: Option<(usize, RawSession)>,
+    worst: Option<(usize, Session)>,
 }
 
 impl Tally {
     fn add(&mut self, snapshot: &Snapshot, edges: &Edges, roots: &[RootBlocker]) {
-        self.times.push(snapshot.at);
-        let waits = |s: &&&RawSession| is_client(s) && edges.blockers.contains_key(&s.pid);
-        let victims: Vec<&&RawSession> = snapshot.rows.iter().filter(waits).collect();
+        let waits = |s: &&&Session| s.is_client() && edges.blockers.contains_key(&s.pid);
+        let victims: Vec<&&Session> = snapshot.rows.iter().filter(waits).collect();
         if victims.is_empty() {
             return;
         }
@@ -404,7 +411,8 @@ mod tests {
         };
         let mut raw = Raw::default();
         let file = InputFile::named("pg_pg_stat_activity.csv");
-        (raw.files, raw.sessions) = (vec![file], rows.iter().map(session).collect());
+        (raw.files, raw.sessions) =
+            (vec![file], rows.iter().map(session).map(Session::from).collect());
         let telemetry = normalize(raw).expect("understood");
         blocking(&telemetry, Window { from: 0, to: i64::MAX })
     }

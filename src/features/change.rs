@@ -26,14 +26,15 @@ pub struct Segment {
 
 /// Ranks from 1, ties averaged.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    // Sorted with their places, for a place alone would fetch its value at each comparison.
+    let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let mut ranks = vec![0.0; values.len()];
     let mut i = 0;
     while i < order.len() {
-        let ties = order[i..].iter().take_while(|j| values[**j] == values[order[i]]).count();
+        let ties = order[i..].iter().take_while(|o| o.0 == order[i].0).count();
         let rank = (2 * i + ties + 1) as f64 / 2.0;
-        for j in &order[i..i + ties] {
+        for (_, j) in &order[i..i + ties] {
             ranks[*j] = rank;
         }
         i += ties;

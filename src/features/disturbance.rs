@@ -43,7 +43,7 @@ struct Levels<'a> {
     series: &'a SignalSeries,
     unit: Unit,
     down: bool,
-    values: Vec<f64>,
+    values: &'a [f64],
     segments: Vec<change::Segment>,
     medians: Vec<f64>,
 }
@@ -111,8 +111,8 @@ impl Levels<'_> {
 
 /// The stretches in which a series is clearly worse than its usual level.
 pub fn disturbances(index: usize, s: &SignalSeries, table: &SignalTable) -> Vec<Disturbance> {
-    let values: Vec<f64> = s.points.iter().map(|p| p.1).collect();
-    let segments = change::segments(&values);
+    let values = s.points.values();
+    let segments = change::segments(values);
     if segments.len() < 2 {
         return Vec::new();
     }
@@ -157,8 +157,8 @@ pub fn disturbances(index: usize, s: &SignalSeries, table: &SignalTable) -> Vec<
         if !stands || (taken && !l.is_abrupt(start, level - base.median)) {
             continue;
         }
-        let from = s.points[start].0 - s.step;
-        let to = s.points.get(to).map_or(s.points[l.values.len() - 1].0 + 1, |p| p.0);
+        let from = s.points.at(start).0 - s.step;
+        let to = s.points.get(to).map_or(s.points.at(l.values.len() - 1).0 + 1, |p| p.0);
         let ratio = level / base.median;
         out.push(Disturbance { series: index, subject: s.subject, from, to, z, ratio });
     }

@@ -6,28 +6,27 @@
 //! transaction on the same tables is then inferred. So is the edge from every waiter where nothing
 //! says who blocks whom and a single session can be the one. Inferred edges are marked.
 
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::sql;
 use crate::model::{EntityId, Micros, Window};
-use crate::rollup::sessions::{is_client, waits_for_lock};
 use crate::telemetry::Telemetry;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rows of one server at one time, in the order of the file.
 pub struct Snapshot<'a> {
     pub database: EntityId,
     pub at: Micros,
-    pub rows: Vec<&'a RawSession>,
+    pub rows: Vec<&'a Session>,
 }
 
 /// The snapshots inside a window, by server, then time.
 pub fn snapshots(telemetry: &Telemetry, window: Window) -> Vec<Snapshot<'_>> {
-    let mut by: BTreeMap<(EntityId, Micros, u32), Vec<&RawSession>> = BTreeMap::new();
-    let key = |(db, s): &(EntityId, RawSession)| (*db, s.at, s.snapshot);
+    let mut by: BTreeMap<(EntityId, Micros, u32), Vec<&Session>> = BTreeMap::new();
     // Rows of one snapshot stand together, as a rule.
-    for run in telemetry.sessions.chunk_by(|a, b| key(a) == key(b)) {
-        if let Some(first) = run.first().filter(|(_, s)| window.contains(s.at)) {
-            by.entry(key(first)).or_default().extend(run.iter().map(|(_, s)| s));
+    for (database, run) in telemetry.sessions.snapshots() {
+        if let Some(first) = run.first().filter(|s| window.contains(s.at)) {
+            by.entry((database, first.at, first.snapshot)).or_default().extend(run);
         }
     }
     let snapshot = |((database, at, _), rows)| Snapshot { database, at, rows };
@@ -45,8 +44,8 @@ pub struct Wait {
 }
 
 /// The forest of one snapshot: a line per waiter and root, sorted. A deadlock has no root.
-pub fn waits(rows: &[&RawSession]) -> Vec<Wait> {
-    Edges::new(rows).waits()
+pub fn waits(rows: &[&Session]) -> Vec<Wait> {
+    Edges::new(rows).waits
 }
 
 /// The blockers of each waiting pid, read or inferred.
@@ -55,13 +54,14 @@ pub struct Edges {
     pub blockers: BTreeMap<i64, Vec<i64>>,
     /// Waiters whose blockers were inferred.
     pub inferred: BTreeSet<i64>,
+    waits: Vec<Wait>,
 }
 
 impl Edges {
     /// Reads the edges and infers those that PostgreSQL does not show.
-    pub fn new(rows: &[&RawSession]) -> Edges {
+    pub fn new(rows: &[&Session]) -> Edges {
         let mut edges = Edges::default();
-        for s in rows {
+        for s in rows.iter().filter(|s| s.is_blocked()) {
             let direct: Vec<i64> =
                 s.blocked_by.iter().flatten().copied().filter(|p| *p != s.pid).collect();
             if !direct.is_empty() {
@@ -72,29 +72,40 @@ impl Edges {
         if rows.iter().all(|s| s.blocked_by.is_none()) {
             edges.infer_only_holder(rows);
         }
+        edges.waits = edges.all_waits();
         edges
     }
 
+    /// The edges of every snapshot.
+    pub fn of_all(snapshots: &[Snapshot]) -> Vec<Edges> {
+        snapshots.par_iter().map(|s| Edges::new(&s.rows)).collect()
+    }
+
+    /// The forest, a line per waiter and root.
+    pub fn waits(&self) -> &[Wait] {
+        &self.waits
+    }
+
     /// Startup and other auxiliary processes that wait: the oldest transaction on the tables wanted.
-    fn infer_behind_auxiliary(&mut self, rows: &[&RawSession]) {
-        let stuck = |s: &&&RawSession| !is_client(s) && (waits_for_lock(s) || replays_late(s));
+    fn infer_behind_auxiliary(&mut self, rows: &[&Session]) {
+        let stuck = |s: &&&Session| !s.is_client() && (s.waits_for_lock() || replays_late(s));
         let waiting = rows.iter().filter(stuck);
         for auxiliary in waiting.filter(|s| !self.blockers.contains_key(&s.pid)).collect::<Vec<_>>()
         {
-            let behind: Vec<&&RawSession> = rows
+            let behind: Vec<&&Session> = rows
                 .iter()
                 .filter(|s| s.blocked_by.as_ref().is_some_and(|b| b.contains(&auxiliary.pid)))
                 .collect();
             let wanted: BTreeSet<String> =
                 behind.iter().flat_map(|s| sql::tables(&s.query)).collect();
-            let since = behind.iter().filter_map(|s| s.query_start).min();
-            let since = since.or(auxiliary.wait_start).unwrap_or(auxiliary.at);
+            let since = behind.iter().filter_map(|s| s.query_start()).min();
+            let since = since.or(auxiliary.wait_start()).unwrap_or(auxiliary.at);
             let holder = rows
                 .iter()
-                .filter(|s| is_client(s) && !waits_for_lock(s))
-                .filter(|s| s.xact_start.is_some_and(|x| x <= since))
+                .filter(|s| s.is_client() && !s.waits_for_lock())
+                .filter(|s| s.xact_start().is_some_and(|x| x <= since))
                 .filter(|s| wanted.is_empty() || names_one_of(s, &wanted))
-                .min_by_key(|s| (s.xact_start, s.pid));
+                .min_by_key(|s| (s.xact_start(), s.pid));
             if let Some(holder) = holder {
                 self.blockers.insert(auxiliary.pid, vec![holder.pid]);
                 self.inferred.insert(auxiliary.pid);
@@ -104,18 +115,18 @@ impl Edges {
 
     /// Without any word on blockers: if a single session holds a transaction since before the first
     /// wait began, it is the one that all wait for.
-    fn infer_only_holder(&mut self, rows: &[&RawSession]) {
-        let waiters: Vec<&&RawSession> =
-            rows.iter().filter(|s| is_client(s) && waits_for_lock(s)).collect();
-        let starts = waiters.iter().filter_map(|s| s.wait_start.or(s.query_start));
+    fn infer_only_holder(&mut self, rows: &[&Session]) {
+        let waiters: Vec<&&Session> =
+            rows.iter().filter(|s| s.is_client() && s.waits_for_lock()).collect();
+        let starts = waiters.iter().filter_map(|s| s.wait_start().or(s.query_start()));
         let Some(since) = starts.min() else { return };
         let wanted: BTreeSet<String> = waiters.iter().flat_map(|s| sql::tables(&s.query)).collect();
-        let open: Vec<&&RawSession> = rows
+        let open: Vec<&&Session> = rows
             .iter()
-            .filter(|s| is_client(s) && !waits_for_lock(s))
-            .filter(|s| s.xact_start.is_some_and(|x| x <= since))
+            .filter(|s| s.is_client() && !s.waits_for_lock())
+            .filter(|s| s.xact_start().is_some_and(|x| x <= since))
             .collect();
-        let near: Vec<&&RawSession> =
+        let near: Vec<&&Session> =
             open.iter().copied().filter(|s| names_one_of(s, &wanted)).collect();
         let candidates = if near.is_empty() { open } else { near };
         if let [holder] = candidates.as_slice() {
@@ -126,8 +137,7 @@ impl Edges {
         }
     }
 
-    /// The forest, a line per waiter and root.
-    pub fn waits(&self) -> Vec<Wait> {
+    fn all_waits(&self) -> Vec<Wait> {
         let of = |waiter: &i64| {
             let roots = self.roots_of(*waiter).into_iter();
             roots.map(|(root, depth)| Wait { waiter: *waiter, root, depth }).collect::<Vec<_>>()
@@ -161,17 +171,18 @@ impl Edges {
 }
 
 /// Says whether a session waits because a reader of the standby needs what replay would remove.
-fn replays_late(s: &RawSession) -> bool {
+fn replays_late(s: &Session) -> bool {
     s.wait_event.starts_with("RecoveryConflict")
 }
 
-fn names_one_of(s: &RawSession, wanted: &BTreeSet<String>) -> bool {
+fn names_one_of(s: &Session, wanted: &BTreeSet<String>) -> bool {
     sql::tables(&s.query).iter().any(|t| wanted.contains(t))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::RawSession;
 
     fn row(pid: i64, blocked_by: &[i64]) -> RawSession {
         let wait = if blocked_by.is_empty() { "" } else { "Lock" };
@@ -185,7 +196,8 @@ mod tests {
     }
 
     fn forest(rows: &[RawSession]) -> (Edges, Vec<(i64, i64, usize)>) {
-        let refs: Vec<&RawSession> = rows.iter().collect();
+        let kept: Vec<Session> = rows.iter().cloned().map(Session::from).collect();
+        let refs: Vec<&Session> = kept.iter().collect();
         let edges = Edges::new(&refs);
         let waits = edges.waits().iter().map(|w| (w.waiter, w.root, w.depth)).collect();
         (edges, waits)

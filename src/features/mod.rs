@@ -161,7 +161,7 @@ pub fn lead(windows: &Windows) -> Micros {
 
 /// Values of a series inside a window.
 pub fn inside(series: &SignalSeries, window: Window) -> Vec<f64> {
-    series.points.iter().filter(|p| window.contains(p.0)).map(|p| p.1).collect()
+    series.points.within(window).into_owned()
 }
 
 fn of_series(
@@ -171,7 +171,8 @@ fn of_series(
     end: Micros,
 ) -> SeriesFeature {
     let signal = telemetry.signals.get(s.signal);
-    let (before, during) = (inside(s, windows.baseline), inside(s, windows.incident));
+    let (before, during) = (s.points.within(windows.baseline), s.points.within(windows.incident));
+    let points = s.points.to_vec();
     let mut out = SeriesFeature {
         silent: is_silent(s, before.len(), windows, end),
         shift: shift::shift(&before, &during, signal.unit(), signal.direction),
@@ -183,14 +184,14 @@ fn of_series(
         let from = windows.incident.from - before;
         let look = Window { from: from.max(windows.baseline.from), to: windows.incident.to };
         let up = shift.z >= 0.0;
-        out.onset = onset::onset(&s.points, &shift.baseline, look, up, s.step, s.smear);
+        out.onset = onset::onset(&points, &shift.baseline, look, up, s.step, s.smear);
     }
     if signal.role == "memory" {
-        out.sawtooth = sawtooth::sawtooth(&s.points);
+        out.sawtooth = sawtooth::sawtooth(&points);
     }
     let limit = (signal.unit() == Unit::Ratio).then_some(1.0);
     if signal.direction == Direction::Up && (limit.is_some() || signal.unit() == Unit::Count) {
-        out.saturation = saturation::saturation(&s.points, limit, windows.incident);
+        out.saturation = saturation::saturation(&points, limit, windows.incident);
     }
     out
 }

@@ -75,7 +75,7 @@ pub fn pulses(points: &[(Micros, f64)], side: Side) -> Option<Pulses> {
     if found.len() < PULSES_MIN || duty >= DUTY_MAX {
         return None;
     }
-    let step = counter::step(points)?;
+    let step = counter::step_of(points.iter().copied())?;
     let starts: Vec<Micros> = found.iter().map(|(from, _)| points[*from].0).collect();
     let gaps: Vec<f64> = starts.windows(2).map(|w| (w[1] - w[0]) as f64).collect();
     let period = robust::median(&gaps)?;

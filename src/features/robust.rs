@@ -62,9 +62,47 @@ pub fn sorted(values: &[f64]) -> Vec<f64> {
 /// Quantile of sorted values, which must not be empty: Hyndman-Fan type 8, as [`quantile`].
 pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
     let n = sorted.len();
-    let h = (n as f64 + 1.0 / 3.0) * q + 1.0 / 3.0;
+    let h = place(n, q);
     let at = |k: f64| sorted[(k.clamp(1.0, n as f64) as usize) - 1];
-    let (low, high) = (at(h.floor()), at(h.floor() + 1.0));
+    between(n, q, at(h.floor()), at(h.floor() + 1.0))
+}
+
+/// From this many values on, selecting a few of them takes less time than sorting all.
+const SELECT_FROM: usize = 32;
+
+/// Least value, quartiles as [`quantile`] and greatest value (Tukey 1977); `None` when empty.
+fn five_numbers(values: &[f64]) -> Option<[f64; 5]> {
+    let n = values.len();
+    if n < SELECT_FROM {
+        let sorted = sorted(values);
+        let of = |q| quantile_of_sorted(&sorted, q);
+        return Some([*sorted.first()?, of(0.25), of(0.5), of(0.75), *sorted.last()?]);
+    }
+    let mut all = values.to_vec();
+    // Where the halves and the quarters part, between the two values that the quantile lies between.
+    let [first, middle, last] = [0.25, 0.5, 0.75].map(|q| place(n, q).floor() as usize);
+    let (below, at, above) = all.select_nth_unstable_by(middle - 1, f64::total_cmp);
+    let median = between(n, 0.5, *at, least(above)?);
+    let (lowest, at, rest) = below.select_nth_unstable_by(first - 1, f64::total_cmp);
+    let lower = between(n, 0.25, *at, least(rest)?);
+    let (_, at, highest) = above.select_nth_unstable_by(last - middle - 1, f64::total_cmp);
+    let upper = between(n, 0.75, *at, least(highest)?);
+    let max = highest.iter().copied().max_by(f64::total_cmp)?;
+    Some([least(lowest)?, lower, median, upper, max])
+}
+
+fn least(values: &[f64]) -> Option<f64> {
+    values.iter().copied().min_by(f64::total_cmp)
+}
+
+/// Where quantile `q` of `n` sorted values lies, the first of them at 1 (Hyndman-Fan type 8).
+fn place(n: usize, q: f64) -> f64 {
+    (n as f64 + 1.0 / 3.0) * q + 1.0 / 3.0
+}
+
+/// Quantile `q` of `n` values, of which it lies between these two.
+fn between(n: usize, q: f64, low: f64, high: f64) -> f64 {
+    let h = place(n, q);
     low + (h - h.floor()) * (high - low)
 }
 
@@ -72,12 +110,9 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
 /// the standard deviation stands in, so that a mostly constant series keeps its noise.
 pub fn baseline(values: &[f64]) -> Option<Baseline> {
     let n = values.len();
-    let sorted = sorted(values);
-    let (min, max) = (*sorted.first()?, *sorted.last()?);
-    let median = quantile_of_sorted(&sorted, 0.5);
-    let spread = MAD_TO_SIGMA * median_of(sorted.iter().map(|v| (v - median).abs()).collect())?;
-    let iqr =
-        (quantile_of_sorted(&sorted, 0.75) - quantile_of_sorted(&sorted, 0.25)) / IQR_OF_SIGMA;
+    let [min, lower, median, upper, max] = five_numbers(values)?;
+    let spread = MAD_TO_SIGMA * median_of(values.iter().map(|v| (v - median).abs()).collect())?;
+    let iqr = (upper - lower) / IQR_OF_SIGMA;
     let mut scale = spread.max(iqr);
     if scale == 0.0 {
         let mean = values.iter().sum::<f64>() / n as f64;
@@ -90,6 +125,7 @@ pub fn baseline(values: &[f64]) -> Option<Baseline> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn one_outlier_moves_neither_centre_nor_spread() {
@@ -105,6 +141,19 @@ mod tests {
             assert!((found - wanted).abs() < 1e-9, "{q}: {found}");
             let found = quantile_of_sorted(&sorted(&values), q);
             assert!((found - wanted).abs() < 1e-9, "{q}, sorted: {found}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn selected_quartiles_are_those_of_the_sorted_values(
+            values in prop::collection::vec((-40i32..40).prop_map(|v| f64::from(v) * 0.3), 1..120),
+        ) {
+            let all = sorted(&values);
+            let of = |q| quantile_of_sorted(&all, q);
+            let want = [all[0], of(0.25), of(0.5), of(0.75), all[all.len() - 1]];
+            let found = five_numbers(&values).expect("not empty");
+            prop_assert_eq!(found.map(f64::to_bits), want.map(f64::to_bits));
         }
     }
 

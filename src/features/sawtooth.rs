@@ -58,8 +58,8 @@ pub fn sawtooth(points: &[(Micros, f64)]) -> Option<Sawtooth> {
         .windows(2)
         .map(|w| &points[w[0]..w[1]])
         .filter(|tooth| tooth.len() >= TOOTH_MIN)
-        .filter_map(trend::trend)
-        .filter(|t| t.tau >= TAU_MIN && t.slope > 0.0)
+        .filter_map(|tooth| trend::trend_from(tooth, TAU_MIN))
+        .filter(|t| t.slope > 0.0)
         .collect();
     if climbs.len() < TEETH_MIN || cuts.is_empty() {
         return None;

@@ -7,10 +7,9 @@
 //! eighty busy sessions weighs more than one with two. Without a snapshot before the incident
 //! nothing is known about before (`None`), which is not zero.
 
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{PerShape, Session};
 use crate::ingest::sql;
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::sessions::{is_client, waits_for_lock};
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -50,7 +49,7 @@ pub struct StatementLoad {
     pub since: Micros,
     pub last: Micros,
     /// A session that runs it when most do.
-    pub place: RawSession,
+    pub place: Session,
 }
 
 /// The statements of one server.
@@ -77,10 +76,51 @@ struct Side {
 /// Runs of one statement in one window.
 #[derive(Default)]
 struct Runs<'a> {
-    /// Runs per snapshot.
-    at: BTreeMap<(Micros, u32), usize>,
-    ages: Vec<f64>,
-    rows: Vec<&'a RawSession>,
+    /// Runs per snapshot, sorted once all are counted.
+    at: Vec<((Micros, u32), usize)>,
+    /// Of runs whose start is shown: number, sum and most of the ages, seconds.
+    aged: usize,
+    age_s: f64,
+    oldest_s: f64,
+    rows: Vec<&'a Session>,
+}
+
+impl<'a> Runs<'a> {
+    fn add(&mut self, s: &'a Session) {
+        let now = (s.at, s.snapshot);
+        match self.at.last_mut().filter(|(at, _)| *at == now) {
+            Some((_, n)) => *n += 1,
+            None => self.at.push((now, 1)),
+        }
+        if let Some(start) = s.query_start() {
+            let age = ((s.at - start) as f64 / SECOND as f64).max(0.0);
+            self.aged += 1;
+            self.age_s += age;
+            self.oldest_s = self.oldest_s.max(age);
+        }
+        self.rows.push(s);
+    }
+
+    /// Files that do not stand in the order of time may show a snapshot in several stretches.
+    fn sort(&mut self) {
+        self.at.sort_unstable_by_key(|(at, _)| *at);
+        self.at.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0 };
+            same
+        });
+    }
+
+    fn mean_age(&self) -> Option<f64> {
+        (self.aged > 0).then(|| self.age_s / self.aged as f64)
+    }
+}
+
+/// What is looked up once for all rows of one shape.
+struct Known {
+    busy: bool,
+    /// Number of the statement, where it is shown.
+    statement: Option<usize>,
 }
 
 /// Measures every server with session snapshots in `incident`.
@@ -89,20 +129,21 @@ pub fn statements(
     baseline: Window,
     incident: Window,
 ) -> Vec<ServerStatements> {
-    let mut by: BTreeMap<EntityId, Vec<&RawSession>> = BTreeMap::new();
-    for (db, s) in telemetry.sessions.iter().filter(|(_, s)| is_client(s)) {
-        by.entry(*db).or_default().push(s);
-    }
-    let all = by.into_iter().map(|(db, rows)| of_server(db, &rows, baseline, incident));
+    let servers: BTreeSet<EntityId> = telemetry.sessions.firsts().map(|(db, _)| db).collect();
+    let all = servers.into_iter().map(|db| {
+        let own = telemetry.sessions.iter().filter(|(d, s)| *d == db && s.is_client());
+        of_server(db, own.map(|(_, s)| s), baseline, incident)
+    });
     all.filter(|s| s.snapshots.1 > 0).collect()
 }
 
-fn of_server(
+fn of_server<'a>(
     database: EntityId,
-    rows: &[&RawSession],
+    rows: impl Iterator<Item = &'a Session>,
     baseline: Window,
     incident: Window,
 ) -> ServerStatements {
+    let mut looked: PerShape<Known> = PerShape::default();
     // The same text comes again and again: its fingerprint is made once.
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     let mut prints: BTreeMap<String, usize> = BTreeMap::new();
@@ -118,30 +159,32 @@ fn of_server(
         if side.last.replace((s.at, s.snapshot)) != Some((s.at, s.snapshot)) {
             side.snapshots.insert((s.at, s.snapshot));
         }
-        let known = !s.query.is_empty() && s.query != HIDDEN;
-        let busy = s.state == "active";
-        side.busy += usize::from(busy);
-        side.hidden += usize::from(busy && !known);
-        if !known {
-            continue;
-        }
-        let number = *numbers.entry(&s.query).or_insert_with(|| {
-            let next = prints.len();
-            *prints.entry(sql::fingerprint(&s.query)).or_insert(next)
+        let known = looked.of(s, || {
+            let is_shown = !s.query.is_empty() && s.query != HIDDEN;
+            let number = || {
+                *numbers.entry(&s.query).or_insert_with(|| {
+                    let next = prints.len();
+                    *prints.entry(sql::fingerprint(&s.query)).or_insert(next)
+                })
+            };
+            Known { busy: s.state == "active", statement: is_shown.then(number) }
         });
-        if number == runs.len() {
-            runs.push(<(Runs, Runs)>::default());
-            shown.push(false);
+        side.busy += usize::from(known.busy);
+        side.hidden += usize::from(known.busy && known.statement.is_none());
+        let Some(number) = known.statement else { continue };
+        if number >= runs.len() {
+            runs.resize_with(number + 1, Default::default);
+            shown.resize(number + 1, false);
         }
         shown[number] |= earlier;
-        if !busy {
-            continue;
+        if known.busy {
+            let (a, b) = &mut runs[number];
+            if earlier { a } else { b }.add(s);
         }
-        let (a, b) = &mut runs[number];
-        let own = if earlier { a } else { b };
-        *own.at.entry((s.at, s.snapshot)).or_default() += 1;
-        own.ages.extend(s.query_start.map(|t| ((s.at - t) as f64 / SECOND as f64).max(0.0)));
-        own.rows.push(s);
+    }
+    for (a, b) in &mut runs {
+        a.sort();
+        b.sort();
     }
     let enough = before.snapshots.len() >= SEEN_SNAPSHOTS;
     let with_runs = prints.into_iter().filter(|(_, i)| !runs[*i].1.rows.is_empty());
@@ -165,24 +208,28 @@ fn load(
     (before, during): (&Side, &Side),
     new: Option<bool>,
 ) -> StatementLoad {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
-    let share = |wanted: &dyn Fn(&RawSession) -> bool| {
-        b.rows.iter().filter(|s| wanted(s)).count() as f64 / b.rows.len().max(1) as f64
-    };
-    let mut applications: BTreeMap<String, usize> = BTreeMap::new();
+    let mut alike: PerShape<(&Session, usize)> = PerShape::default();
     for s in &b.rows {
-        *applications.entry(s.application.to_string()).or_default() += 1;
+        alike.of(s, || (s, 0)).1 += 1;
     }
-    let busiest = b.at.iter().max_by_key(|(t, n)| (**n, std::cmp::Reverse(**t)));
+    let count = |wanted: fn(&Session) -> bool| -> usize {
+        alike.all().filter(|(s, _)| wanted(s)).map(|(_, n)| n).sum()
+    };
+    let share = |wanted| count(wanted) as f64 / b.rows.len().max(1) as f64;
+    let mut applications: BTreeMap<String, usize> = BTreeMap::new();
+    for (s, n) in alike.all() {
+        *applications.entry(s.application.to_string()).or_default() += n;
+    }
+    let busiest = b.at.iter().max_by_key(|(t, n)| (*n, std::cmp::Reverse(*t)));
     let (when, peak) = busiest.map_or(((0, 0), 0), |(t, n)| (*t, *n));
-    let seen_then = |s: &&&RawSession| (s.at, s.snapshot) == when;
+    let seen_then = |s: &&&Session| (s.at, s.snapshot) == when;
     let place = b
         .rows
         .iter()
         .filter(seen_then)
-        .max_by_key(|s| (s.at - s.query_start.unwrap_or(s.at), s.pid));
+        .max_by_key(|s| (s.at - s.query_start().unwrap_or(s.at), s.pid));
     let place = place.or(b.rows.first()).map(|s| (**s).clone()).unwrap_or_default();
-    let starts = b.rows.iter().map(|s| s.query_start.unwrap_or(s.at));
+    let starts = b.rows.iter().map(|s| s.query_start().unwrap_or(s.at));
     StatementLoad {
         query: place.query.to_string(),
         before: (!before.snapshots.is_empty())
@@ -190,17 +237,17 @@ fn load(
         during: b.rows.len() as f64 / during.snapshots.len().max(1) as f64,
         peak,
         share: b.rows.len() as f64 / during.busy.max(1) as f64,
-        age_s: mean(&b.ages),
-        oldest_s: b.ages.iter().copied().fold(0.0, f64::max),
-        age_before_s: (!a.ages.is_empty()).then(|| mean(&a.ages)),
+        age_s: b.mean_age().unwrap_or(0.0),
+        oldest_s: b.oldest_s,
+        age_before_s: a.mean_age(),
         snapshots: b.at.len(),
         new,
-        lock_share: share(&|s| waits_for_lock(s)),
-        io_share: share(&|s| s.wait_event_type == "IO"),
-        cpu_share: share(&|s| s.wait_event_type.is_empty()),
+        lock_share: share(|s| s.waits_for_lock()),
+        io_share: share(|s| s.wait_event_type == "IO"),
+        cpu_share: share(|s| s.wait_event_type.is_empty()),
         applications,
         since: starts.min().unwrap_or(0),
-        last: b.at.keys().next_back().map_or(0, |t| t.0),
+        last: b.at.last().map_or(0, |(t, _)| t.0),
         fingerprint,
         place,
     }
@@ -209,6 +256,7 @@ fn load(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::RawSession;
 
     const BEFORE: Window = Window { from: 0, to: 100 * SECOND };
     const DURING: Window = Window { from: 100 * SECOND, to: 200 * SECOND };
@@ -227,8 +275,8 @@ mod tests {
     }
 
     fn measured(rows: &[RawSession]) -> ServerStatements {
-        let rows: Vec<&RawSession> = rows.iter().collect();
-        of_server(EntityId(0), &rows, BEFORE, DURING)
+        let rows: Vec<Session> = rows.iter().cloned().map(Session::from).collect();
+        of_server(EntityId(0), rows.iter(), BEFORE, DURING)
     }
 
     #[test]

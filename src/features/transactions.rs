@@ -4,9 +4,10 @@
 //! A transaction is known by its session's pid and backend start and its own start. Sessions
 //! without `xact_start` have none open (or hide it) and are left out.
 
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{PerShape, Session};
 use crate::model::{EntityId, Micros, SECOND, Window};
 use crate::telemetry::Telemetry;
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
 /// One transaction that some snapshot shows open.
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct OpenTransaction {
     pub database: EntityId,
     /// The session in its last snapshot of the window.
-    pub session: RawSession,
+    pub session: Session,
     pub start: Micros,
     /// Its age when last seen, seconds.
     pub age_s: f64,
@@ -23,35 +24,102 @@ pub struct OpenTransaction {
     pub snapshots: usize,
 }
 
-/// Open transactions seen in `window`, by server, oldest first.
+/// Open transactions seen in `window`, by server, oldest first; of very many the oldest.
 pub fn transactions(telemetry: &Telemetry, window: Window) -> Vec<OpenTransaction> {
-    of_sessions(telemetry.sessions.iter().map(|(d, s)| (*d, s)), window)
+    of_sessions(telemetry.sessions.iter(), window)
+}
+
+/// Transactions of one server that are kept, the oldest: those that a snapshot saw by chance come by
+/// the million and say nothing.
+const KEPT: usize = 10_000;
+
+/// Server, pid, start of the session and of the transaction.
+type Key = (EntityId, i64, Option<Micros>, Micros);
+
+/// The row in which a transaction was last seen, and in how many it was.
+#[derive(Clone, Copy)]
+struct Seen<'a>(&'a Session, usize);
+
+impl Seen<'_> {
+    fn add(&mut self, other: &Self) {
+        self.1 += other.1;
+        if other.0.at >= self.0.at {
+            self.0 = other.0;
+        }
+    }
+}
+
+/// Transactions while the snapshots are gone through.
+#[derive(Default)]
+struct Found<'a> {
+    open: HashMap<Key, Seen<'a>>,
+    /// Size of `open` at which it is looked through for those that have ended.
+    most: usize,
+    ended: BTreeMap<EntityId, Vec<(Key, Seen<'a>)>>,
+}
+
+impl<'a> Found<'a> {
+    fn add(&mut self, key: Key, s: &'a Session) {
+        let seen = Seen(s, 1);
+        match self.open.get_mut(&key) {
+            Some(known) => known.add(&seen),
+            None => {
+                self.open.insert(key, seen);
+            }
+        }
+        if self.open.len() > self.most.max(KEPT) {
+            self.end(|row| row.at != s.at);
+            self.most = 2 * self.open.len();
+        }
+    }
+
+    /// Puts transactions aside, and of those aside keeps the oldest.
+    fn end(&mut self, ended: impl Fn(&Session) -> bool) {
+        for (key, seen) in self.open.extract_if(|_, seen| ended(seen.0)) {
+            self.ended.entry(key.0).or_default().push((key, seen));
+        }
+        for all in self.ended.values_mut().filter(|all| all.len() > KEPT) {
+            // Ties are broken by the key, so that the order of a map decides nothing.
+            let age = |(key, seen): &(Key, Seen)| (std::cmp::Reverse(seen.0.at - key.3), *key);
+            all.select_nth_unstable_by_key(KEPT, age);
+            all.truncate(KEPT);
+        }
+    }
+
+    fn finish(mut self) -> BTreeMap<Key, Seen<'a>> {
+        self.end(|_| true);
+        let mut all: BTreeMap<Key, Seen> = BTreeMap::new();
+        for (key, seen) in self.ended.into_values().flatten() {
+            // Files of one server that do not stand in the order of time show one twice.
+            all.entry(key).and_modify(|known| known.add(&seen)).or_insert(seen);
+        }
+        all
+    }
 }
 
 /// Open transactions among these sessions, by server, oldest first.
 pub fn of_sessions<'a>(
-    sessions: impl Iterator<Item = (EntityId, &'a RawSession)>,
+    sessions: impl Iterator<Item = (EntityId, &'a Session)>,
     window: Window,
 ) -> Vec<OpenTransaction> {
-    type Key = (EntityId, i64, Option<Micros>, Micros);
-    let mut found: BTreeMap<Key, (&RawSession, usize)> = BTreeMap::new();
+    let mut found = Found::default();
+    let mut whose: PerShape<(i64, Option<Micros>)> = PerShape::default();
     for (db, s) in sessions.filter(|(_, s)| window.contains(s.at)) {
-        let Some(start) = s.xact_start else { continue };
-        let slot = found.entry((db, s.pid, s.backend_start, start)).or_insert((s, 0));
-        slot.1 += 1;
-        if s.at >= slot.0.at {
-            slot.0 = s;
+        if let Some(start) = s.xact_start() {
+            let (pid, began) = *whose.of(s, || (s.pid, s.backend_start));
+            found.add((db, pid, began, start), s);
         }
     }
     let seconds = |from: Micros, to: Micros| ((to - from) as f64 / SECOND as f64).max(0.0);
     let mut out: Vec<OpenTransaction> = found
+        .finish()
         .into_iter()
-        .map(|((database, _, _, start), (s, snapshots))| OpenTransaction {
+        .map(|((database, _, _, start), Seen(s, snapshots))| OpenTransaction {
             database,
             start,
             age_s: seconds(start, s.at),
             idle_s: match s.state.starts_with("idle") {
-                true => s.state_change.map_or(0.0, |t| seconds(t, s.at)),
+                true => s.state_change().map_or(0.0, |t| seconds(t, s.at)),
                 false => 0.0,
             },
             snapshots,
@@ -70,16 +138,18 @@ pub fn of_sessions<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::RawSession;
 
-    fn session(at: i64, pid: i64, start: Option<i64>, state: &str) -> RawSession {
-        RawSession {
+    fn session(at: i64, pid: i64, start: Option<i64>, state: &str) -> Session {
+        let raw = RawSession {
             at: at * SECOND,
             pid,
             xact_start: start.map(|s| s * SECOND),
             state_change: Some((at - 2) * SECOND),
             state: state.into(),
             ..RawSession::default()
-        }
+        };
+        raw.into()
     }
 
     #[test]
@@ -103,5 +173,24 @@ mod tests {
         let row = session(10, 1, Some(12), "active");
         let all = [(EntityId(0), &row)].into_iter();
         assert_eq!(of_sessions(all, Window { from: 0, to: 50 * SECOND })[0].age_s, 0.0);
+    }
+
+    #[test]
+    fn of_very_many_the_oldest_are_kept_with_all_their_snapshots() {
+        let many = 3 * KEPT as i64;
+        let rows: Vec<Session> = (0..many)
+            .flat_map(|at| {
+                let long = session(at, 1, Some(-5), "active");
+                [long, session(at, 2, Some(at - i64::from(at == 7)), "active")]
+            })
+            .collect();
+        let found = of_sessions(
+            rows.iter().map(|s| (EntityId(0), s)),
+            Window { from: Micros::MIN, to: Micros::MAX },
+        );
+        assert_eq!(found.len(), KEPT);
+        let seen = |t: &OpenTransaction| (t.session.pid, t.age_s, t.snapshots);
+        assert_eq!(seen(&found[0]), (1, many as f64 + 4.0, many as usize));
+        assert_eq!(seen(&found[1]), (2, 1.0, 2));
     }
 }

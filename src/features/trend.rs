@@ -25,11 +25,16 @@ pub struct Trend {
 
 /// Fits the trend of points that are sorted by time.
 pub fn trend(points: &[(Micros, f64)]) -> Option<Trend> {
+    trend_from(points, f64::NEG_INFINITY)
+}
+
+/// [`trend`] where tau is at least `tau_min`; slopes, which take most of the time, are not looked at
+/// otherwise.
+pub fn trend_from(points: &[(Micros, f64)], tau_min: f64) -> Option<Trend> {
     let n = points.len();
     if n < 4 {
         return None;
     }
-    let slope = theil_sen(points)?;
     let pairs = (n * (n - 1) / 2) as f64;
     let mut values: Vec<f64> = points.iter().map(|p| p.1).collect();
     // Pairs that fall, and then, of the sorted values, pairs that are tied; the others rise.
@@ -40,6 +45,10 @@ pub fn trend(points: &[(Micros, f64)]) -> Option<Trend> {
         ties += t * (t - 1.0) * (2.0 * t + 5.0);
     }
     let s = pairs - tied - 2.0 * falls;
+    if s / pairs < tau_min {
+        return None;
+    }
+    let slope = theil_sen(points)?;
     let n = n as f64;
     let variance = (n * (n - 1.0) * (2.0 * n + 5.0) - ties) / 18.0;
     let continuous = s - if s == 0.0 { 0.0 } else { s.signum() };
@@ -123,5 +132,9 @@ mod tests {
         let t = trend(&points("5x10")).expect("long enough");
         assert_eq!((t.slope, t.tau, t.p), (0.0, 0.0, 1.0));
         assert_eq!(trend(&points("1 2 3")), None);
+        let climbs = points("1 2 4 3 5 6 8 7");
+        let tau = trend(&climbs).map_or(0.0, |t| t.tau);
+        assert_eq!(trend_from(&climbs, tau), trend(&climbs));
+        assert_eq!(trend_from(&climbs, tau + 0.01), None);
     }
 }

@@ -6,10 +6,9 @@
 //! there is `None`, not zero.
 
 use super::forest::{Snapshot, snapshots};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{PerShape, Session};
 use crate::ingest::{sql, verbs};
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::sessions::is_client;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +34,7 @@ pub struct WaitShare {
     /// First and last snapshot of the incident that shows it.
     pub span: Option<(Micros, Micros)>,
     /// Where it is seen most.
-    pub place: RawSession,
+    pub place: Session,
 }
 
 /// The client sessions of one application on one server.
@@ -52,7 +51,7 @@ pub struct Holder {
     pub states: BTreeMap<String, usize>,
     /// Snapshot with most of its sessions.
     pub at: Micros,
-    pub place: RawSession,
+    pub place: Session,
 }
 
 /// All waits and holders of one server.
@@ -80,101 +79,161 @@ pub fn servers(telemetry: &Telemetry, baseline: Window, incident: Window) -> Vec
         by.entry(snapshot.database).or_default().1.add(&snapshot);
     }
     let known = by.into_iter().filter(|(_, (_, during))| during.snapshots > 0);
-    known.map(|(database, (before, during))| server(database, &before, during)).collect()
+    known.map(|(database, (before, during))| server(database, &before, &during)).collect()
 }
 
 /// Says whether a client session does or wants something.
-fn is_busy(s: &RawSession) -> bool {
+fn is_busy(s: &Session) -> bool {
     s.state == "active" || s.state.is_empty() && !AT_REST.contains(&s.wait_event_type.as_str())
 }
 
+/// What is looked up once for all rows of one shape, and how many wait.
+struct Known<'a> {
+    session: &'a Session,
+    busy: bool,
+    hidden: bool,
+    tells_wait: bool,
+    event: Option<usize>,
+    application: usize,
+    waiting: usize,
+}
+
+/// Events and applications in the order in which they are first seen.
 #[derive(Default)]
-struct Tally {
+struct Places<'a> {
+    events: Vec<WaitShare>,
+    event_of: BTreeMap<(&'a str, &'a str), usize>,
+    holders: Vec<Holder>,
+    holder_of: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn look(&mut self, s: &'a Session) -> Known<'a> {
+        let busy = is_busy(s);
+        let waits = busy && !AT_REST.contains(&s.wait_event_type.as_str());
+        Known {
+            session: s,
+            busy,
+            hidden: s.state.is_empty() && verbs::is_hidden(&s.query),
+            tells_wait: !s.wait_event_type.is_empty(),
+            event: waits.then(|| self.event(s)),
+            application: self.holder(s),
+            waiting: 0,
+        }
+    }
+
+    fn event(&mut self, s: &'a Session) -> usize {
+        let events = &mut self.events;
+        *self.event_of.entry((&s.wait_event_type, &s.wait_event)).or_insert_with(|| {
+            events.push(WaitShare {
+                event_type: s.wait_event_type.to_string(),
+                event: s.wait_event.to_string(),
+                place: s.clone(),
+                ..WaitShare::default()
+            });
+            events.len() - 1
+        })
+    }
+
+    fn holder(&mut self, s: &'a Session) -> usize {
+        let holders = &mut self.holders;
+        *self.holder_of.entry(name(s)).or_insert_with(|| {
+            holders.push(Holder { application: name(s).to_owned(), ..Holder::default() });
+            holders.len() - 1
+        })
+    }
+}
+
+#[derive(Default)]
+struct Tally<'a> {
     snapshots: usize,
     clients: usize,
     hidden: usize,
     busy: usize,
     tells_waits: bool,
-    events: BTreeMap<(String, String), WaitShare>,
-    holders: BTreeMap<String, Holder>,
+    known: PerShape<'a, Known<'a>>,
+    places: Places<'a>,
+    /// Sessions of one snapshot by event, and by application.
+    waiting: Vec<usize>,
+    held: Vec<usize>,
 }
 
-impl Tally {
-    fn add(&mut self, snapshot: &Snapshot) {
+impl<'a> Tally<'a> {
+    fn add(&mut self, snapshot: &Snapshot<'a>) {
         self.snapshots += 1;
-        let clients: Vec<&RawSession> =
-            snapshot.rows.iter().copied().filter(|s| is_client(s)).collect();
-        let mut now: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for s in &clients {
-            self.hidden += usize::from(s.state.is_empty() && verbs::is_hidden(&s.query));
-            self.tells_waits |= !s.wait_event_type.is_empty();
-            if !is_busy(s) {
-                continue;
-            }
-            self.busy += 1;
-            if !AT_REST.contains(&s.wait_event_type.as_str()) {
-                *now.entry((&s.wait_event_type, &s.wait_event)).or_default() += 1;
-                self.wait(s);
+        self.waiting.fill(0);
+        self.held.fill(0);
+        let mut clients = 0;
+        for s in snapshot.rows.iter().copied().filter(|s| s.is_client()) {
+            clients += 1;
+            let known = self.known.of(s, || self.places.look(s));
+            self.waiting.resize(self.places.events.len(), 0);
+            self.held.resize(self.places.holders.len(), 0);
+            self.held[known.application] += 1;
+            self.hidden += usize::from(known.hidden);
+            self.tells_waits |= known.tells_wait;
+            self.busy += usize::from(known.busy);
+            if let Some(event) = known.event {
+                known.waiting += 1;
+                self.waiting[event] += 1;
+                let w = &mut self.places.events[event];
+                let since = s.wait_start().or(s.query_start()).unwrap_or(s.at);
+                w.longest_s = w.longest_s.max((s.at - since) as f64 / SECOND as f64);
+                w.span = Some((w.span.map_or(s.at, |x| x.0.min(s.at)), s.at));
             }
         }
-        self.clients += clients.len();
-        for ((kind, event), n) in now {
-            let key = (kind.to_owned(), event.to_owned());
-            let Some(known) = self.events.get_mut(&key) else { continue };
-            known.peak = known.peak.max(n);
+        self.clients += clients;
+        for (w, n) in self.places.events.iter_mut().zip(&self.waiting) {
+            w.sessions += *n as f64;
+            w.peak = w.peak.max(*n);
         }
-        self.hold(snapshot.at, &clients);
+        for (holder, n) in self.places.holders.iter_mut().zip(&self.held) {
+            if *n > holder.during {
+                *holder = held(&holder.application, snapshot, clients);
+            }
+        }
     }
 
-    fn wait(&mut self, s: &RawSession) {
-        let key = (s.wait_event_type.to_string(), s.wait_event.to_string());
-        let w = self.events.entry(key).or_insert_with(|| WaitShare {
-            event_type: s.wait_event_type.to_string(),
-            event: s.wait_event.to_string(),
-            place: s.clone(),
-            ..WaitShare::default()
-        });
-        w.sessions += 1.0;
-        if !verbs::is_hidden(&s.query) {
-            *w.statements.entry(sql::summary(&s.query)).or_default() += 1;
-        }
-        *w.applications.entry(name(s).to_owned()).or_default() += 1;
-        let since = s.wait_start.or(s.query_start).unwrap_or(s.at);
-        w.longest_s = w.longest_s.max((s.at - since) as f64 / SECOND as f64);
-        w.span = Some((w.span.map_or(s.at, |x| x.0.min(s.at)), s.at));
-    }
-
-    fn hold(&mut self, at: Micros, clients: &[&RawSession]) {
-        let mut now: BTreeMap<&str, Vec<&RawSession>> = BTreeMap::new();
-        for s in clients {
-            now.entry(name(s)).or_default().push(s);
-        }
-        for (application, rows) in now {
-            let known = self.holders.get(application).map_or(0, |h| h.during);
-            if rows.len() <= known {
-                continue;
+    /// Waits and holders by their names.
+    fn named(&self) -> (BTreeMap<(String, String), WaitShare>, BTreeMap<String, Holder>) {
+        let mut events = self.places.events.clone();
+        for known in self.known.all().filter(|k| k.waiting > 0) {
+            let Some(w) = known.event.and_then(|e| events.get_mut(e)) else { continue };
+            let s = known.session;
+            if !verbs::is_hidden(&s.query) {
+                *w.statements.entry(sql::summary(&s.query)).or_default() += known.waiting;
             }
-            let mut states: BTreeMap<String, usize> = BTreeMap::new();
-            for s in &rows {
-                let state = if s.state.is_empty() { "unknown state" } else { &s.state };
-                *states.entry(state.to_owned()).or_default() += 1;
-            }
-            let holder = Holder {
-                application: application.to_owned(),
-                user: rows[0].user.to_string(),
-                before: None,
-                during: rows.len(),
-                share: rows.len() as f64 / clients.len().max(1) as f64,
-                states,
-                at,
-                place: rows[0].clone(),
-            };
-            self.holders.insert(application.to_owned(), holder);
+            *w.applications.entry(name(s).to_owned()).or_default() += known.waiting;
         }
+        let events = events.into_iter().map(|w| ((w.event_type.clone(), w.event.clone()), w));
+        let holders = self.places.holders.iter().map(|h| (h.application.clone(), h.clone()));
+        (events.collect(), holders.collect())
     }
 }
 
-fn name(s: &RawSession) -> &str {
+/// An application's sessions in the snapshot that has most of them so far.
+fn held(application: &str, snapshot: &Snapshot, clients: usize) -> Holder {
+    let own = |s: &&&Session| s.is_client() && name(s) == application;
+    let rows: Vec<&&Session> = snapshot.rows.iter().filter(own).collect();
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    for s in &rows {
+        let state = if s.state.is_empty() { "unknown state" } else { &s.state };
+        *states.entry(state.to_owned()).or_default() += 1;
+    }
+    let place = rows.first().map(|s| (**s).clone()).unwrap_or_default();
+    Holder {
+        application: application.to_owned(),
+        user: place.user.to_string(),
+        before: None,
+        during: rows.len(),
+        share: rows.len() as f64 / clients.max(1) as f64,
+        states,
+        at: snapshot.at,
+        place,
+    }
+}
+
+fn name(s: &Session) -> &str {
     match (s.application.as_str(), s.user.as_str()) {
         ("", "") => "unnamed",
         ("", user) => user,
@@ -182,11 +241,12 @@ fn name(s: &RawSession) -> &str {
     }
 }
 
-fn server(database: EntityId, before: &Tally, during: Tally) -> ServerSessions {
+fn server(database: EntityId, before: &Tally, during: &Tally) -> ServerSessions {
+    let ((was_waiting, was_held), (waits, holders)) = (before.named(), during.named());
     let share = |n: f64, busy: usize| if busy == 0 { 0.0 } else { n / busy as f64 };
     let (busy, snapshots) = (during.busy, during.snapshots);
-    let waits = during.events.into_iter().map(|(key, w)| {
-        let was = before.events.get(&key).map_or(0.0, |b| b.sessions);
+    let waits = waits.into_iter().map(|(key, w)| {
+        let was = was_waiting.get(&key).map_or(0.0, |b| b.sessions);
         WaitShare {
             before: (before.snapshots > 0).then(|| share(was, before.busy)),
             during: share(w.sessions, busy),
@@ -194,8 +254,8 @@ fn server(database: EntityId, before: &Tally, during: Tally) -> ServerSessions {
             ..w
         }
     });
-    let holders = during.holders.into_iter().map(|(application, h)| {
-        let was = before.holders.get(&application).map_or(0, |b| b.during);
+    let holders = holders.into_iter().map(|(application, h)| {
+        let was = was_held.get(&application).map_or(0, |b| b.during);
         Holder { before: (before.snapshots > 0).then_some(was), ..h }
     });
     let mut holders: Vec<Holder> = holders.collect();
@@ -240,6 +300,7 @@ pub fn combined<'a>(all: impl Iterator<Item = &'a WaitShare>) -> Option<WaitShar
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::RawSession;
 
     fn row(pid: i64, application: &str, state: &str, wait: (&str, &str)) -> RawSession {
         RawSession {
@@ -255,13 +316,18 @@ mod tests {
         }
     }
 
-    fn tally(snapshots: &[Vec<RawSession>]) -> Tally {
-        let mut tally = Tally::default();
-        for rows in snapshots {
-            let (at, rows) = (5 * SECOND, rows.iter().collect());
-            tally.add(&Snapshot { database: EntityId(0), at, rows });
-        }
-        tally
+    fn measured(before: &[Vec<RawSession>], during: &[Vec<RawSession>]) -> ServerSessions {
+        let kept = |rows: &Vec<RawSession>| rows.iter().cloned().map(Session::from).collect();
+        let sides = [before, during].map(|all| all.iter().map(kept).collect::<Vec<Vec<Session>>>());
+        let [before, during] = [0, 1].map(|side: usize| {
+            let mut tally = Tally::default();
+            for rows in &sides[side] {
+                let (at, rows) = (5 * SECOND, rows.iter().collect());
+                tally.add(&Snapshot { database: EntityId(0), at, rows });
+            }
+            tally
+        });
+        server(EntityId(0), &before, &during)
     }
 
     #[test]
@@ -276,7 +342,7 @@ mod tests {
             row(4, "a", "active", ("IO", "WALSync")),
             row(5, "a", "idle", rest),
         ];
-        let s = server(EntityId(0), &tally(&[quiet]), tally(&[hot.clone(), hot]));
+        let s = measured(&[quiet], &[hot.clone(), hot]);
         let w = s.waits.iter().find(|w| w.event == "LockManager").expect("it is waited for");
         assert_eq!((w.before, w.during, w.sessions, w.peak), (Some(0.0), 0.5, 2.0, 2));
         assert_eq!((w.applications.len(), w.longest_s), (2, 5.0));
@@ -288,11 +354,7 @@ mod tests {
 
     #[test]
     fn without_a_baseline_the_share_before_is_unknown() {
-        let s = server(
-            EntityId(0),
-            &Tally::default(),
-            tally(&[vec![row(1, "", "active", ("Lock", "tuple"))]]),
-        );
+        let s = measured(&[], &[vec![row(1, "", "active", ("Lock", "tuple"))]]);
         assert_eq!((s.waits[0].before, s.holders[0].before), (None, None));
         assert_eq!(s.holders[0].application, "unnamed");
         assert!(combined([].into_iter()).is_none());
@@ -302,7 +364,7 @@ mod tests {
     fn rows_that_hide_their_state_are_counted() {
         let hidden =
             RawSession { query: "<insufficient privilege>".into(), ..row(1, "a", "", ("", "")) };
-        let s = server(EntityId(0), &Tally::default(), tally(&[vec![hidden]]));
+        let s = measured(&[], &[vec![hidden]]);
         assert_eq!((s.hidden, s.tells_waits, s.waits.len()), (1.0, false, 0));
     }
 
@@ -313,7 +375,7 @@ mod tests {
             .collect();
         let turned: Vec<RawSession> = rows.iter().rev().cloned().collect();
         let share = |snapshots: &[Vec<RawSession>]| {
-            let s = server(EntityId(0), &Tally::default(), tally(snapshots));
+            let s = measured(&[], snapshots);
             (s.waits[0].during, s.waits[0].sessions, s.waits[0].peak)
         };
         let once = share(std::slice::from_ref(&rows));

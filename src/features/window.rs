@@ -11,6 +11,7 @@ use crate::ingest::raw::IncidentFile;
 use crate::model::{EntityId, Micros, Subject, Unit, Window};
 use crate::rollup::SignalSeries;
 use crate::signals::SignalTable;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A latency is worse when it grows by this factor …
@@ -150,8 +151,8 @@ fn found_windows(
         (resources, false, "resources leave their usual level without more load; nobody felt it"),
     ];
     for (candidates, felt, why) in rounds {
-        let mut found: Vec<Disturbance> =
-            candidates.iter().flat_map(|i| disturbances(*i, &series[*i], table)).collect();
+        let of = |i: &usize| disturbances(*i, &series[*i], table);
+        let mut found: Vec<Disturbance> = candidates.par_iter().flat_map_iter(of).collect();
         if !felt {
             breathing(&mut found, last);
         }
@@ -208,7 +209,7 @@ fn load_explains(d: &Disturbance, series: &[SignalSeries]) -> bool {
     let own: Vec<&SignalSeries> = all.iter().filter(|s| s.subject == d.subject).copied().collect();
     let growth = |s: &&SignalSeries| {
         let inside = |p: &(Micros, f64)| d.from <= p.0 && p.0 < d.to;
-        let split: (Vec<_>, Vec<_>) = s.points.iter().copied().partition(inside);
+        let split: (Vec<_>, Vec<_>) = s.points.iter().partition(inside);
         let middle = |points: &[(Micros, f64)]| {
             robust::median(&points.iter().map(|p| p.1).collect::<Vec<_>>())
         };
@@ -294,7 +295,7 @@ mod tests {
             role: "latency".into(),
             stat: Stat::Mean,
             dims: String::new(),
-            points: points(text),
+            points: points(text).into(),
             step: 10 * SECOND,
             smear: 0,
             origin: Origin::Metrics,

@@ -3,10 +3,9 @@
 use super::{View, Who, ago};
 use crate::diagnosis::{Spark, at};
 use crate::features::blocking::RootBlocker;
-use crate::ingest::raw::{RawLock, RawSession};
+use crate::ingest::raw::{RawLock, RawSession, Session};
 use crate::ingest::sql;
 use crate::model::{Micros, SECOND, Unit};
-use crate::rollup::sessions::is_client;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +101,7 @@ pub(super) fn blocking(view: &View, roots: &[RootBlocker]) -> Blocking {
         rooted.push(waits.iter().map(|w| w.root).collect::<BTreeSet<_>>().len() as f64);
         depth.push(waits.iter().map(|w| w.depth).max().unwrap_or(0) as f64);
         let behind = snapshot.rows.iter().filter(|s| edges.blockers.contains_key(&s.pid));
-        let longest = behind.filter_map(|s| ago(s.at, s.wait_start.or(s.query_start)));
+        let longest = behind.filter_map(|s| ago(s.at, s.wait_start().or(s.query_start())));
         waited.push(longest.fold(0.0, f64::max));
     }
     let most = |v: &[f64]| v.iter().copied().fold(0.0, f64::max);
@@ -125,7 +124,7 @@ pub(super) fn blocking(view: &View, roots: &[RootBlocker]) -> Blocking {
 fn root_row(view: &View, r: &RootBlocker) -> RootRow {
     let place = view.times.iter().position(|t| *t == r.session.at);
     let first_behind = place.and_then(|i| {
-        let behind = |s: &&&RawSession| {
+        let behind = |s: &&&Session| {
             view.edges[i].blockers.get(&s.pid).is_some_and(|b| b.contains(&r.session.pid))
         };
         view.snapshots[i].rows.iter().find(behind)
@@ -150,7 +149,7 @@ fn root_row(view: &View, r: &RootBlocker) -> RootRow {
 }
 
 /// Relation and mode of the lock that a session waits for, as far as anything says it.
-fn wanted(view: &View, s: &RawSession) -> (String, String) {
+fn wanted(view: &View, s: &Session) -> (String, String) {
     let near = |l: &RawLock| l.at.is_none_or(|t| (t - s.at).abs() < NEAR);
     let own = |l: &&RawLock| l.pid == s.pid && !l.granted && near(l);
     let locks = view.telemetry.locks.iter().filter(|(d, _)| *d == view.database).map(|(_, l)| l);
@@ -178,7 +177,7 @@ fn wanted(view: &View, s: &RawSession) -> (String, String) {
 /// The trees and circles of the snapshot that is shown.
 fn forest(view: &View) -> (Vec<Tree>, Vec<Circle>) {
     let (snapshot, edges) = (view.now(), &view.edges[view.shown]);
-    let rows: BTreeMap<i64, &RawSession> = snapshot.rows.iter().map(|s| (s.pid, *s)).collect();
+    let rows: BTreeMap<i64, &Session> = snapshot.rows.iter().map(|s| (s.pid, *s)).collect();
     let mut behind: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     for (waiter, blockers) in &edges.blockers {
         for blocker in blockers {
@@ -191,13 +190,13 @@ fn forest(view: &View) -> (Vec<Tree>, Vec<Circle>) {
     let mut trees: Vec<Tree> = Vec::new();
     roots.sort_by_key(|p| (std::cmp::Reverse(behind.get(p).map_or(0, Vec::len)), *p));
     for root in roots {
-        let unseen = RawSession { pid: root, at: snapshot.at, ..RawSession::default() };
+        let unseen = RawSession { pid: root, at: snapshot.at, ..RawSession::default() }.into();
         let row = rows.get(&root).copied().unwrap_or(&unseen);
         let lines = lines_behind(view, root, &behind, &rows, &mut placed);
-        let still = if row.state == "active" { row.query_start } else { row.state_change };
+        let still = if row.state == "active" { row.query_start() } else { row.state_change() };
         trees.push(Tree {
             root: Who::of(row, view.telemetry),
-            age_s: ago(snapshot.at, row.xact_start),
+            age_s: ago(snapshot.at, row.xact_start()),
             still_s: ago(snapshot.at, still),
             victims: lines.iter().map(|n| n.pids.len()).sum(),
             nodes: lines,
@@ -212,7 +211,7 @@ fn lines_behind(
     view: &View,
     root: i64,
     behind: &BTreeMap<i64, Vec<i64>>,
-    rows: &BTreeMap<i64, &RawSession>,
+    rows: &BTreeMap<i64, &Session>,
     placed: &mut BTreeSet<i64>,
 ) -> Vec<Node> {
     let mut lines = Vec::new();
@@ -260,7 +259,7 @@ impl Node {
     }
 }
 
-fn node(view: &View, s: &RawSession, depth: usize) -> Node {
+fn node(view: &View, s: &Session, depth: usize) -> Node {
     let edges = &view.edges[view.shown];
     let (relation, mode) = wanted(view, s);
     let wait = match (s.wait_event_type.is_empty(), s.wait_event.is_empty()) {
@@ -277,13 +276,13 @@ fn node(view: &View, s: &RawSession, depth: usize) -> Node {
         wait,
         relation,
         mode,
-        waited_s: ago(s.at, s.wait_start.or(s.query_start)),
-        exact: s.wait_start.is_some(),
+        waited_s: ago(s.at, s.wait_start().or(s.query_start())),
+        exact: s.wait_start().is_some(),
     }
 }
 
 /// Waiters without a root, each circle with those behind it as one.
-fn circles(view: &View, left: &[i64], rows: &BTreeMap<i64, &RawSession>) -> Vec<Circle> {
+fn circles(view: &View, left: &[i64], rows: &BTreeMap<i64, &Session>) -> Vec<Circle> {
     let edges = &view.edges[view.shown];
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let mut found = Vec::new();
@@ -299,7 +298,7 @@ fn circles(view: &View, left: &[i64], rows: &BTreeMap<i64, &RawSession>) -> Vec<
             front.extend(after);
         }
         members.sort_unstable();
-        let rows = members.iter().filter_map(|p| rows.get(p)).filter(|s| is_client(s));
+        let rows = members.iter().filter_map(|p| rows.get(p)).filter(|s| s.is_client());
         let members: Vec<Who> = rows.map(|s| Who::of(s, view.telemetry)).collect();
         if !members.is_empty() {
             found.push(Circle { members });

@@ -5,9 +5,8 @@ use super::{View, Who, ago};
 use crate::diagnosis::at;
 use crate::features::blocking::{PREPARED, RootBlocker};
 use crate::features::transactions::of_sessions;
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{PerShape, Session};
 use crate::model::{Micros, Window};
-use crate::rollup::sessions::{is_client, waits_for_lock};
 use serde::Serialize;
 
 /// Rows of each list that are kept.
@@ -67,15 +66,15 @@ fn behind(a: u32, b: u32) -> u32 {
 /// Holders of an xmin, the oldest first.
 pub(super) fn xmin(view: &View) -> Vec<XminRow> {
     let now = view.now();
-    let held: Vec<(&RawSession, u32)> =
-        now.rows.iter().filter_map(|s| s.backend_xmin.map(|x| (*s, x))).collect();
+    let held: Vec<(&Session, u32)> =
+        now.rows.iter().filter_map(|s| s.backend_xmin().map(|x| (*s, x))).collect();
     let newest = held.iter().map(|h| h.1).reduce(|a, b| if behind(a, b) > 0 { b } else { a });
     let Some(newest) = newest else { return Vec::new() };
-    let row = |(s, xmin): &(&RawSession, u32)| XminRow {
+    let row = |(s, xmin): &(&Session, u32)| XminRow {
         who: Who::of(s, view.telemetry),
         xmin: *xmin,
         behind: behind(*xmin, newest),
-        age_s: ago(now.at, s.xact_start),
+        age_s: ago(now.at, s.xact_start()),
     };
     let mut rows: Vec<XminRow> = held.iter().map(row).collect();
     rows.sort_by(|a, b| {
@@ -90,7 +89,7 @@ pub(super) fn xmin(view: &View) -> Vec<XminRow> {
 
 /// Transactions of all snapshots, the oldest first.
 pub(super) fn transactions(view: &View) -> Vec<OpenRow> {
-    let clients = view.rows().filter(|s| is_client(s)).map(|s| (view.database, s));
+    let clients = view.rows().filter(|s| s.is_client()).map(|s| (view.database, s));
     let found = of_sessions(clients, Window { from: Micros::MIN, to: Micros::MAX });
     let rows = found.into_iter().take(MOST).map(|t| OpenRow {
         who: Who::of(&t.session, view.telemetry),
@@ -99,7 +98,7 @@ pub(super) fn transactions(view: &View) -> Vec<OpenRow> {
         age_s: t.age_s,
         idle_s: t.idle_s,
         snapshots: t.snapshots,
-        waits: waits_for_lock(&t.session),
+        waits: t.session.waits_for_lock(),
     });
     rows.collect()
 }
@@ -107,14 +106,14 @@ pub(super) fn transactions(view: &View) -> Vec<OpenRow> {
 /// Statements that run, the oldest first.
 pub(super) fn running(view: &View) -> Vec<RunningRow> {
     let now = view.now();
-    let mut rows: Vec<(f64, &RawSession)> = now
+    let mut rows: Vec<(f64, &Session)> = now
         .rows
         .iter()
-        .filter(|s| is_client(s) && s.state == "active")
-        .filter_map(|s| ago(now.at, s.query_start).map(|age| (age, *s)))
+        .filter(|s| s.is_client() && s.state == "active")
+        .filter_map(|s| ago(now.at, s.query_start()).map(|age| (age, *s)))
         .collect();
     rows.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.pid.cmp(&b.1.pid)));
-    let row = |(age_s, s): (f64, &RawSession)| RunningRow {
+    let row = |(age_s, s): (f64, &Session)| RunningRow {
         who: Who::of(s, view.telemetry),
         age_s,
         wait: match s.wait_event_type.is_empty() {
@@ -129,14 +128,20 @@ pub(super) fn running(view: &View) -> Vec<RunningRow> {
 pub(super) fn prepared(view: &View, roots: &[RootBlocker]) -> Vec<PreparedRow> {
     let mut rows: Vec<PreparedRow> = Vec::new();
     let victims = roots.iter().filter(|r| r.session.pid == 0).map(|r| r.victims).max();
-    for s in view.rows().filter(|s| s.backend_type == PREPARED || s.pid == 0) {
-        match rows.iter_mut().find(|r| r.gid == *s.application && r.prepared == s.xact_start) {
+    let alone = view.now().rows.iter().filter(|s| s.pid == 0).count() < 2;
+    let mut looked: PerShape<bool> = PerShape::default();
+    for s in view.rows() {
+        if !*looked.of(s, || s.backend_type == PREPARED || s.pid == 0) {
+            continue;
+        }
+        match rows.iter_mut().find(|r| r.gid == *s.application && r.prepared == s.xact_start()) {
             Some(known) => known.snapshots += 1,
             None => rows.push(PreparedRow {
                 gid: s.application.to_string(),
-                prepared: s.xact_start,
+                prepared: s.xact_start(),
                 snapshots: 1,
-                victims: victims.unwrap_or(0),
+                // They share pid 0: with several, nothing says for which one others wait.
+                victims: victims.filter(|_| alone).unwrap_or(0),
             }),
         }
     }

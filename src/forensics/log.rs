@@ -4,7 +4,7 @@
 use super::{View, Who};
 use crate::diagnosis::{Span, Spark};
 use crate::features::session_frame::owner;
-use crate::ingest::raw::{LogKind, RawLog, RawSession};
+use crate::ingest::raw::{LogKind, RawLog, RawSession, Session};
 use crate::model::{Micros, SECOND, Unit};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ fn row(view: &View, lines: &[&RawLog]) -> LogRow {
     let mut applications: BTreeMap<String, usize> = BTreeMap::new();
     let mut relations: BTreeMap<String, usize> = BTreeMap::new();
     let mut modes: BTreeMap<String, usize> = BTreeMap::new();
-    let mut holders: BTreeMap<i64, (Option<&RawSession>, usize)> = BTreeMap::new();
+    let mut holders: BTreeMap<i64, (Option<&Session>, usize)> = BTreeMap::new();
     for l in lines {
         let known = session(view, l.pid, l.at);
         let named = [l.application.as_str(), known.map_or("", owner), l.user.as_str()];
@@ -69,8 +69,8 @@ fn row(view: &View, lines: &[&RawLog]) -> LogRow {
             slot.1 += 1;
         }
     }
-    let who = |(pid, (row, n)): (i64, (Option<&RawSession>, usize))| {
-        let unseen = RawSession { pid, ..RawSession::default() };
+    let who = |(pid, (row, n)): (i64, (Option<&Session>, usize))| {
+        let unseen = RawSession { pid, ..RawSession::default() }.into();
         (Who::of(row.unwrap_or(&unseen), view.telemetry), n)
     };
     let mut holders: Vec<(Who, usize)> = holders.into_iter().map(who).collect();
@@ -107,7 +107,7 @@ fn per_snapshot(view: &View, lines: &[&RawLog]) -> Spark {
 }
 
 /// The session that the nearest snapshot with this pid shows.
-pub(super) fn session<'a>(view: &View<'a>, pid: i64, at: Micros) -> Option<&'a RawSession> {
+pub(super) fn session<'a>(view: &View<'a>, pid: i64, at: Micros) -> Option<&'a Session> {
     let first = view.times.partition_point(|t| *t < at - NEAR);
     let near = view.snapshots[first..].iter().take_while(|s| s.at <= at + NEAR);
     let own = near.filter_map(|s| s.rows.iter().copied().find(|r| r.pid == pid && pid != 0));

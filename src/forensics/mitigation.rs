@@ -5,7 +5,7 @@
 
 use super::{View, Who, ago};
 use crate::features::blocking::{PREPARED, RootBlocker};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::verbs;
 use crate::time;
 use serde::Serialize;
@@ -47,7 +47,10 @@ pub struct Step {
 /// Steps for the roots of the snapshot shown, and for those that stayed.
 pub(super) fn steps(view: &View, roots: &[RootBlocker]) -> Vec<Step> {
     let now = view.now().at;
-    let own = |r: &&RootBlocker| r.stays() && r.first_seen <= now && r.last_seen >= now;
+    let waits = |pid: &i64| view.edges[view.shown].blockers.contains_key(pid);
+    let own = |r: &&RootBlocker| {
+        r.stays() && r.first_seen <= now && r.last_seen >= now && !waits(&r.session.pid)
+    };
     let mut steps = Vec::new();
     let chosen: Vec<&RootBlocker> = roots.iter().filter(own).take(MOST).collect();
     for root in &chosen {
@@ -68,25 +71,23 @@ pub(super) fn steps(view: &View, roots: &[RootBlocker]) -> Vec<Step> {
     steps
 }
 
-fn step(view: &View, kind: StepKind, s: &RawSession, said: String) -> Step {
+fn step(view: &View, kind: StepKind, s: &Session, said: String) -> Step {
     let on = view.telemetry.graph.entity(view.database).name.clone();
     Step { kind, pid: s.pid, said, on, command: None, rolls_back: None, expect: None }
 }
 
 /// The row of a root when it was last seen.
-fn last_row<'a>(view: &View<'a>, root: &'a RootBlocker) -> &'a RawSession {
-    let same = |s: &&RawSession| {
-        s.pid == root.session.pid && s.backend_start == root.session.backend_start
-    };
+fn last_row<'a>(view: &View<'a>, root: &'a RootBlocker) -> &'a Session {
+    let same =
+        |s: &&Session| s.pid == root.session.pid && s.backend_start == root.session.backend_start;
     let last = view.snapshots.iter().rev().find_map(|x| x.rows.iter().copied().find(same));
     last.unwrap_or(&root.session)
 }
 
 /// Says whether a root waits for somebody itself when it is last seen.
 fn is_victim(view: &View, root: &RootBlocker) -> bool {
-    let same = |s: &&RawSession| {
-        s.pid == root.session.pid && s.backend_start == root.session.backend_start
-    };
+    let same =
+        |s: &&Session| s.pid == root.session.pid && s.backend_start == root.session.backend_start;
     let snapshots = view.snapshots.iter().zip(&view.edges).rev();
     let mut seen = snapshots.filter(|(x, _)| x.rows.iter().copied().any(|s| same(&s)));
     seen.next().is_some_and(|(_, edges)| edges.blockers.contains_key(&root.session.pid))
@@ -131,8 +132,7 @@ fn of_root(view: &View, root: &RootBlocker, steps: &mut Vec<Step>) {
         s.pid,
         time::rfc3339(start)
     );
-    let standby = view.rows().any(super::workers::only_on_standbys);
-    let undone = if standby { READS_ONLY.to_owned() } else { undone(s) };
+    let undone = if view.standby { READS_ONLY.to_owned() } else { undone(s) };
     let behind = root.victims;
     let expect = format!("the {behind} behind it go on; the longest waiter first takes the lock");
     if s.state == "active" || s.state.is_empty() {
@@ -159,8 +159,8 @@ fn of_root(view: &View, root: &RootBlocker, steps: &mut Vec<Step>) {
 }
 
 /// What is lost when a session's transaction ends.
-fn undone(s: &RawSession) -> String {
-    let age = ago(s.at, s.xact_start).map(time::duration);
+fn undone(s: &Session) -> String {
+    let age = ago(s.at, s.xact_start()).map(time::duration);
     let since = age.map_or_else(String::new, |age| format!(" of the last {age}"));
     match () {
         () if verbs::is_hidden(&s.query) => {
@@ -169,7 +169,7 @@ fn undone(s: &RawSession) -> String {
         () if verbs::writes(&s.query) || verbs::is_ddl(&s.query) => {
             format!("its whole transaction{since}, its writes too; the client must repeat it")
         }
-        () if s.xact_start.is_some() && s.xact_start != s.query_start => {
+        () if s.xact_start().is_some() && s.xact_start() != s.query_start() => {
             format!("its whole transaction{since}: what earlier statements wrote is not shown")
         }
         () => READS_ONLY.to_owned(),
@@ -177,7 +177,7 @@ fn undone(s: &RawSession) -> String {
 }
 
 /// Without the backend's start no command is safe: look it up first.
-fn check(view: &View, s: &RawSession) -> Step {
+fn check(view: &View, s: &Session) -> Step {
     let said = "the export does not show since when this pid is that session: look before acting";
     let command = format!(
         "SELECT pid, backend_start, xact_start, state, usename, application_name, query FROM \
@@ -187,7 +187,7 @@ fn check(view: &View, s: &RawSession) -> Step {
     Step { command: Some(command), ..step(view, StepKind::Check, s, said.to_owned()) }
 }
 
-fn prepared(view: &View, s: &RawSession) -> Step {
+fn prepared(view: &View, s: &Session) -> Step {
     let said = "a transaction prepared for two-phase commit holds the locks: find it, ask its \
                 coordinator for the outcome, then COMMIT PREPARED or ROLLBACK PREPARED it";
     let command = "SELECT gid, prepared, owner, database FROM pg_prepared_xacts ORDER BY prepared;";

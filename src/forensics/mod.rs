@@ -30,12 +30,12 @@ use crate::error::{Error, Result};
 use crate::features::forest::{self, Edges, Snapshot};
 use crate::features::session_frame::SessionFrame;
 use crate::features::{Features, blocking as roots};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{FileId, Session};
 use crate::model::{EntityId, Gap, Micros, SECOND, Unit, Window};
 use crate::rollup::Rollups;
 use crate::telemetry::Telemetry;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Cells of a series over time: as many as a wide terminal shows.
 const CELLS: usize = 120;
@@ -104,6 +104,8 @@ struct View<'a> {
     frame: SessionFrame,
     /// Index of the snapshot that is shown.
     shown: usize,
+    /// Some row is of a process that only a standby has.
+    standby: bool,
 }
 
 /// Looks at every server with session snapshots.
@@ -117,7 +119,7 @@ pub fn analyse(
     features: &Features,
     wanted: &Wanted,
 ) -> Result<Forensics> {
-    let own = |s: &RawSession| match &wanted.database {
+    let own = |s: &Session| match &wanted.database {
         // Processes of the server itself are of no database.
         Some(name) => s.database.is_empty() || s.database == *name,
         None => true,
@@ -137,25 +139,25 @@ pub fn analyse(
     }
     let mut servers = Vec::new();
     for (database, snapshots) in by {
-        let view = View::new(telemetry, (rollups, features), database, snapshots, wanted)?;
+        let view = View::new(telemetry, (rollups, features), database, snapshots, wanted);
         servers.push(server(&view, wanted)?);
     }
     // Where most wait comes first.
     servers.sort_by_key(|s| std::cmp::Reverse(s.blocking.most_waiting));
     let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
-    let about_sessions = |g: &&Gap| {
-        let file = g.file.as_deref();
-        let of = |s: &RawSession| telemetry.files.get(s.file as usize).map(|f| f.path.as_str());
-        file.is_none() || telemetry.sessions.iter().any(|(_, s)| of(s) == file)
-    };
+    let files: BTreeSet<FileId> = telemetry.sessions.files().collect();
+    let paths: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|f| telemetry.files.get(*f as usize))
+        .map(|f| f.path.as_str())
+        .collect();
+    let about_sessions = |g: &&Gap| g.file.as_deref().is_none_or(|f| paths.contains(f));
     let gaps = telemetry.gaps.iter().filter(about_sessions).cloned().collect();
     Ok(Forensics { schema_version: SCHEMA_VERSION, tool, servers, gaps })
 }
 
 fn known_database(telemetry: &Telemetry, name: &str) -> Result<()> {
-    let mut names: Vec<&str> = telemetry.sessions.iter().map(|(_, s)| &*s.database).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<&str> = telemetry.sessions.iter().map(|(_, s)| &*s.database).collect();
     if names.contains(&name) {
         return Ok(());
     }
@@ -171,15 +173,28 @@ impl<'a> View<'a> {
         database: EntityId,
         snapshots: Vec<Snapshot<'a>>,
         wanted: &Wanted,
-    ) -> Result<View<'a>> {
-        let edges: Vec<Edges> = snapshots.iter().map(|s| Edges::new(&s.rows)).collect();
+    ) -> View<'a> {
+        let edges = Edges::of_all(&snapshots);
         let times: Vec<Micros> = snapshots.iter().map(|s| s.at).collect();
-        let frame = SessionFrame::new(snapshots.iter().map(|s| s.rows.as_slice()))?;
+        let frame = SessionFrame::new(&snapshots);
+        let rows = || snapshots.iter().flat_map(|s| s.rows.iter().copied());
+        let standby = rows().any(workers::only_on_standbys);
         let shown = match wanted.at {
             Some(at) => times.partition_point(|t| *t <= at).saturating_sub(1),
             None => worst(&snapshots, &edges),
         };
-        Ok(View { telemetry, rollups, features, database, snapshots, edges, times, frame, shown })
+        View {
+            telemetry,
+            rollups,
+            features,
+            database,
+            snapshots,
+            edges,
+            times,
+            frame,
+            shown,
+            standby,
+        }
     }
 
     /// The snapshot that is shown.
@@ -193,7 +208,7 @@ impl<'a> View<'a> {
     }
 
     /// All rows, snapshot by snapshot.
-    fn rows(&self) -> impl Iterator<Item = &'a RawSession> + '_ {
+    fn rows(&self) -> impl Iterator<Item = &'a Session> + '_ {
         self.snapshots.iter().flat_map(|s| s.rows.iter().copied())
     }
 
@@ -213,22 +228,29 @@ impl<'a> View<'a> {
     }
 }
 
-/// The snapshot with most waiting clients; without any, the one with most busy clients.
+/// The snapshot with most waiting clients, of several the one with the longest wait; without any, the
+/// one with most busy clients.
 fn worst(snapshots: &[Snapshot], edges: &[Edges]) -> usize {
-    let busy = |s: &Snapshot| s.rows.iter().filter(|r| r.state == "active").count();
-    let size = |i: usize| (edges[i].blockers.len(), busy(&snapshots[i]));
-    (0..snapshots.len()).max_by_key(|i| (size(*i), std::cmp::Reverse(*i))).unwrap_or(0)
+    let most = edges.iter().map(|e| e.blockers.len()).max().unwrap_or(0);
+    let longest = |i: usize| {
+        let behind = snapshots[i].rows.iter().filter(|s| edges[i].blockers.contains_key(&s.pid));
+        behind.filter_map(|s| s.wait_start().or(s.query_start()).map(|t| s.at - t)).max()
+    };
+    let busy = |i: usize| snapshots[i].rows.iter().filter(|r| r.state == "active").count();
+    let size = |i: usize| if most > 0 { (longest(i), 0) } else { (None, busy(i)) };
+    let candidates = (0..snapshots.len()).filter(|i| edges[*i].blockers.len() == most);
+    candidates.max_by_key(|i| (size(*i), std::cmp::Reverse(*i))).unwrap_or(0)
 }
 
 fn server(view: &View, wanted: &Wanted) -> Result<Server> {
-    let found = roots::blocking_of(view.telemetry, &view.snapshots);
+    let found = roots::blocking_of(view.telemetry, &view.snapshots, &view.edges);
     let windows = &view.features.windows;
     let span = |w: Window| Span { from: w.from, to: w.to };
     let of = |w: Window| windows.disturbed.then(|| span(w));
     let waiting = !view.edges[view.shown].blockers.is_empty();
     Ok(Server {
         name: view.telemetry.graph.entity(view.database).name.clone(),
-        standby: view.rows().any(workers::only_on_standbys),
+        standby: view.standby,
         snapshots: view.snapshots.len(),
         rows: view.rows().count(),
         recorded: view.span(),
@@ -243,11 +265,11 @@ fn server(view: &View, wanted: &Wanted) -> Result<Server> {
         },
         blocking: blocking::blocking(view, &found.roots),
         waits: waits::waits(view)?,
-        pools: pools::pools(view)?,
+        pools: pools::pools(view),
         xmin: holders::xmin(view),
         transactions: holders::transactions(view),
         running: holders::running(view),
-        statements: statements::statements(view)?,
+        statements: statements::statements(view),
         prepared: holders::prepared(view, &found.roots),
         workers: workers::workers(view),
         conflicts: workers::conflicts(view),

@@ -4,12 +4,10 @@
 use super::View;
 use super::who;
 use crate::diagnosis::{Spark, at};
-use crate::error::Result;
 use crate::features::session_frame::{Doing, Held, owner};
+use crate::ingest::raw::Session;
 use crate::model::{EntityId, Micros, Subject, Unit};
-use crate::rollup::sessions::is_client;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// All client connections of one server.
 #[derive(Clone, Debug, Serialize)]
@@ -84,69 +82,56 @@ pub struct ClientRow {
 }
 
 /// The pools of one server.
-pub(super) fn pools(view: &View) -> Result<Pools> {
-    let held = view.frame.holders()?;
-    let everything: Vec<&Held> = held.iter().collect();
-    let (totals, peak_at) = totals(view, &everything);
-    let mut by: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
-    for h in &held {
-        by.entry(&h.application).or_default().push(h);
+pub(super) fn pools(view: &View) -> Pools {
+    let mut totals = vec![0.0; view.times.len()];
+    for held in &view.frame.holders {
+        totals.iter_mut().zip(&held.totals).for_each(|(all, own)| *all += f64::from(*own));
     }
+    let peak_at = first_peak(&totals);
     let mut applications: Vec<PoolRow> =
-        by.into_iter().map(|(name, held)| application(view, name, &held)).collect();
+        view.frame.holders.iter().map(|held| application(view, held)).collect();
     applications
         .sort_by(|a, b| b.peak.cmp(&a.peak).then_with(|| a.application.cmp(&b.application)));
     let limit = setting(view, "postgresql.connection.max");
     let peak = totals[peak_at] as usize;
-    Ok(Pools {
+    Pools {
         max_connections: limit,
         reserved: setting(view, "postgresql.connection.reserved"),
         peak,
         peak_at: view.times[peak_at],
         peak_share: limit.filter(|l| *l > 0.0).map(|l| peak as f64 / l),
-        shown: states(&everything, view.shown),
+        shown: states(view, view.shown, |_| true),
         total: view.spark(&totals, Unit::Count),
         applications,
-    })
-}
-
-/// Connections per snapshot, and the first snapshot with most.
-fn totals(view: &View, held: &[&Held]) -> (Vec<f64>, usize) {
-    let mut totals = vec![0.0; view.times.len()];
-    for h in held {
-        totals[h.snapshot] += h.sessions as f64;
     }
-    let by_size = |a: &usize, b: &usize| totals[*a].total_cmp(&totals[*b]).then(b.cmp(a));
-    let peak = (0..totals.len()).max_by(by_size).unwrap_or(0);
-    (totals, peak)
 }
 
-fn states(held: &[&Held], snapshot: usize) -> States {
+/// The first snapshot with most.
+fn first_peak(totals: &[f64]) -> usize {
+    let by_size = |a: &usize, b: &usize| totals[*a].total_cmp(&totals[*b]).then(b.cmp(a));
+    (0..totals.len()).max_by(by_size).unwrap_or(0)
+}
+
+/// What the client sessions of a snapshot do.
+fn states(view: &View, snapshot: usize, own: impl Fn(&Session) -> bool) -> States {
     let mut states = States::default();
-    for h in held.iter().filter(|h| h.snapshot == snapshot) {
-        states.add(h.doing, h.sessions);
+    for s in view.snapshots[snapshot].rows.iter().filter(|s| s.is_client() && own(s)) {
+        states.add(Doing::of(s), 1);
     }
     states
 }
 
-fn application(view: &View, name: &str, held: &[&Held]) -> PoolRow {
-    let (totals, peak_at) = totals(view, held);
-    let mut clients: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
-    for h in held {
-        clients.entry(&h.client).or_default().push(h);
-    }
-    let client = |(client, held): (&str, Vec<&Held>)| {
-        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
-        for h in &held {
-            *sizes.entry(h.snapshot).or_default() += h.sessions;
-        }
-        let most = sizes.iter().max_by_key(|(at, n)| (**n, std::cmp::Reverse(**at)));
-        let (at, peak) = most.map_or((0, 0), |(at, n)| (*at, *n));
-        ClientRow { client: client.to_owned(), peak, at_peak: states(&held, at) }
+fn application(view: &View, held: &Held) -> PoolRow {
+    let name = held.application.as_str();
+    let totals: Vec<f64> = held.totals.iter().copied().map(f64::from).collect();
+    let peak_at = first_peak(&totals);
+    let client = |(client, (peak, at)): (&String, &(usize, usize))| {
+        let own = |s: &Session| owner(s) == name && s.client_addr == *client;
+        ClientRow { client: client.clone(), peak: *peak, at_peak: states(view, *at, own) }
     };
-    let mut clients: Vec<ClientRow> = clients.into_iter().map(client).collect();
+    let mut clients: Vec<ClientRow> = held.clients.iter().map(client).collect();
     clients.sort_by(|a, b| b.peak.cmp(&a.peak).then_with(|| a.client.cmp(&b.client)));
-    let own = view.snapshots[peak_at].rows.iter().find(|s| is_client(s) && owner(s) == name);
+    let own = view.snapshots[peak_at].rows.iter().find(|s| s.is_client() && owner(s) == name);
     let service = own.and_then(|s| who::service(s, view.telemetry)).map(|(name, _)| name);
     PoolRow {
         application: name.to_owned(),
@@ -154,8 +139,8 @@ fn application(view: &View, name: &str, held: &[&Held]) -> PoolRow {
         service,
         peak: totals[peak_at] as usize,
         peak_at: view.times[peak_at],
-        at_peak: states(held, peak_at),
-        shown: states(held, view.shown),
+        at_peak: states(view, peak_at, |s| owner(s) == name),
+        shown: states(view, view.shown, |s| owner(s) == name),
         total: view.spark(&totals, Unit::Count),
         clients,
     }

@@ -2,7 +2,6 @@
 
 use super::View;
 use crate::diagnosis::Spark;
-use crate::error::Result;
 use crate::features::statements::StatementLoad;
 use crate::model::Unit;
 use serde::Serialize;
@@ -37,22 +36,15 @@ pub struct StatementRow {
 }
 
 /// Statements by the time they took, the longest first.
-pub(super) fn statements(view: &View) -> Result<Vec<StatementRow>> {
+pub(super) fn statements(view: &View) -> Vec<StatementRow> {
     let own = view.features.statements.iter().find(|s| s.database == view.database);
-    let Some(own) = own else { return Ok(Vec::new()) };
+    let Some(own) = own else { return Vec::new() };
     let kept = |(i, s): &(usize, &StatementLoad)| *i < MOST || s.new == Some(true);
     let kept: Vec<&StatementLoad> =
         own.statements.iter().enumerate().filter(kept).map(|(_, s)| s).take(2 * MOST).collect();
-    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for s in &kept {
-        values.insert(&s.fingerprint, vec![0.0; view.times.len()]);
-    }
-    for c in view.frame.statements()? {
-        if let Some(own) = values.get_mut(c.name.as_str()) {
-            own[c.snapshot] += c.sessions as f64;
-        }
-    }
-    let row = |s: &&StatementLoad| StatementRow {
+    let prints: Vec<&str> = kept.iter().map(|s| s.fingerprint.as_str()).collect();
+    let over_time = view.frame.statements_over_time(&prints, view.times.len());
+    let row = |(s, values): (&&StatementLoad, &Vec<f64>)| StatementRow {
         fingerprint: s.fingerprint.clone(),
         query: s.query.to_string(),
         tag: s.place.query_tag.to_string(),
@@ -66,7 +58,7 @@ pub(super) fn statements(view: &View) -> Result<Vec<StatementRow>> {
         lock_share: s.lock_share,
         io_share: s.io_share,
         applications: s.applications.clone(),
-        sessions: view.spark(&values[s.fingerprint.as_str()], Unit::Count),
+        sessions: view.spark(values, Unit::Count),
     };
-    Ok(kept.iter().map(row).collect())
+    kept.iter().zip(&over_time).map(row).collect()
 }

@@ -3,7 +3,6 @@
 use super::View;
 use crate::diagnosis::Spark;
 use crate::error::Result;
-use crate::features::session_frame::Counted;
 use crate::model::Unit;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,36 +27,29 @@ pub struct WaitRow {
 
 /// Rows by share, largest first.
 pub(super) fn waits(view: &View) -> Result<Vec<WaitRow>> {
-    let mut events: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for c in view.frame.events()? {
-        let (kind, event) = c.name.split_once(':').unwrap_or((&c.name, ""));
-        let known = events.entry(kind.to_owned()).or_default();
-        *known.entry(event.to_owned()).or_default() += c.sessions;
+    let mut events: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+    for e in view.frame.events()? {
+        let (kind, event) = e.name.split_once(':').unwrap_or((&e.name, ""));
+        events.entry(kind.to_owned()).or_default().push((event.to_owned(), e.sessions));
     }
-    let mut by: BTreeMap<String, Vec<Counted>> = BTreeMap::new();
-    for c in view.frame.waits()? {
-        by.entry(c.name.clone()).or_default().push(c);
-    }
-    let busy: usize = by.values().flatten().map(|c| c.sessions).sum();
+    let kinds = view.frame.waits()?;
+    let names: Vec<&str> = kinds.iter().map(|k| k.name.as_str()).collect();
+    let over_time = view.frame.waits_over_time(&names, view.times.len());
+    let busy: usize = kinds.iter().map(|k| k.sessions).sum();
     let mut rows: Vec<WaitRow> = Vec::new();
-    for (kind, counts) in by {
-        let mut values = vec![0.0; view.times.len()];
-        for c in &counts {
-            values[c.snapshot] = c.sessions as f64;
-        }
-        let total: usize = counts.iter().map(|c| c.sessions).sum();
-        let own = events.remove(&kind).unwrap_or_default();
-        let mut own: Vec<(String, f64)> =
-            own.into_iter().map(|(e, n)| (e, n as f64 / total.max(1) as f64)).collect();
+    for (kind, values) in kinds.iter().zip(over_time) {
+        let own = events.remove(&kind.name).unwrap_or_default();
+        let share = |n: usize| n as f64 / kind.sessions.max(1) as f64;
+        let mut own: Vec<(String, f64)> = own.into_iter().map(|(e, n)| (e, share(n))).collect();
         own.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         rows.push(WaitRow {
             cells: view.spark(&values, Unit::Count),
-            mean: total as f64 / view.times.len().max(1) as f64,
-            peak: counts.iter().map(|c| c.sessions).max().unwrap_or(0),
+            mean: kind.sessions as f64 / view.times.len().max(1) as f64,
+            peak: kind.peak,
             shown: values[view.shown] as usize,
-            share: total as f64 / busy.max(1) as f64,
+            share: kind.sessions as f64 / busy.max(1) as f64,
             events: own,
-            kind,
+            kind: kind.name.clone(),
         });
     }
     rows.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.kind.cmp(&b.kind)));

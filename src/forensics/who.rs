@@ -1,6 +1,6 @@
 //! A session as reports name it, and the service it belongs to.
 
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::{sql, verbs};
 use crate::telemetry::{Telemetry, service_of};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub struct Who {
 
 impl Who {
     /// Names a session.
-    pub(super) fn of(s: &RawSession, telemetry: &Telemetry) -> Who {
+    pub(super) fn of(s: &Session, telemetry: &Telemetry) -> Who {
         let (service, service_by) = service(s, telemetry).unzip();
         let path = telemetry.files.get(s.file as usize).map_or("", |f| f.path.as_str());
         let shown = if s.written.is_empty() { &s.query } else { &s.written };
@@ -50,13 +50,13 @@ impl Who {
             query: shown.chars().take(QUERY_CHARS).collect(),
             fingerprint: if hidden { String::new() } else { sql::fingerprint(&s.query) },
             tag: s.query_tag.to_string(),
-            place: if s.line > 0 { format!("{path}:{}", s.line) } else { String::new() },
+            place: if s.line() > 0 { format!("{path}:{}", s.line()) } else { String::new() },
         }
     }
 }
 
 /// The service of a session by its name, and how it is known.
-pub(super) fn service(s: &RawSession, telemetry: &Telemetry) -> Option<(String, &'static str)> {
+pub(super) fn service(s: &Session, telemetry: &Telemetry) -> Option<(String, &'static str)> {
     let (id, by) = service_of(&telemetry.graph, s)?;
     Some((telemetry.graph.entity(id).name.clone(), by))
 }

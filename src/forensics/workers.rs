@@ -3,7 +3,7 @@
 
 use super::{View, Who, ago};
 use crate::diagnosis::at;
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::verbs;
 use crate::model::Micros;
 use serde::Serialize;
@@ -49,18 +49,18 @@ pub struct ConflictRow {
 }
 
 /// Says whether only a standby has such a process.
-pub(super) fn only_on_standbys(s: &RawSession) -> bool {
-    REPLAY.contains(&&*s.backend_type)
+pub(super) fn only_on_standbys(s: &Session) -> bool {
+    !s.is_client() && REPLAY.contains(&&*s.backend_type)
 }
 
 /// The processes at work, replication first.
 pub(super) fn workers(view: &View) -> Vec<WorkerRow> {
     let now = view.now();
-    let named = |s: &&&RawSession| {
+    let named = |s: &&&Session| {
         let kind = &*s.backend_type;
         !kind.is_empty() && !USUAL.contains(&kind) && s.pid != 0
     };
-    let row = |s: &&RawSession| {
+    let row = |s: &&Session| {
         let kind = match &*s.backend_type {
             "autovacuum worker" => "autovacuum",
             "walsender" => "replication",
@@ -71,7 +71,7 @@ pub(super) fn workers(view: &View) -> Vec<WorkerRow> {
         WorkerRow {
             who: Who::of(s, view.telemetry),
             kind: kind.to_owned(),
-            age_s: ago(now.at, s.xact_start.or(s.backend_start)),
+            age_s: ago(now.at, s.xact_start().or(s.backend_start)),
             wait: match s.wait_event_type.is_empty() {
                 true => String::new(),
                 false => format!("{}:{}", s.wait_event_type, s.wait_event),
@@ -88,7 +88,7 @@ pub(super) fn workers(view: &View) -> Vec<WorkerRow> {
 /// What replay waited for, by event: locks of readers, snapshots that readers need, buffer pins.
 pub(super) fn conflicts(view: &View) -> Vec<ConflictRow> {
     let mut by: BTreeMap<String, ConflictRow> = BTreeMap::new();
-    for s in view.rows().filter(|s| s.backend_type == "startup") {
+    for s in view.rows().filter(|s| !s.is_client() && s.backend_type == "startup") {
         let locked = s.wait_event_type == "Lock" || s.wait_event_type == "BufferPin";
         if !locked && !s.wait_event.starts_with("RecoveryConflict") {
             continue;

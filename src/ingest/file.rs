@@ -2,11 +2,13 @@
 
 use super::decode::{self, Unpacked};
 use super::raw::{InputFile, Raw};
+use super::readers::SESSIONS;
 use super::stream::{self, BLOCK};
 use super::taken::Taken;
-use super::{Head, Input, Limits, READERS, Reader, head, json_scan};
+use super::{Head, Input, Limits, READERS, Reader, head, json_scan, postgres};
 use crate::model::{Gap, GapKind};
 use crate::time::Zone;
+use prost::bytes::Bytes;
 use std::io::Read;
 
 /// A file's name and what is known from outside about its times.
@@ -42,6 +44,7 @@ impl<'a> Source<'a> {
             first_line,
             taken: self.taken,
             literals: self.literals,
+            memory: None,
         }
     }
 }
@@ -83,19 +86,20 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
     let mut defect = unpacked.append(&mut text, BLOCK as u64);
     let more = text.len() == BLOCK;
     let head = Head::new(source.name(), &text);
-    let lines = head.reader(READERS).filter(|_| more);
-    if let Some((reader, why)) = lines.filter(|l| stream::is_lines(l.0, &head, &text)) {
-        reader.name.clone_into(&mut raw.files[0].reader);
-        raw.files[0].why = why;
-        stream::read(source, reader, text, &mut unpacked, &mut raw);
-    } else {
+    let known = head.reader(READERS).filter(|_| more);
+    let lines = known.as_ref().is_some_and(|k| stream::is_lines(k.0, &head, &text));
+    let rest = match known {
+        Some(known) => in_blocks(source, known, (lines, text), &mut unpacked, &mut raw),
+        None => Some(text),
+    };
+    if let Some(mut text) = rest {
         if more {
             defect = unpacked.append(&mut text, source.limits.bytes.saturating_sub(BLOCK as u64));
         }
         if text.len() as u64 >= source.limits.bytes {
             return source.unreadable(too_large(source.limits));
         }
-        whole(source, &decode::plain(text), &mut raw);
+        whole(source, &Bytes::from(decode::plain(text)), &mut raw);
     }
     if unpacked.is_bomb() {
         defect = Some(decode::BOMB.to_owned());
@@ -107,8 +111,34 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
     raw
 }
 
+/// Reads a file in blocks, however long it is; gives back its first block where it has to be read
+/// whole.
+fn in_blocks(
+    source: &Source,
+    (reader, why): (&'static Reader, String),
+    (lines, first): (bool, Vec<u8>),
+    unpacked: &mut Unpacked,
+    raw: &mut Raw,
+) -> Option<Vec<u8>> {
+    let rest = match () {
+        () if lines => {
+            stream::read(source, reader, first, unpacked, raw);
+            None
+        }
+        () if reader.name == SESSIONS => {
+            postgres::stream_sessions(source, first, unpacked, raw).err()
+        }
+        () => Some(first),
+    };
+    if rest.is_none() {
+        reader.name.clone_into(&mut raw.files[0].reader);
+        raw.files[0].why = why;
+    }
+    rest
+}
+
 /// Reads a text that is in memory.
-fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
+fn whole(source: &Source, bytes: &Bytes, raw: &mut Raw) {
     let head = Head::new(source.name(), bytes);
     let sections = sections(&head, bytes);
     if sections.is_empty() {
@@ -120,6 +150,7 @@ fn whole(source: &Source, bytes: &[u8], raw: &mut Raw) {
     raw.files[0].why = joined(readers().map(|r| r.1.as_str()), "; ");
     for section in &sections {
         let input = source.input(&bytes[section.from..section.to], section.first_line);
+        let input = Input { memory: Some(bytes), ..input };
         match &section.reader {
             Some((reader, _)) => (reader.read)(&input, raw),
             None => {

@@ -104,7 +104,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             name: "http.client.phase.duration".to_owned(),
             unit: Some("s".to_owned()),
             labels,
-            samples: apart(samples),
+            samples: apart(samples).into(),
             ..RawSeries::default()
         });
     }

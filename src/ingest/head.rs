@@ -6,6 +6,7 @@ use super::why::Found;
 use super::{cell, csv_text, json_scan, platform};
 use crate::model::GapKind;
 use crate::time::Zone;
+use prost::bytes::Bytes;
 use serde_json::Value;
 
 /// Says something about a file from its head.
@@ -117,9 +118,23 @@ pub struct Input<'a> {
     pub taken: Taken,
     /// Statements are kept as they were written.
     pub literals: bool,
+    /// The memory that `bytes` is a part of, where a reader may keep it.
+    pub memory: Option<&'a Bytes>,
 }
 
 impl<'a> Input<'a> {
+    /// The bytes for a reader that keeps them: copied only where they are nobody's yet.
+    pub fn shared(&self) -> Bytes {
+        let inside = |all: &&Bytes| {
+            let (all, own) = (all.as_ptr_range(), self.bytes.as_ptr_range());
+            all.start <= own.start && own.end <= all.end
+        };
+        match self.memory.filter(inside) {
+            Some(all) => all.slice_ref(self.bytes),
+            None => Bytes::copy_from_slice(self.bytes),
+        }
+    }
+
     /// Line of the file (from 1) on which an offset of `bytes` stands.
     pub fn line(&self, at: usize) -> u64 {
         json_scan::line_of(self.bytes, at) + self.first_line - 1

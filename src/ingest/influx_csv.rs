@@ -5,6 +5,7 @@ use super::raw::{Raw, RawSeries};
 use super::{Head, Input};
 use super::{cell, json_scan};
 use crate::model::{GapKind, Micros};
+use crate::points::Points;
 use crate::time::{self, EpochUnit};
 use std::collections::BTreeMap;
 
@@ -62,7 +63,7 @@ impl Table {
 pub fn read(input: &Input, raw: &mut Raw) {
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.has_headers(false).flexible(true).from_reader(input.bytes);
-    let mut found: BTreeMap<Key, Vec<(Micros, f64)>> = BTreeMap::new();
+    let mut found: BTreeMap<Key, Points> = BTreeMap::new();
     let (mut table, mut record) = (Table::default(), csv::ByteRecord::new());
     loop {
         let at = reader.position().byte() as usize;

@@ -13,7 +13,7 @@ impl Raw {
     }
 
     /// Appends what a further block of the only file gave; its reasons for leaving rows out are
-    /// counted together with those of the blocks before.
+    /// counted together with those of the blocks before, and other notes are made once.
     pub fn absorb_block(&mut self, mut part: Raw) {
         for (own, more) in self.files.iter_mut().zip(&part.files) {
             own.rows += more.rows;
@@ -23,13 +23,14 @@ impl Raw {
         for (at, gap) in part.gaps.drain(..).enumerate() {
             match reasons.get(&at) {
                 Some(reason) => self.skip_like(0, reason, gap.count, || (gap.line, gap.what)),
+                None if self.gaps.iter().any(|g| g.kind == gap.kind && g.what == gap.what) => {}
                 None => self.gaps.push(gap),
             }
         }
         self.take(0, part);
     }
 
-    fn take(&mut self, file: FileId, part: Raw) {
+    fn take(&mut self, file: FileId, mut part: Raw) {
         self.symbols.intern("");
         self.zone_assumed.extend(part.zone_assumed.iter().map(|_| file));
         self.undated.extend(part.undated.iter().map(|_| file));
@@ -60,10 +61,16 @@ impl Raw {
             }
             span
         });
-        self.sessions
-            .extend(part.sessions.into_iter().map(|s| super::raw::RawSession { file, ..s }));
+        part.sessions.iter_mut().for_each(|s| s.file = file);
+        match self.sessions.is_empty() {
+            // They may be gigabytes.
+            true => self.sessions = part.sessions,
+            false => self.sessions.append(&mut part.sessions),
+        }
         self.locks.extend(part.locks.into_iter().map(|l| super::raw::RawLock { file, ..l }));
         self.logs.extend(part.logs.into_iter().map(|l| super::raw::RawLog { file, ..l }));
+        let times = part.log_times.into_iter().map(|(_, server, times)| (file, server, times));
+        self.log_times.extend(times);
         self.events.extend(part.events.into_iter().map(|e| super::raw::RawEvent { file, ..e }));
         self.edges.extend(part.edges);
         self.aliases.extend(part.aliases);

@@ -34,6 +34,7 @@ mod prometheus;
 mod promtool;
 pub mod raw;
 mod raw_logs;
+mod raw_sessions;
 mod raw_spans;
 mod readers;
 pub mod recorded;

@@ -70,7 +70,7 @@ fn bounds(all: &[(Micros, Vec<Bucket>)]) -> Vec<f64> {
 /// The classic series of the histograms of `of`, whose name is that without a suffix.
 pub fn classic(of: &RawSeries, histograms: &[(Micros, Histogram)]) -> Vec<RawSeries> {
     let part = |suffix: &str, le: Option<String>, samples: Vec<(Micros, f64)>| {
-        let mut labels = of.labels.clone();
+        let (mut labels, samples) = (of.labels.clone(), samples.into());
         labels.extend(le.map(|le| ("le".to_owned(), le)));
         RawSeries { name: format!("{}{suffix}", of.name), labels, samples, ..of.clone() }
     };

@@ -121,7 +121,7 @@ fn single(input: &Input, base: usize, document: &[u8], raw: &mut Raw) -> bool {
     match (data.kind.as_str(), value.number(), time::from_epoch(t, time::epoch_unit(t))) {
         ("scalar", Some(v), Some(t)) => {
             raw.rows(input.file, 1);
-            let samples = vec![(t, v)];
+            let samples = vec![(t, v)].into();
             raw.series.push(RawSeries { file: input.file, samples, ..RawSeries::default() });
         }
         (kind, ..) => {

@@ -2,10 +2,13 @@
 //! exporter's own names. Nothing here knows which format a value came from.
 
 pub use super::raw_logs::{LogKind, RawLog};
+pub use super::raw_sessions::{
+    PerShape, RawSession, Session, SessionShape, Shapes, Starts, reshape,
+};
 pub use super::raw_spans::{Alike, RawSpans};
 pub use super::steps::{FileTimes, ZoneSource};
-use super::text::Text;
 use crate::model::{EntityKind, Gap, GapKind, Micros, Window};
+use crate::points::Points;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
@@ -131,7 +134,7 @@ pub struct RawSeries {
     pub statistic: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// Sorted by time after [`Raw::finish`], with unique times.
-    pub samples: Vec<(Micros, f64)>,
+    pub samples: Points,
 }
 
 /// OpenTelemetry's span kinds.
@@ -173,47 +176,6 @@ pub struct RawSpan {
     pub messaging: bool,
     /// Hash of the path or cache key that the span is about; 0 for none.
     pub key: u32,
-}
-
-/// One row of pg_stat_activity; `None` where the column is empty or missing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RawSession {
-    pub file: FileId,
-    pub line: u64,
-    /// Database server as the file names it.
-    pub server: Text,
-    /// Time of the snapshot; inferred if the file has no such column.
-    pub at: Micros,
-    /// Number of the snapshot within the file.
-    pub snapshot: u32,
-    pub pid: i64,
-    pub leader_pid: Option<i64>,
-    pub database: Text,
-    pub user: Text,
-    pub application: Text,
-    pub client_addr: Text,
-    pub backend_start: Option<Micros>,
-    pub xact_start: Option<Micros>,
-    pub query_start: Option<Micros>,
-    pub state_change: Option<Micros>,
-    pub wait_start: Option<Micros>,
-    pub wait_event_type: Text,
-    pub wait_event: Text,
-    pub state: Text,
-    pub backend_type: Text,
-    /// Statement with literals and comments removed.
-    pub query: Text,
-    /// The statement as it was written, where the user asked for literals; empty otherwise.
-    pub written: Text,
-    /// Leading comment's tag, e.g. `metabase: weekly_price_position`.
-    pub query_tag: Text,
-    /// Pids from pg_blocking_pids; `None` when the export has no such column.
-    pub blocked_by: Option<Vec<i64>>,
-    /// Oldest transaction whose rows the session may still see (32 bits, wraps around).
-    pub backend_xmin: Option<u32>,
-    /// Mode and relation of the lock that is waited for, where the export joins pg_locks.
-    pub wait_mode: Text,
-    pub wait_relation: Text,
 }
 
 /// One row of pg_locks.
@@ -280,9 +242,11 @@ pub struct Raw {
     pub symbols: Symbols,
     pub series: Vec<RawSeries>,
     pub spans: RawSpans,
-    pub sessions: Vec<RawSession>,
+    pub sessions: Vec<Session>,
     pub locks: Vec<RawLock>,
     pub logs: Vec<RawLog>,
+    /// Files of server logs: their servers, first and last times.
+    pub log_times: Vec<(FileId, String, (Micros, Micros))>,
     pub events: Vec<RawEvent>,
     pub edges: Vec<RawEdge>,
     pub aliases: BTreeMap<String, String>,
@@ -364,14 +328,16 @@ impl Raw {
     pub fn finish(&mut self) {
         super::aws::complete(self);
         let mut clashes: Vec<(FileId, u64)> = Vec::new();
-        for series in &mut self.series {
-            series.samples.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for series in self.series.iter_mut().filter(|s| !s.samples.is_rising()) {
+            let mut samples = series.samples.to_vec();
+            samples.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             let mut clash = 0;
-            series.samples.dedup_by(|b, a| {
+            samples.dedup_by(|b, a| {
                 let same = a.0 == b.0;
                 clash += u64::from(same && a.1.to_bits() != b.1.to_bits());
                 same
             });
+            series.samples = samples.into();
             if clash > 0 {
                 clashes.push((series.file, clash));
             }
@@ -415,7 +381,7 @@ mod tests {
         for (i, path) in ["a.csv", "b.csv"].into_iter().enumerate() {
             let mut part = one_file(path);
             part.skip(0, Some(3), "row without a pid", 1);
-            part.sessions.push(RawSession { pid: i as i64, ..RawSession::default() });
+            part.sessions.push(RawSession { pid: i as i64, ..RawSession::default() }.into());
             part.series.push(RawSeries::default());
             all.absorb(part);
         }

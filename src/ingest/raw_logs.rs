@@ -39,6 +39,51 @@ pub enum LogKind {
 }
 
 impl LogKind {
+    /// All kinds with their names.
+    pub const NAMED: [(LogKind, &'static str); 19] = [
+        (LogKind::LockWait, "lock-wait"),
+        (LogKind::LockTaken, "lock-taken"),
+        (LogKind::Deadlock, "deadlock"),
+        (LogKind::Cancelled, "cancelled"),
+        (LogKind::StatementTimeout, "statement-timeout"),
+        (LogKind::LockTimeout, "lock-timeout"),
+        (LogKind::Terminated, "terminated"),
+        (LogKind::IdleTimeout, "idle-timeout"),
+        (LogKind::RecoveryConflict, "conflict-with-recovery"),
+        (LogKind::ReplayWait, "replay-wait"),
+        (LogKind::NoSlots, "no-slots"),
+        (LogKind::Checkpoint, "checkpoint"),
+        (LogKind::CheckpointForced, "checkpoint-forced"),
+        (LogKind::CheckpointDone, "checkpoint-done"),
+        (LogKind::TempFile, "temp-file"),
+        (LogKind::Vacuum, "vacuum"),
+        (LogKind::Analyze, "analyze"),
+        (LogKind::Crash, "crash"),
+        (LogKind::Serialization, "serialization"),
+    ];
+
+    /// The kind of a name.
+    pub fn named(name: &str) -> Option<LogKind> {
+        LogKind::NAMED.iter().find(|(_, n)| *n == name).map(|(kind, _)| *kind)
+    }
+
+    /// An error or the end of a session, which PostgreSQL logs unless `log_min_messages` is raised;
+    /// the others stand in a log only where a setting asks for them.
+    pub fn is_always_logged(self) -> bool {
+        matches!(
+            self,
+            LogKind::Deadlock
+                | LogKind::StatementTimeout
+                | LogKind::LockTimeout
+                | LogKind::Terminated
+                | LogKind::IdleTimeout
+                | LogKind::RecoveryConflict
+                | LogKind::NoSlots
+                | LogKind::Crash
+                | LogKind::Serialization
+        )
+    }
+
     /// Kinds that are counted, and the name and unit of the counter.
     pub const COUNTED: [(LogKind, (&'static str, &'static str)); 7] = [
         (LogKind::LockWait, ("pg_log_lock_waits_total", "")),

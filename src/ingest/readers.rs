@@ -274,7 +274,7 @@ pub const READERS: &[Reader] = &[
         read: postgres::logs::read,
     },
     Reader {
-        name: "pg-sessions",
+        name: SESSIONS,
         what: "pg_stat_activity: CSV, JSON, psql text, one snapshot or many",
         accepts: postgres::accepts_sessions,
         read: postgres::read,
@@ -421,6 +421,9 @@ pub const READERS: &[Reader] = &[
         read: table::read,
     },
 ];
+
+/// The reader whose CSV is read in blocks of records.
+pub const SESSIONS: &str = "pg-sessions";
 
 /// Readers whose files hold one document a line, so that blocks of lines may be read apart; and what
 /// the file's first block must say for that.

@@ -267,7 +267,7 @@ fn emit(
         unit: known(unit),
         statistic: known(statistic),
         labels: labels.clone(),
-        samples,
+        samples: samples.into(),
     });
 }
 
@@ -324,7 +324,8 @@ mod tests {
             client_us,server_us\n1795204800000000,web,cart,GET /,10,5,5,1,2000000,1000000\n";
         let raw = read_text("edges.csv", text.as_bytes());
         assert_eq!((raw.edges[0].caller.as_str(), raw.edges[0].callee.as_str()), ("web", "cart"));
-        let said: Vec<_> = raw.series.iter().map(|s| (s.name.as_str(), s.samples[0].1)).collect();
+        let said: Vec<_> =
+            raw.series.iter().map(|s| (s.name.as_str(), s.samples.at(0).1)).collect();
         let wanted = [
             ("http.client.requests", 1.0),
             ("http.client.errors", 0.5),

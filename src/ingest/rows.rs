@@ -5,7 +5,7 @@ use super::Input;
 use super::cell::{is_missing, iso, quantity};
 use super::raw::{Raw, RawSeries};
 use super::table::Columns;
-use crate::model::Micros;
+use crate::points::Points;
 use crate::time;
 use std::collections::{BTreeMap, HashMap};
 
@@ -285,12 +285,8 @@ impl<'a> Rows<'a> {
             let what = || format!("timestamp \"{text}\" is not RFC 3339");
             raw.skip_like(input.file, "timestamp", bad, || (line, what()));
         }
-        let dated = |samples: &mut Vec<(Micros, f64)>| {
-            samples.retain_mut(|sample| {
-                let time = times.get(sample.0 as usize).copied().flatten();
-                sample.0 = time.map_or(0, |t| t.at);
-                time.is_some()
-            });
+        let dated = |samples: &mut Points| {
+            samples.retime(|row| Some(times.get(row as usize).copied().flatten()?.at));
             samples.shrink_to_fit();
         };
         self.parts.sort_by_key(|p| (p.number, std::cmp::Reverse(p.series.samples.len())));
@@ -415,7 +411,7 @@ mod tests {
         assert_eq!(raw.series.len(), 2 * RUN);
         for (c, series) in raw.series.iter().enumerate() {
             let start = 1_795_205_400_000_000;
-            let row = |s: &(Micros, f64)| ((s.0 - start) / 15_000_000) as usize;
+            let row = |s: (i64, f64)| ((s.0 - start) / 15_000_000) as usize;
             assert!(series.samples.iter().all(|s| s.1 == (row(s) * 1000 + c) as f64), "column {c}");
             let missing = [(3, 21), (4, 1)].iter().find(|(column, _)| *column == c);
             assert_eq!(

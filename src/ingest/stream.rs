@@ -1,4 +1,4 @@
-//! Large files of one document a line, read in blocks: memory holds a few blocks and what was read
+//! Large files of one document or record a line, read in blocks: memory holds a few blocks and what was read
 //! out of them, however long the file is, and blocks are parsed at the same time.
 //!
 //! Blocks have one size on every machine, so that the result does not depend on the machine.
@@ -35,12 +35,14 @@ fn one_a_line(block: &[u8]) -> bool {
     json_scan::value_end(line, 0) == Some(line.len())
 }
 
-/// Blocks of whole lines out of anything that can be read.
+/// Blocks of whole lines or records out of anything that can be read.
 struct Blocks<R> {
     from: R,
     /// Read, but not handed out: the beginning of a line.
     rest: Vec<u8>,
     done: bool,
+    /// The offset behind the last whole line or record.
+    cut: fn(&[u8]) -> Option<usize>,
 }
 
 impl<R: Read> Blocks<R> {
@@ -63,9 +65,9 @@ impl<R: Read> Blocks<R> {
             if filled > LINE_MAX {
                 *defect = Some(format!("a line is longer than {} MiB", LINE_MAX >> 20));
             }
-            if let Some(end) = memchr::memrchr(b'\n', &block[..filled]).filter(|_| !self.done) {
-                self.rest.extend_from_slice(&block[end + 1..filled]);
-                block.truncate(end + 1);
+            if let Some(end) = (self.cut)(&block[..filled]).filter(|_| !self.done) {
+                self.rest.extend_from_slice(&block[end..filled]);
+                block.truncate(end);
                 return Some(block);
             }
         }
@@ -90,7 +92,7 @@ fn fill(from: &mut impl Read, mut room: &mut [u8], filled: &mut usize) -> io::Re
     Ok(())
 }
 
-/// Reads a file in blocks; `first` is what was read of it already.
+/// Reads a file of lines in blocks; `first` is what was read of it already.
 pub fn read(
     source: &Source,
     reader: &'static Reader,
@@ -98,13 +100,34 @@ pub fn read(
     unpacked: &mut Unpacked,
     raw: &mut Raw,
 ) {
+    let parse = |block: &[u8], first_line| part(source, reader, block, first_line);
+    let defect =
+        in_blocks((first, unpacked), last_line, &parse, |part, _, _| raw.absorb_block(part));
+    if let Some(what) = defect {
+        raw.gaps.push(Gap::at(GapKind::Truncated, source.shown, None, what));
+    }
+}
+
+/// The offset behind the last whole line.
+fn last_line(block: &[u8]) -> Option<usize> {
+    memchr::memrchr(b'\n', block).map(|end| end + 1)
+}
+
+/// Parses the text behind `first` block by block, several at the same time, and hands the results
+/// over in their order, each with its block and the block's first line. `cut` says behind which
+/// offset a block ends. Says what ended the text too early.
+pub fn in_blocks<P: Send>(
+    (first, unpacked): (Vec<u8>, &mut Unpacked),
+    cut: fn(&[u8]) -> Option<usize>,
+    parse: &(dyn Fn(&[u8], u64) -> P + Sync),
+    mut take: impl FnMut(P, &[u8], u64),
+) -> Option<String> {
     let (send, receive) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
     let (give_back, used) = mpsc::channel::<Vec<u8>>();
-    let mut defect = None;
     std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
             let mut defect = None;
-            let mut blocks = Blocks { from: unpacked, rest: first, done: false };
+            let mut blocks = Blocks { from: unpacked, rest: first, done: false, cut };
             // The other side is gone only if it failed.
             while let Some(block) = blocks.next(used.try_recv().unwrap_or_default(), &mut defect)
                 && send.send(block).is_ok()
@@ -123,22 +146,16 @@ pub fn read(
             });
             let starts: Vec<(u64, u64)> = starts.collect();
             first_line = starts.last().map_or(first_line, |s| s.1);
-            let parts: Vec<Raw> = group
-                .par_iter()
-                .zip(starts)
-                .map(|(block, (first_line, _))| part(source, reader, block, first_line))
-                .collect();
-            for (part, block) in parts.into_iter().zip(group) {
-                raw.absorb_block(part);
+            let parts: Vec<P> =
+                group.par_iter().zip(&starts).map(|(block, s)| parse(block, s.0)).collect();
+            for ((part, block), (first_line, _)) in parts.into_iter().zip(group).zip(starts) {
+                take(part, &block, first_line);
                 // At the end of the file nobody wants it any more.
                 let _ = give_back.send(block);
             }
         }
-        defect = reading.join().unwrap_or_else(|_| Some("reading failed".to_owned()));
-    });
-    if let Some(what) = defect {
-        raw.gaps.push(Gap::at(GapKind::Truncated, source.shown, None, what));
-    }
+        reading.join().unwrap_or_else(|_| Some("reading failed".to_owned()))
+    })
 }
 
 fn part(source: &Source, reader: &'static Reader, block: &[u8], first_line: u64) -> Raw {
@@ -152,7 +169,7 @@ mod tests {
     use super::*;
 
     fn blocks(text: &[u8]) -> Vec<usize> {
-        let mut blocks = Blocks { from: text, rest: Vec::new(), done: false };
+        let mut blocks = Blocks { from: text, rest: Vec::new(), done: false, cut: last_line };
         let mut defect = None;
         let mut sizes = Vec::new();
         while let Some(block) = blocks.next(Vec::new(), &mut defect) {

@@ -266,13 +266,13 @@ mod tests {
         let raw = read_text("messwerte.csv", text.as_bytes());
         let values = |i: usize| -> Vec<f64> { raw.series[i].samples.iter().map(|s| s.1).collect() };
         assert_eq!((values(0), values(1)), (vec![0.3, 0.31], vec![1234.0, 1234.5]));
-        assert_eq!(raw.series[0].samples[0].0, 1_795_205_400_000_000);
+        assert_eq!(raw.series[0].samples.at(0).0, 1_795_205_400_000_000);
         assert_eq!(raw.series[0].labels["region"], "1.5");
         let said = raw.gaps.iter().any(|g| g.what.contains("\"0,300\" is read as 0.300"));
         assert!(said && raw.files[0].skipped == 0, "{:?}", raw.gaps);
         let plain = "time;cart_rps\n2026-11-20T20:10:00Z;1,234\n2026-11-20T20:10:15Z;2,345\n";
         let raw = read_text("cart.csv", plain.as_bytes());
-        assert_eq!((raw.series[0].samples[0].1, raw.gaps.len()), (1234.0, 0));
+        assert_eq!((raw.series[0].samples.at(0).1, raw.gaps.len()), (1234.0, 0));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! times moved to the offset at which they overlap the other files, and a gap for every move and
 //! for every file whose written zone looks wrong. Companion files never move.
 
-use super::raw::{FileId, Raw, RawSession};
+use super::raw::{FileId, Raw, Session, SessionShape};
 use crate::model::{Gap, GapKind, Micros, SECOND};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 const MINUTE: Micros = 60 * SECOND;
 /// Offsets from UTC that are in use, in minutes (IANA time zone database, 2026).
@@ -153,8 +154,15 @@ fn recorded(raw: &Raw) -> Vec<Recorded> {
     for s in raw.spans.alike() {
         add(s.file, s.first, s.last, u64::from(s.service.0));
     }
-    for s in raw.sessions.iter().filter(|s| s.at != 0) {
-        add(s.file, s.at, s.at, print(("sessions", &s.server)));
+    let timed = |s: &&Session| s.at != 0;
+    for run in raw.sessions.chunk_by(|a, b| a.file == b.file && a.server == b.server) {
+        let times = run.iter().filter(timed).map(|s| s.at);
+        let range = times.fold(None, |r: Option<Range>, t| {
+            Some(r.map_or((t, t), |(from, to)| (from.min(t), to.max(t))))
+        });
+        if let Some((from, to)) = range {
+            add(run[0].file, from, to, print(("sessions", &run[0].server)));
+        }
     }
     all.into_values().collect()
 }
@@ -264,7 +272,7 @@ fn by_row_starts(raw: &mut Raw) -> BTreeMap<FileId, i64> {
     let mut ages: BTreeMap<FileId, BTreeMap<u32, Micros>> = BTreeMap::new();
     let bare = raw.sessions.iter().filter(|s| s.at != 0 && raw.zone_assumed.contains(&s.file));
     for s in bare {
-        let starts = [s.backend_start, s.xact_start, s.query_start, s.state_change];
+        let starts = [s.backend_start, s.xact_start(), s.query_start(), s.state_change()];
         let Some(last) = starts.into_iter().flatten().max() else { continue };
         let age = ages.entry(s.file).or_default().entry(s.snapshot).or_insert(Micros::MAX);
         *age = (*age).min(s.at - last);
@@ -280,7 +288,7 @@ fn by_row_starts(raw: &mut Raw) -> BTreeMap<FileId, i64> {
             found.insert(file, offset);
         }
     }
-    for s in &mut raw.sessions {
+    for s in raw.sessions.iter_mut().filter(|_| !found.is_empty()) {
         s.at -= found.get(&s.file).copied().unwrap_or(0) * MINUTE;
     }
     for (file, offset) in &found {
@@ -302,12 +310,10 @@ fn shift(raw: &mut Raw, offsets: &BTreeMap<FileId, i64>) {
     let by = |file: FileId| -offsets.get(&file).copied().unwrap_or(0) * MINUTE;
     for series in &mut raw.series {
         let by = by(series.file);
-        series.samples.iter_mut().for_each(|s| s.0 += by);
+        series.samples.shift(by);
     }
     raw.spans.shift(by);
-    for session in &mut raw.sessions {
-        move_session(session, by(session.file));
-    }
+    move_sessions(&mut raw.sessions, by);
     for lock in &mut raw.locks {
         let by = by(lock.file);
         lock.at = lock.at.map(|t| t + by);
@@ -315,32 +321,31 @@ fn shift(raw: &mut Raw, offsets: &BTreeMap<FileId, i64>) {
     for log in &mut raw.logs {
         log.at += by(log.file);
     }
+    for (file, _, (first, last)) in &mut raw.log_times {
+        *first += by(*file);
+        *last += by(*file);
+    }
     for event in &mut raw.events {
         event.at += by(event.file);
     }
     raw.events.sort();
 }
 
-fn move_session(s: &mut RawSession, by: Micros) {
-    if s.at != 0 {
-        s.at += by;
-    }
-    let starts = [
-        &mut s.backend_start,
-        &mut s.xact_start,
-        &mut s.query_start,
-        &mut s.state_change,
-        &mut s.wait_start,
-    ];
-    for start in starts.into_iter().flatten() {
-        *start += by;
+fn move_sessions(sessions: &mut [Session], by: impl Fn(FileId) -> Micros) {
+    // Rows go on sharing their shapes: each is moved once per offset.
+    let mut moved: HashMap<(usize, Micros), Arc<SessionShape>> = HashMap::new();
+    for s in sessions {
+        let by = by(s.file);
+        s.shift(by);
+        let shape = moved.entry((s.shape_id(), by)).or_insert_with(|| s.moved(by).kept()).clone();
+        s.reshape(shape);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::raw::{InputFile, RawEvent, RawSeries, RawSpan};
+    use crate::ingest::raw::{InputFile, RawEvent, RawSeries, RawSession, RawSpan};
     use proptest::prelude::*;
 
     const NOON: Micros = 1_795_176_000 * SECOND;
@@ -382,7 +387,7 @@ mod tests {
             let event = RawEvent { at, kind, service, target, title, version, file: 1, line: 1 };
             raw.events.push(event);
             assert_eq!(align(&mut raw), BTreeMap::from([(1, minutes)]));
-            assert_eq!(raw.series[1].samples[0].0, NOON);
+            assert_eq!(raw.series[1].samples.at(0).0, NOON);
             let moved = raw.spans.get(0).map(|s| (s.start, s.end));
             assert_eq!(moved, Some((NOON, NOON + 5)));
             assert_eq!(raw.events[0].at, NOON + MINUTE);
@@ -402,7 +407,7 @@ mod tests {
         {
             let mut raw = folder(&files, &bare);
             assert!(align(&mut raw).is_empty());
-            assert_eq!(raw.series[1].samples[0].0, files[1].1);
+            assert_eq!(raw.series[1].samples.at(0).0, files[1].1);
             assert!(raw.gaps.iter().all(|g| g.what.contains("taken as UTC (give")));
         }
     }
@@ -438,7 +443,7 @@ mod tests {
         let files = [("p", NOON, 20), ("q", NOON, 20), ("traces", NOON - 5 * HOUR, 20)];
         let mut raw = folder(&files, &[]);
         assert!(align(&mut raw).is_empty());
-        assert_eq!(raw.series[2].samples[0].0, NOON - 5 * HOUR);
+        assert_eq!(raw.series[2].samples.at(0).0, NOON - 5 * HOUR);
         assert_eq!(raw.gaps.len(), 1, "{:?}", raw.gaps);
         assert_eq!(raw.gaps[0].file.as_deref(), Some("traces"));
         assert!(raw.gaps[0].what.contains("if moved by +05:00; nothing was moved"));
@@ -452,17 +457,12 @@ mod tests {
             let at = NOON + i64::from(snapshot) * MINUTE;
             let query_start = Some(at - SECOND);
             let at = at + 2 * HOUR;
-            raw.sessions.push(RawSession {
-                file: 1,
-                snapshot,
-                at,
-                query_start,
-                ..RawSession::default()
-            });
+            let row = RawSession { file: 1, snapshot, at, query_start, ..RawSession::default() };
+            raw.sessions.push(row.into());
         }
         assert_eq!(align(&mut raw), BTreeMap::from([(1, 120)]));
         assert_eq!(raw.sessions[0].at, NOON);
-        assert_eq!(raw.sessions[0].query_start, Some(NOON - SECOND));
+        assert_eq!(raw.sessions[0].query_start(), Some(NOON - SECOND));
         assert!(raw.gaps[0].what.contains("read as UTC+02:00"), "{:?}", raw.gaps);
     }
 

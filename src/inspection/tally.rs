@@ -51,9 +51,9 @@ impl Open {
 
     fn close(mut self, raw: &Raw) -> Tally {
         self.steps.sort_unstable();
-        let snapshots: Vec<(Micros, f64)> = self.snapshots.iter().map(|at| (*at, 0.0)).collect();
+        let snapshots = self.snapshots.iter().map(|at| (*at, 0.0));
         let usual = self.steps.get(self.steps.len() / 2).copied();
-        self.tally.step = usual.or_else(|| counter::step(&snapshots));
+        self.tally.step = usual.or_else(|| counter::step_of(snapshots));
         let names = self.services.iter().map(|s| raw.symbols.text(*s).to_owned());
         self.tally.services = names.filter(|n| !n.is_empty()).collect();
         self.tally
@@ -128,7 +128,7 @@ mod tests {
         raw.spans.extend([span, span]);
         for at in [0, 0, 10, 20] {
             let at = at * SECOND;
-            raw.sessions.push(RawSession { file: 2, at, ..RawSession::default() });
+            raw.sessions.push(RawSession { file: 2, at, ..RawSession::default() }.into());
         }
         let texts = || String::new();
         raw.events.push(RawEvent {

@@ -139,8 +139,10 @@ impl<'a> Index<'a> {
             *made.entry((s.origin, owner)).or_default().entry(s.signal).or_default() += 1;
         }
         let mut others: BTreeMap<u32, BTreeSet<EntityId>> = BTreeMap::new();
-        for (database, session) in &t.sessions {
-            others.entry(session.file).or_default().insert(*database);
+        for (database, rows) in t.sessions.snapshots() {
+            for file in rows.chunk_by(|a, b| a.file == b.file).filter_map(|r| r.first()) {
+                others.entry(file.file).or_default().insert(database);
+            }
         }
         for (entities, event) in &t.events {
             others.entry(event.file).or_default().extend(entities);

@@ -111,6 +111,7 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
             let told = || context.telemetry.sessions.iter().any(|(_, s)| s.blocked_by.is_some());
             !context.features.blockers.is_empty() || told()
         }
+        "pg.log" => !context.telemetry.log_times.is_empty(),
         "traces" => context.telemetry.trace_file.is_some(),
         "events" => !context.telemetry.events.is_empty(),
         "graph" => context.telemetry.graph.edges().next().is_some(),

@@ -75,7 +75,7 @@ fn look(c: &Context) -> Window {
 
 fn climb(c: &Context, i: usize) -> Option<Growth> {
     let w = &c.features.windows;
-    growth::growth(&c.rollups.series[i].points, w.baseline, look(c))
+    growth::growth(&c.rollups.series[i].points.to_vec(), w.baseline, look(c))
 }
 
 fn least(unit: Unit) -> f64 {
@@ -126,7 +126,7 @@ fn climbing(c: &Context, target: Subject) -> Option<Growth> {
             .max_by(|a, b| a.slope.total_cmp(&b.slope))
     };
     let own = steepest(&mut c.series_of(target).iter().copied().filter(backlog));
-    own.or_else(|| steepest(&mut (0..c.rollups.series.len()).filter(backlog)))
+    own.or_else(|| steepest(&mut c.of_source("role:lag").all().iter().copied()))
 }
 
 fn outpaces(q: &Question) -> Observation {
@@ -162,7 +162,7 @@ fn pulsing(q: &Question, side: Side) -> Observation {
     let window = look(c);
     let found = |i: usize| -> Option<Pulses> {
         let points: Vec<(Micros, f64)> =
-            c.rollups.series[i].points.iter().filter(|p| window.contains(p.0)).copied().collect();
+            c.rollups.series[i].points.iter().filter(|p| window.contains(p.0)).collect();
         pulses::pulses(&points, side)
     };
     let best = all
@@ -226,7 +226,7 @@ fn moves_with(q: &Question) -> Observation {
     let others = candidates(&Question { rule: &other, ..*q });
     let window = look(c);
     let part = |i: usize| -> Vec<(Micros, f64)> {
-        c.rollups.series[i].points.iter().filter(|p| window.contains(p.0)).copied().collect()
+        c.rollups.series[i].points.iter().filter(|p| window.contains(p.0)).collect()
     };
     let mut best: Option<(f64, usize, Option<EntityId>, usize)> = None;
     for (i, at) in candidates(q) {

@@ -3,8 +3,9 @@
 use super::series::{candidates, described, ratio_text};
 use super::{Context, Observation, Question, human, is_source};
 use crate::diagnosis::EvidenceState::{Absent, Present};
+use crate::features::sawtooth::Sawtooth;
 use crate::features::{inside, sawtooth};
-use crate::model::{EntityId, Subject, Unit};
+use crate::model::{EntityId, Micros, Subject, Unit};
 use crate::rollup::Origin;
 use crate::time;
 
@@ -12,7 +13,8 @@ use crate::time;
 pub fn skew(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
-    let groups = c.features.skews.iter().filter(|s| {
+    let of_it = c.skews_of.get(&me).into_iter().flatten();
+    let groups = of_it.map(|i| &c.features.skews[*i]).filter(|s| {
         s.members.iter().any(|m| m.0 == me && is_source(c, &c.rollups.series[m.1], &r.source))
     });
     let best = groups.max_by(|a, b| a.skew.share.total_cmp(&b.skew.share));
@@ -124,10 +126,10 @@ pub fn attempts(c: &Context, caller: EntityId, callee: EntityId) -> Option<(f64,
 pub fn climbs_and_falls(q: &Question) -> Observation {
     let Question { context: c, value: v, .. } = *q;
     let all = own_and_parts(q);
-    let known = all.iter().filter_map(|i| c.features.series[*i].sawtooth.as_ref().map(|s| (*i, s)));
-    match known.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
+    let found = all.iter().filter_map(|i| Some((*i, own_falls(q, *i, &all)?)));
+    match found.max_by_key(|(i, s)| (s.falls.len(), std::cmp::Reverse(*i))) {
         None if all.is_empty() => Observation::unobservable(),
-        None if all.iter().any(|i| sawtooth::too_coarse(&c.rollups.series[*i].points)) => {
+        None if all.iter().any(|i| sawtooth::too_coarse(&c.rollups.series[*i].points.to_vec())) => {
             Observation::unobservable()
         }
         None => described(c, all[0], None, Absent).fact("falls", "0"),
@@ -147,6 +149,25 @@ pub fn climbs_and_falls(q: &Question) -> Observation {
             o
         }
     }
+}
+
+/// The sawtooth of a series without the falls that are only the silence of an instance: a sum over
+/// instances falls whenever one of them is not scraped, as in every restart one after the other.
+fn own_falls(q: &Question, series: usize, all: &[usize]) -> Option<Sawtooth> {
+    let c = q.context;
+    let mut found = c.features.series[series].sawtooth.clone()?;
+    let own = &c.rollups.series[series];
+    let step = own.step;
+    let parts = all.iter().map(|i| &c.rollups.series[*i]).filter(|s| s.subject != own.subject);
+    let parts: Vec<_> = parts.collect();
+    let silent = |points: &[(Micros, f64)], t: Micros| {
+        let before = points.iter().any(|p| p.0 < t && t - p.0 <= 3 * step);
+        before && !points.iter().any(|p| 2 * (p.0 - t).abs() <= step)
+    };
+    if q.subject.is_some_and(|me| own.subject == Subject::Entity(me)) {
+        found.falls.retain(|t| !parts.iter().any(|p| silent(&p.points, *t)));
+    }
+    (!found.falls.is_empty()).then_some(found)
 }
 
 /// Series of the source at the subject and at its instances.
@@ -174,7 +195,7 @@ fn changing(q: &Question, changed: fn(f64, f64) -> bool) -> Observation {
     let all = own_and_parts(q);
     let changes = |i: usize| {
         let points = &c.rollups.series[i].points;
-        points.windows(2).filter(|w| changed(w[0].1, w[1].1)).count()
+        points.values().windows(2).filter(|w| changed(w[0], w[1])).count()
     };
     match all.iter().map(|i| (*i, changes(*i))).max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))) {
         None => Observation::unobservable(),

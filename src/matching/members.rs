@@ -135,8 +135,8 @@ fn brings_increase(q: &Question) -> Observation {
 fn born(c: &Context, s: &SignalSeries, first: Micros) -> Option<Micros> {
     let jumped = c.series_of(s.subject).iter().filter_map(|i| {
         let other = &c.rollups.series[*i];
-        let mut changes = other.points.windows(2).filter(|w| w[1].1 > w[0].1 + 0.5);
-        (other.role == "start-time").then(|| changes.next_back().map(|w| w[1].0)).flatten()
+        let mut changes = other.points.pairs().filter(|(a, b)| b.1 > a.1 + 0.5);
+        (other.role == "start-time").then(|| changes.next_back().map(|(_, b)| b.0)).flatten()
     });
     let began = s.points.first()?.0;
     let late = began - first > YOUNG_STEPS * s.step.max(1);
@@ -153,8 +153,7 @@ fn warms_up(q: &Question) -> Observation {
     if all.is_empty() {
         return Observation::unobservable();
     }
-    let first = c.rollups.series.iter().filter_map(|s| s.points.first()).map(|p| p.0).min();
-    let Some(first) = first else { return Observation::unobservable() };
+    let Some(first) = c.first else { return Observation::unobservable() };
     let window = Window {
         from: c.features.windows.incident.from - lead(&c.features.windows),
         to: c.features.windows.incident.to,
@@ -168,7 +167,7 @@ fn warms_up(q: &Question) -> Observation {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for (i, at) in &births {
         let s = &c.rollups.series[*i];
-        let points: Vec<(Micros, f64)> = s.points.iter().filter(|p| p.0 >= *at).copied().collect();
+        let points: Vec<(Micros, f64)> = s.points.iter().filter(|p| p.0 >= *at).collect();
         let Some(w) = warmup::warmup(&points) else { continue };
         let same = |j: &&usize| {
             let o = &c.rollups.series[**j];
@@ -265,7 +264,7 @@ fn leads_twice(q: &Question) -> Observation {
     let w = &c.features.windows;
     let since = w.incident.from - lead(w).min((w.incident.from - w.baseline.from) / 2);
     let series: Vec<Vec<(Micros, f64)>> =
-        group.values().map(|i| c.rollups.series[*i].points.clone()).collect();
+        group.values().map(|i| c.rollups.series[*i].points.to_vec()).collect();
     let step = group.values().map(|i| c.rollups.series[*i].step).max().unwrap_or(0);
     let found = leadership::overlap(&series, step, since);
     let i = group.get(&me).or(group.values().next()).copied().unwrap_or(0);
@@ -296,8 +295,7 @@ fn churns(q: &Question) -> Observation {
     let w = &c.features.windows;
     let per_minute = |i: usize, w: Window| -> Option<f64> {
         let s = &c.rollups.series[i];
-        let points: Vec<(Micros, f64)> =
-            s.points.iter().filter(|p| w.contains(p.0)).copied().collect();
+        let points: Vec<(Micros, f64)> = s.points.iter().filter(|p| w.contains(p.0)).collect();
         let minutes = (points.last()?.0 - points.first()?.0) as f64 / 60e6;
         // A term is a level that only grows; changes that were counted are a rate per second.
         let counted = s.role == "leader-changes";

@@ -7,6 +7,7 @@ mod evaluate;
 mod facts;
 mod flow;
 mod load;
+mod logged;
 mod members;
 mod near;
 mod series;
@@ -49,6 +50,10 @@ pub struct Context<'a> {
     /// Growth of the traffic at the entries, and its series; every subject asks for it.
     entry_ratio: OnceLock<Option<(f64, usize)>>,
     sources: Sources,
+    /// Groups of [`Features::skews`] that each entity is a member of, by index.
+    skews_of: BTreeMap<EntityId, Vec<usize>>,
+    /// The first time of all series.
+    first: Option<Micros>,
 }
 
 /// Entries that are looked at, at most: every rule on entries is asked for every subject.
@@ -102,9 +107,24 @@ impl<'a> Context<'a> {
                 parts.entry(owner).or_default().push(part);
             }
         }
-        let entry_ratio = OnceLock::new();
-        let sources = Sources::new(&rollups.series);
-        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio, sources }
+        let mut skews_of: BTreeMap<EntityId, Vec<usize>> = BTreeMap::new();
+        for (i, group) in features.skews.iter().enumerate() {
+            for (member, _) in &group.members {
+                skews_of.entry(*member).or_default().push(i);
+            }
+        }
+        Context {
+            telemetry,
+            rollups,
+            features,
+            by_subject,
+            entries,
+            parts,
+            entry_ratio: OnceLock::new(),
+            sources: Sources::new(&rollups.series),
+            skews_of,
+            first: rollups.series.iter().filter_map(|s| s.points.first()).map(|p| p.0).min(),
+        }
     }
 
     /// Series of a subject; empty when it has none.

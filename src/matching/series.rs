@@ -46,26 +46,12 @@ fn targets(
             graph.callees(me).iter().map(|c| (Subject::Edge(me, *c), Some(*c))).collect()
         }
         On::Entry => context.entries.iter().map(|e| entity(*e)).collect(),
-        On::Host => {
-            let on =
-                graph.edges().filter(|(f, _, k)| *f == me && *k == crate::graph::EdgeKind::RunsOn);
-            on.map(|(_, h, _)| entity(h)).collect()
-        }
-        On::Resident => {
-            let on =
-                graph.edges().filter(|(_, h, k)| *h == me && *k == crate::graph::EdgeKind::RunsOn);
-            on.map(|(e, ..)| entity(e)).collect()
-        }
+        On::Host => graph.hosts(me).iter().map(|e| entity(*e)).collect(),
+        On::Resident => graph.residents(me).iter().map(|e| entity(*e)).collect(),
         On::Messaging => {
-            let next = |of: EntityId| {
-                let messages = crate::graph::EdgeKind::Messages;
-                let pairs =
-                    graph.edges().filter(move |(f, t, k)| *k == messages && (*f == of || *t == of));
-                pairs.map(move |(f, t, _)| if f == of { t } else { f }).collect::<Vec<_>>()
-            };
             // A consumer's span often names no queue: it is known by whose messages it takes.
-            let near = next(me);
-            let far = near.iter().flat_map(|e| next(*e));
+            let near = graph.correspondents(me);
+            let far = near.iter().flat_map(|e| graph.correspondents(*e)).copied();
             let all: std::collections::BTreeSet<EntityId> =
                 near.iter().copied().chain(far).filter(|e| *e != me).collect();
             all.into_iter().map(entity).collect()
@@ -118,6 +104,9 @@ pub fn human(value: f64, unit: Unit) -> String {
         _ => format!("{v:.2}"),
     };
     match unit {
+        Unit::Seconds if value != 0.0 && value.abs() < 0.000_999_5 => {
+            format!("{:.0} us", value * 1e6)
+        }
         Unit::Seconds if value.abs() < 0.9995 => format!("{:.0} ms", value * 1e3),
         Unit::Seconds if value.abs() < 120.0 => format!("{value:.1} s"),
         Unit::Seconds => time::duration(value),
@@ -303,7 +292,7 @@ pub fn ramp(q: &Question) -> Observation {
     for (i, at) in &all {
         let Some(shift) = c.features.series[*i].shift else { continue };
         let from = windows.incident.from - crate::features::lead(windows);
-        let points: Vec<&(Micros, f64)> = c.rollups.series[*i]
+        let points: Vec<(Micros, f64)> = c.rollups.series[*i]
             .points
             .iter()
             .filter(|p| p.0 >= from && p.0 < windows.incident.to)
@@ -317,7 +306,7 @@ pub fn ramp(q: &Question) -> Observation {
             .iter()
             .position(|p| p.1 >= shift.baseline.median + HIGH_SHARE * rise)
             .unwrap_or(0);
-        let low = |p: &&(Micros, f64)| p.1 <= shift.baseline.median + LOW_SHARE * rise;
+        let low = |p: &(Micros, f64)| p.1 <= shift.baseline.median + LOW_SHARE * rise;
         let start = points[..end].iter().rposition(low).unwrap_or(0);
         let steps = (end - start) as f64;
         if best.is_none_or(|b| steps > b.2) {

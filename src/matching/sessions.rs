@@ -9,7 +9,7 @@ use super::{Context, Observation, Question};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::blocking::{Contention, RootBlocker};
 use crate::features::waits::{self, Holder, ServerSessions, WaitShare};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::{sql, verbs};
 use crate::model::{EntityId, SECOND, Unit};
 use crate::time;
@@ -99,13 +99,13 @@ pub fn blocking(q: &Question) -> Observation {
 
 /// Says whether the snapshots of a server have a column of blockers, or their locks say it.
 fn tells_blockers(c: &Context, db: EntityId) -> bool {
-    c.telemetry.sessions.iter().any(|(d, x)| *d == db && x.blocked_by.is_some())
+    c.telemetry.sessions.iter().any(|(d, x)| d == db && x.blocked_by.is_some())
 }
 
 fn number(b: &RootBlocker, key: &str) -> Option<f64> {
     match key {
         "victims" => Some(b.victims as f64),
-        "age_s" => b.session.xact_start.or(b.session.query_start).map(|_| b.age_s),
+        "age_s" => b.session.xact_start().or(b.session.query_start()).map(|_| b.age_s),
         "held_s" => b.held_s,
         "still_s" => b.still_s,
         "waited_s" => Some(b.waited_s),
@@ -153,14 +153,14 @@ fn most(count: &BTreeMap<String, usize>) -> String {
     best.map_or_else(String::new, |(name, _)| name.clone())
 }
 
-fn place(c: &Context, s: &RawSession) -> Option<(String, Option<u64>)> {
+fn place(c: &Context, s: &Session) -> Option<(String, Option<u64>)> {
     let file = c.telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
-    Some((file, Some(s.line)))
+    Some((file, Some(s.line())))
 }
 
 fn root(c: &Context, b: &RootBlocker) -> Observation {
     let s = &b.session;
-    let started = s.xact_start.or(s.query_start).map_or_else(|| "?".to_owned(), time::clock);
+    let started = s.xact_start().or(s.query_start()).map_or_else(|| "?".to_owned(), time::clock);
     let client = s.client_addr.as_str();
     let unnamed = match s.backend_type.as_str() {
         "" | "client backend" => "unnamed application",
@@ -192,15 +192,23 @@ fn root(c: &Context, b: &RootBlocker) -> Observation {
             b.through.clone().map_or(String::new(), |t| format!(", through the {t} process")),
         )
         .fact("depth", b.depth.to_string())
-        .fact("backend_start", s.backend_start.map_or_else(|| "?".to_owned(), time::rfc3339));
+        .fact("backend_start", began(s));
     o.place = place(c, s);
     o.span = Some((b.since.max(b.first_seen - 60 * SECOND).min(b.first_seen), b.last_seen));
     o.inferred = b.inferred;
     o
 }
 
+/// When a session began, as a command names it. Where that is hidden the command says how to get it,
+/// and PostgreSQL refuses to run it as it is: a pid alone may be another session's by now.
+pub fn began(s: &Session) -> String {
+    let ask =
+        || format!("<hidden: SELECT backend_start FROM pg_stat_activity WHERE pid = {}>", s.pid);
+    s.backend_start.map_or_else(ask, time::rfc3339)
+}
+
 /// The statement's tag without the application's name in front.
-fn own_tag(s: &RawSession) -> &str {
+fn own_tag(s: &Session) -> &str {
     let rest = s.query_tag.strip_prefix(s.application.as_str()).unwrap_or(&s.query_tag);
     rest.trim_start_matches([':', ' '])
 }

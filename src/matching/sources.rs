@@ -28,6 +28,11 @@ impl OfSource {
         range.and_then(|r| self.series.get(r)).unwrap_or_default()
     }
 
+    /// Every series, in order of subject, then of index.
+    pub fn all(&self) -> &[usize] {
+        &self.series
+    }
+
     fn new(all: &[SignalSeries], mut series: Vec<usize>) -> OfSource {
         series.sort_unstable_by_key(|i| (all[*i].subject, *i));
         let (mut of_subject, mut subjects) = (HashMap::new(), Vec::new());
@@ -120,6 +125,7 @@ mod tests {
     use super::*;
     use crate::rollup::{Origin, Source};
     use crate::signals::Stat;
+    use crate::telemetry::Points;
 
     #[test]
     fn series_are_found_by_source_and_subject() {
@@ -130,7 +136,7 @@ mod tests {
             role: String::new(),
             stat: Stat::Value,
             dims: String::new(),
-            points: Vec::new(),
+            points: Points::new(),
             step: 0,
             smear: 0,
             origin: Origin::Metrics,

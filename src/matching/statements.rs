@@ -14,7 +14,7 @@ use crate::features::shift::Shift;
 use crate::features::statements::StatementLoad;
 use crate::features::transactions::OpenTransaction;
 use crate::features::{inside, lead, robust};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::sql;
 use crate::model::{EntityId, Micros, SECOND, Unit, Window};
 use crate::signals::Direction;
@@ -112,9 +112,9 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// Where an observation was read, and when.
-fn placed(c: &Context, s: &RawSession, span: (Micros, Micros), mut o: Observation) -> Observation {
+fn placed(c: &Context, s: &Session, span: (Micros, Micros), mut o: Observation) -> Observation {
     let file = c.telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default();
-    o.place = Some((file, Some(s.line)));
+    o.place = Some((file, Some(s.line())));
     o.span = Some(span);
     o
 }
@@ -186,7 +186,7 @@ fn statement(c: &Context, s: &StatementLoad) -> Observation {
 fn open_transaction(q: &Question) -> Observation {
     let Question { context: c, subject, rule, signature, .. } = *q;
     let Some(db) = subject else { return Observation::unobservable() };
-    if !c.telemetry.sessions.iter().any(|(d, _)| *d == db) {
+    if !c.telemetry.sessions.iter().any(|(d, _)| d == db) {
         return Observation::unobservable();
     }
     let number = |t: &OpenTransaction, key: &str| match key {
@@ -220,7 +220,7 @@ fn open_transaction(q: &Question) -> Observation {
         .fact("idle", time::duration(t.idle_s))
         .fact("started", time::clock(t.start))
         .fact("snapshots", t.snapshots.to_string())
-        .fact("backend_start", s.backend_start.map_or_else(|| "?".to_owned(), time::rfc3339));
+        .fact("backend_start", super::sessions::began(s));
     placed(c, s, (t.start, s.at), o)
 }
 
@@ -356,8 +356,7 @@ fn exhausts(q: &Question) -> Observation {
             (_, Unit::Ratio) => (1.0, true),
             _ => continue,
         };
-        let points: Vec<(Micros, f64)> =
-            s.points.iter().filter(|p| look.contains(p.0)).copied().collect();
+        let points: Vec<(Micros, f64)> = s.points.iter().filter(|p| look.contains(p.0)).collect();
         let found = exhaustion::exhaustion(&points, limit, up);
         if let Some(e) = found.filter(|e| best.is_none_or(|b| e.left_s < b.2.left_s)) {
             best = Some((*i, *at, e));

@@ -145,8 +145,13 @@ pub fn around_restarts(q: &Question) -> Observation {
     let shares = all.iter().filter_map(|(i, at)| {
         let s = &c.rollups.series[*i];
         let usual = c.features.series[*i].shift.map_or(0.0, |h| h.baseline.median);
+        if restarts.is_empty() {
+            // Nothing lies around none, whatever there is of failures.
+            let any = s.points.within(incident).iter().any(|v| *v > usual);
+            return any.then_some((*i, *at, 0.0, 0.0));
+        }
         let points: Vec<(Micros, f64)> =
-            s.points.iter().filter(|p| incident.contains(p.0)).copied().collect();
+            s.points.iter().filter(|p| incident.contains(p.0)).collect();
         let reach = AROUND + s.step;
         let near = |t: Micros| restarts.iter().any(|r| (t - r).abs() <= reach);
         let above = |p: &(Micros, f64)| (p.1 - usual).max(0.0);
@@ -190,8 +195,8 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
         match s.role.as_str() {
             "restarts" => out.extend(s.points.iter().filter(|p| p.1 > 0.0).map(|p| p.0)),
             "start-time" => {
-                let later = |w: &&[(Micros, f64)]| w[1].1 > w[0].1 + 0.5;
-                out.extend(s.points.windows(2).filter(later).map(|w| w[1].0));
+                let later = s.points.pairs().filter(|(a, b)| b.1 > a.1 + 0.5);
+                out.extend(later.map(|(_, b)| b.0));
             }
             _ => {}
         }

@@ -2,7 +2,9 @@
 //! it looks for, what its threshold means and which facts it binds.
 
 use super::{Observation, Question};
-use super::{edges, facts, flow, load, members, series, sessions, stale, statements, timed};
+use super::{
+    edges, facts, flow, load, logged, members, series, sessions, stale, statements, timed,
+};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -244,6 +246,7 @@ pub fn tests() -> impl Iterator<Item = &'static Test> {
         TESTS,
         edges::TESTS,
         flow::TESTS,
+        logged::TESTS,
         members::TESTS,
         stale::TESTS,
         statements::TESTS,

@@ -2,7 +2,8 @@
 //! a long range was exported in several files.
 
 use crate::ingest::raw::RawSeries;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
 
 /// Labels that two formats call by different names.
 const FOLDED: [(&str, &str); 2] =
@@ -23,15 +24,17 @@ fn key(series: &RawSeries) -> String {
 
 /// Puts the samples of equal series together; of one time the first export's sample is kept.
 pub(super) fn merged(all: Vec<RawSeries>) -> Vec<RawSeries> {
-    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    let keys: Vec<String> = all.par_iter().map(key).collect();
+    let mut at: HashMap<String, usize> = HashMap::with_capacity(all.len());
     let mut out: Vec<RawSeries> = Vec::new();
-    for series in all {
-        let key = key(&series);
+    for (series, key) in all.into_iter().zip(keys) {
         match at.get(&key) {
             Some(i) => {
-                out[*i].samples.extend(series.samples);
-                out[*i].samples.sort_by_key(|s| s.0);
-                out[*i].samples.dedup_by_key(|s| s.0);
+                let mut samples = out[*i].samples.to_vec();
+                samples.extend(&series.samples);
+                samples.sort_by_key(|s| s.0);
+                samples.dedup_by_key(|s| s.0);
+                out[*i].samples = samples.into();
             }
             None => {
                 at.insert(key, out.len());
@@ -52,7 +55,7 @@ mod tests {
             file,
             name: "pool.size".to_owned(),
             labels: BTreeMap::from([(label.to_owned(), "orders-api".to_owned())]),
-            samples: vec![(at, 1.0)],
+            samples: vec![(at, 1.0)].into(),
             ..RawSeries::default()
         };
         let all = vec![series("service", 0, 1), series("service.name", 1, 2), series("host", 2, 3)];

@@ -4,6 +4,7 @@
 mod clocks;
 pub mod files;
 mod identity;
+mod labels;
 mod merged;
 mod promql;
 mod series;
@@ -19,14 +20,15 @@ pub use identity::kind_by_name;
 
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
-use crate::ingest::raw::{FileId, Raw, RawLock, RawLog, RawSeries, RawSession};
+use crate::ingest::raw::{FileId, PerShape, Raw, RawLock, RawLog, RawSeries};
 use crate::ingest::text::Text;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
-use crate::telemetry::{Points, SeriesMeta, Spans, Telemetry, service_of};
+use crate::telemetry::{Points, SeriesMeta, Sessions, Spans, Telemetry, service_of};
 pub use clocks::ROUNDING;
 use identity::Resolver;
 use merged::merged;
+use rayon::prelude::*;
 use series::Run;
 pub use series::shown;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -56,8 +58,10 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let homes = run.homes(&raw);
     run.largest = run.largest_values(&raw);
     let (mut metas, mut points) = (Vec::new(), Vec::new());
-    for series in merged(std::mem::take(&mut raw.series)) {
-        if let Some((meta, values)) = run.series(&raw, series, &homes) {
+    let all = merged(std::mem::take(&mut raw.series));
+    let understood: Vec<_> = all.par_iter().map(|s| run.understand(&raw, s)).collect();
+    for (series, understood) in all.into_iter().zip(understood) {
+        if let Some((meta, values)) = run.series(&raw, series, understood, &homes) {
             metas.push(meta);
             points.push(values);
         }
@@ -76,7 +80,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let spans = std::mem::take(&mut raw.spans);
     let spans = spans::understood(spans, &raw.symbols, parent, &mut resolver);
     let sessions = of_servers(&mut raw, &mut resolver);
-    let (locks, logs) = server_rows(&mut raw, &mut resolver);
+    let (locks, logs, log_times) = server_rows(&mut raw, &mut resolver);
     session_edges(&sessions, &mut resolver);
     let events = std::mem::take(&mut raw.events);
     let events: Vec<_> =
@@ -99,6 +103,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
         sessions,
         locks,
         logs,
+        log_times,
         events,
         incident: raw.incident,
         site: raw.site,
@@ -109,26 +114,34 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
 }
 
 /// Sessions with the servers that they are of; each name is looked up once.
-fn of_servers(raw: &mut Raw, resolver: &mut Resolver) -> Vec<(EntityId, RawSession)> {
+fn of_servers(raw: &mut Raw, resolver: &mut Resolver) -> Sessions {
     let mut servers: HashMap<Text, EntityId> = HashMap::new();
+    let mut of_shape: Vec<Option<EntityId>> = Vec::new();
     let sessions = std::mem::take(&mut raw.sessions);
-    let server = |s: RawSession| {
-        let id = *servers.entry(s.server.clone()).or_insert_with(|| {
-            let path = raw.files.get(s.file as usize).map_or("", |f| f.path.as_str());
-            resolver.server(&s.server, path)
-        });
-        (id, s)
-    };
-    sessions.into_iter().map(server).collect()
+    Sessions::new(sessions, |s| {
+        let at = s.shape_id();
+        if at >= of_shape.len() {
+            of_shape.resize(at + 1, None);
+        }
+        *of_shape[at].get_or_insert_with(|| {
+            *servers.entry(s.server.clone()).or_insert_with(|| {
+                let path = raw.files.get(s.file as usize).map_or("", |f| f.path.as_str());
+                resolver.server(&s.server, path)
+            })
+        })
+    })
 }
 
-/// Locks and lines of logs with the servers that they are of.
-type ServerRows = (Vec<(EntityId, RawLock)>, Vec<(EntityId, RawLog)>);
+/// Locks, lines of logs and the times of logs with the servers that they are of.
+type ServerRows =
+    (Vec<(EntityId, RawLock)>, Vec<(EntityId, RawLog)>, Vec<(EntityId, (Micros, Micros))>);
 
 fn server_rows(raw: &mut Raw, resolver: &mut Resolver) -> ServerRows {
     let (locks, logs) = (std::mem::take(&mut raw.locks), std::mem::take(&mut raw.logs));
     let locks = locks.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect();
-    (locks, logs.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect())
+    let logs = logs.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect();
+    let times = std::mem::take(&mut raw.log_times).into_iter();
+    (locks, logs, times.map(|(_, server, times)| (resolver.server(&server, ""), times)).collect())
 }
 
 /// The earliest and latest time of samples, spans and sessions; `None` without any. Files without a
@@ -136,7 +149,7 @@ fn server_rows(raw: &mut Raw, resolver: &mut Resolver) -> ServerRows {
 fn extent(
     (metas, points): (&[SeriesMeta], &[Points]),
     spans: &Spans,
-    sessions: &[(EntityId, RawSession)],
+    sessions: &Sessions,
     undated: &BTreeSet<FileId>,
 ) -> Option<(Micros, Micros)> {
     let grown = |range: Option<(Micros, Micros)>, t: Micros| match range {
@@ -187,15 +200,16 @@ fn label_edges(metas: &[SeriesMeta], resolver: &mut Resolver) {
 }
 
 /// Edges from applications to the database whose sessions they hold.
-fn session_edges(sessions: &[(EntityId, RawSession)], resolver: &mut Resolver) {
+fn session_edges(sessions: &Sessions, resolver: &mut Resolver) {
     let mut seen: HashSet<(EntityId, &str, &str, &str)> = HashSet::new();
-    for (db, s) in sessions {
-        let client = s.backend_type.is_empty() || s.backend_type == "client backend";
-        if client
-            && seen.insert((*db, &s.application, &s.client_addr, &s.user))
-            && let Some((service, _)) = service_of(&resolver.graph, s)
-        {
-            resolver.graph.connect(service, *db, EdgeKind::Calls, EdgeSource::Sessions);
-        }
+    let mut looked: PerShape<()> = PerShape::default();
+    for (db, s) in sessions.iter().filter(|(_, s)| s.is_client()) {
+        looked.of(s, || {
+            if seen.insert((db, &s.application, &s.client_addr, &s.user))
+                && let Some((service, _)) = service_of(&resolver.graph, s)
+            {
+                resolver.graph.connect(service, db, EdgeKind::Calls, EdgeSource::Sessions);
+            }
+        });
     }
 }

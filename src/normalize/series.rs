@@ -2,13 +2,15 @@
 
 use super::files::{panel_of, same_file, stem};
 use super::identity::{self, About, Resolver};
+use super::labels::{by_name, one_of};
 use super::promql::{self, QueryMeaning};
 use super::units;
 use crate::ingest::raw::{MappingRow, Raw, RawSeries};
-use crate::model::{EntityId, EntityKind, Micros, Subject, Unit};
+use crate::model::{EntityId, EntityKind, Subject, Unit};
 use crate::signals::{Meaning, Part, SignalId, SignalTable, Stat, View, stat_of};
-use crate::telemetry::{Class, SeriesMeta};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::telemetry::{Points, SeriesMeta};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// File stems that name a kind of export, not an entity.
 const GENERIC_STEMS: [&str; 14] = [
@@ -28,30 +30,6 @@ const GENERIC_STEMS: [&str; 14] = [
     "telemetry",
 ];
 
-/// Label values that mark failed requests, besides 5xx codes.
-const FAILED: [&str; 14] = [
-    "error",
-    "failure",
-    "failed",
-    "server_error",
-    "fail",
-    "UNAVAILABLE",
-    "INTERNAL",
-    "UNKNOWN",
-    "DEADLINE_EXCEEDED",
-    "Unavailable",
-    "Internal",
-    "Unknown",
-    "DeadlineExceeded",
-    "DATA_LOSS",
-];
-
-/// Statuses by which a server refuses more requests.
-const RATE_LIMITED: [&str; 4] = ["429", "RESOURCE_EXHAUSTED", "ResourceExhausted", "throttled"];
-
-/// Numbers of gRPC's codes that are a server's fault.
-const GRPC_FAILED: [u32; 6] = [2, 4, 12, 13, 14, 15];
-
 /// One file and signal (and statistic): the same unit for all its series.
 pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 
@@ -59,7 +37,7 @@ pub(super) type ScaleKey = (u32, SignalId, Option<String>);
 const RATE_WORDS: [&str; 5] = ["ratio", "rate", "percent", "pct", "share"];
 
 /// What a series' name turned out to mean.
-struct Understood<'r> {
+pub(super) struct Understood<'r> {
     /// The user's own row of mapping.toml.
     row: Option<&'r MappingRow>,
     meaning: Meaning,
@@ -99,17 +77,26 @@ impl Run<'_> {
     }
 
     pub(super) fn largest_values(&self, raw: &Raw) -> BTreeMap<ScaleKey, f64> {
+        let largest = |series: &RawSeries| {
+            let u = self.understand(raw, series)?;
+            let own = series.samples.values().iter().map(|v| v.abs()).fold(0.0, f64::max);
+            Some((scale_key(series, u.meaning.signal), own))
+        };
+        let each: Vec<Option<(ScaleKey, f64)>> = raw.series.par_iter().map(largest).collect();
         let mut out: BTreeMap<ScaleKey, f64> = BTreeMap::new();
-        for series in &raw.series {
-            let Some(u) = self.understand(raw, series) else { continue };
-            let own = series.samples.iter().map(|s| s.1.abs()).fold(0.0, f64::max);
-            let slot = out.entry(scale_key(series, u.meaning.signal)).or_default();
+        for (key, own) in each.into_iter().flatten() {
+            let slot = out.entry(key).or_default();
             *slot = slot.max(own);
         }
         out
     }
 
-    fn understand<'r>(&self, raw: &'r Raw, series: &RawSeries) -> Option<Understood<'r>> {
+    /// What a series' name means; whatever other series say does not matter.
+    pub(super) fn understand<'r>(
+        &self,
+        raw: &'r Raw,
+        series: &RawSeries,
+    ) -> Option<Understood<'r>> {
         let path = &raw.files[series.file as usize].path;
         let manifest = raw.queries.iter().find(|(f, _)| same_file(f, path)).map(|(_, q)| q);
         let query = series.query.as_ref().or(manifest.filter(|_| series.name.is_empty()));
@@ -174,9 +161,10 @@ impl Run<'_> {
         &mut self,
         raw: &Raw,
         series: RawSeries,
+        understood: Option<Understood<'_>>,
         homes: &BTreeMap<String, Option<EntityId>>,
-    ) -> Option<(SeriesMeta, Vec<(Micros, f64)>)> {
-        let Some(u) = self.understand(raw, &series) else {
+    ) -> Option<(SeriesMeta, Points)> {
+        let Some(u) = understood else {
             *self.lost.entry("series without a name".to_owned()).or_default() += 1;
             return None;
         };
@@ -184,7 +172,8 @@ impl Run<'_> {
             *self.told.entry(series.name).or_default() += 1;
             return None;
         }
-        let signal = self.table.get(u.meaning.signal).clone();
+        let table = self.table;
+        let signal = table.get(u.meaning.signal);
         let about = self.place(raw, &series, &u, homes);
         let Some(mut about) = about else {
             *self.lost.entry(shown(&series)).or_default() += 1;
@@ -241,8 +230,9 @@ impl Run<'_> {
             derived: u.query.derived(),
             raw_name: series.name.clone(),
         };
-        let values = series.samples.into_iter().map(|(t, v)| (t, v * factor)).collect();
-        Some((meta, values))
+        let mut points = series.samples;
+        points.scale(factor);
+        Some((meta, points))
     }
 
     /// The signal, by which the unit may still decide, what to multiply its values by, and the unit
@@ -341,89 +331,13 @@ impl Run<'_> {
         let callable = both.iter().all(|k| !matches!(k, EntityKind::Host | EntityKind::Instance));
         (found != from && callable).then_some(Subject::Edge(from, found))
     }
-
-    fn class(&self, series: &RawSeries, view: View) -> Class {
-        let get = |n: &String| series.labels.get(n);
-        let present: Vec<(&String, &String)> = self
-            .table
-            .label_names("status")
-            .iter()
-            .filter_map(|n| get(n).map(|v| (n, v)))
-            .filter(|(_, v)| !v.is_empty())
-            .collect();
-        let failed = |(n, v): &(&String, &String)| {
-            let code = v.parse::<u32>().unwrap_or(0);
-            let is_type = n.contains("error");
-            let grpc = n.contains("grpc") || n.starts_with("rpc");
-            let grpc = grpc && GRPC_FAILED.contains(&code);
-            let client_fault = view == View::Client && (400..500).contains(&code);
-            (500..600).contains(&code)
-                || client_fault
-                || is_type
-                || grpc
-                || FAILED.contains(&v.as_str())
-                || (v.len() == 3 && v.to_lowercase().starts_with("5x"))
-                || (n.ends_with("class") && v.as_str() == "5")
-        };
-        match () {
-            () if present.iter().any(failed) => Class::Failed,
-            () if present.is_empty() => Class::All,
-            () => Class::Good,
-        }
-    }
-
-    /// Says whether a status label means "too many requests".
-    fn rate_limited(&self, series: &RawSeries) -> bool {
-        let names = self.table.label_names("status").iter();
-        names.filter_map(|n| series.labels.get(n)).any(|v| RATE_LIMITED.contains(&v.as_str()))
-    }
-
-    /// How the calls that a series counts ended: what its error says, else its status.
-    fn outcome(&self, series: &RawSeries) -> Option<String> {
-        let mut labels: Vec<&String> = self.table.label_names("status").iter().collect();
-        labels.sort_by_key(|n| !n.contains("error"));
-        let values = labels.into_iter().filter_map(|n| series.labels.get(n));
-        values.filter_map(|v| self.table.outcome(v)).next().map(str::to_owned)
-    }
-
-    /// Labels that are neither identity nor status: pool, route, database and the like.
-    fn dims(&self, series: &RawSeries, state_labels: &[String]) -> String {
-        let parts = [
-            "service", "instance", "host", "callee", "caller", "member", "status", "version",
-            "tenant",
-        ];
-        let taken: BTreeSet<&str> =
-            parts.iter().flat_map(|p| self.table.label_names(p)).map(String::as_str).collect();
-        let extra = ["le", "server", "datid", "namespace", "statistic"];
-        let rest = series.labels.iter().filter(|(k, _)| {
-            !taken.contains(k.as_str())
-                && !extra.contains(&k.as_str())
-                && !state_labels.iter().any(|l| folded(l) == folded(k))
-        });
-        rest.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
-    }
-}
-
-fn one_of(series: &RawSeries, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|n| by_name(series, n)).map(str::to_owned)
-}
-
-/// A label's value, its name written with dots or with underscores.
-fn by_name<'s>(series: &'s RawSeries, name: &str) -> Option<&'s str> {
-    let exact = series.labels.get(name);
-    let same = |(k, _): &(&String, &String)| folded(k) == folded(name);
-    exact.or_else(|| series.labels.iter().find(same).map(|(_, v)| v)).map(String::as_str)
-}
-
-fn folded(name: &str) -> String {
-    name.replace('.', "_").to_lowercase()
 }
 
 /// Says whether a series tells since when another exists, as Prometheus' `…_created` does: all of
 /// its values are times of this century.
 fn tells_creation(series: &RawSeries) -> bool {
-    let time = |s: &(Micros, f64)| (1e9..5e9).contains(&s.1);
-    series.name.ends_with("_created") && series.samples.iter().all(time)
+    let time = |v: &f64| (1e9..5e9).contains(v);
+    series.name.ends_with("_created") && series.samples.values().iter().all(time)
 }
 
 /// A series as a person would look it up: its name, labels and statistic.

@@ -39,7 +39,7 @@ fn meaning(name: &str, labels: &str, unit: &str) -> Option<(String, f64, Class, 
     let t = read("m.csv", vec![series(name, labels, unit, 1.0)]);
     let meta = t.series.first()?;
     assert!(!meta.guessed || name.starts_with("trace."), "{name} is guessed");
-    let factor = t.samples[0][0].1;
+    let factor = t.samples[0].at(0).1;
     Some((t.signals.get(meta.signal).name.clone(), factor, meta.class, meta.state.clone()))
 }
 

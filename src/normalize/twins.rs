@@ -18,7 +18,7 @@ type Ranks<'m> = BTreeMap<(Subject, String), BTreeMap<usize, (Span, &'m str)>>;
 pub(super) fn leave_out(
     table: &SignalTable,
     metas: &mut Vec<SeriesMeta>,
-    points: &mut Vec<Vec<(Micros, f64)>>,
+    points: &mut Vec<Points>,
     gaps: &mut Vec<Gap>,
 ) {
     let repeated = repeated(table, metas, points, gaps);
@@ -48,7 +48,7 @@ pub(super) fn leave_out_copies(
         let span = known.entry(rank(meta)).or_insert((first.0, last.0));
         *span = (span.0.min(first.0), span.1.max(last.0));
     }
-    let repeats = |m: &SeriesMeta, points: &Vec<(Micros, f64)>| {
+    let repeats = |m: &SeriesMeta, points: &Points| {
         let span = points.first().zip(points.last()).map(|(a, b)| (a.0, b.0))?;
         let own = best.get(&(m.subject, m.signal))?;
         own.range(..rank(m)).find(|(_, over)| covers(**over, span)).map(|(r, _)| *r)
@@ -78,7 +78,7 @@ pub(super) fn leave_out_copies(
 fn repeated(
     table: &SignalTable,
     metas: &[SeriesMeta],
-    points: &[Vec<(Micros, f64)>],
+    points: &[Points],
     gaps: &mut Vec<Gap>,
 ) -> BTreeSet<usize> {
     let mut best = Ranks::new();
@@ -138,7 +138,7 @@ mod tests {
     fn left(all: Vec<RawSeries>) -> (Vec<(String, f64)>, Vec<String>) {
         let t = crate::normalize::normalize(raw(all)).expect("understood");
         let kept =
-            t.series.iter().enumerate().map(|(i, m)| (m.raw_name.clone(), t.samples[i][0].1));
+            t.series.iter().enumerate().map(|(i, m)| (m.raw_name.clone(), t.samples[i].at(0).1));
         (kept.collect(), t.gaps.into_iter().map(|g| g.what).collect())
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let crate::model::Subject::Entity(e) = meta.subject else { panic!("an entity") };
         assert_eq!(t.graph.entity(e).name, "basket");
         assert_eq!(t.signals.get(meta.signal).name, "http.server.request.duration");
-        assert_eq!(points[0].1, 0.25);
+        assert_eq!(points.at(0).1, 0.25);
     }
 
     #[test]

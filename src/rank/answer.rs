@@ -1,6 +1,7 @@
 //! The ranking written up as a [`Diagnosis`]: evidence with ids and places, headline, chain,
 //! impact, timeline and verdict with its reasons.
 
+use super::anomaly::Anomaly;
 use super::conclude::missing_inputs;
 use super::pages::{Numbering, pages};
 use super::suppress::{Held, expired};
@@ -29,6 +30,7 @@ pub struct Writer<'a> {
     pub context: &'a Context<'a>,
     pub catalog: &'a Catalog,
     pub matches: &'a Matches,
+    pub anomalies: &'a BTreeMap<EntityId, Anomaly>,
     pub axis: Window,
 }
 
@@ -54,7 +56,8 @@ pub fn answer(
     ranking: &Ranking,
 ) -> Diagnosis {
     let windows = &context.features.windows;
-    let writer = Writer { context, catalog, matches, axis: axis(context) };
+    let anomalies = &ranking.anomalies;
+    let writer = Writer { context, catalog, matches, anomalies, axis: axis(context) };
     let mut ids = Numbering::default();
     let kept = ranking.candidates.iter().filter(|c| worth_showing(c, ranking)).take(HYPOTHESES_MAX);
     let mut hypotheses: Vec<Hypothesis> =
@@ -282,7 +285,7 @@ impl Writer<'_> {
     /// Evidence of an unclassified hypothesis: its most abnormal series.
     fn anomalies(&self, c: &Candidate, ids: &mut Numbering) -> Vec<Evidence> {
         let Some(id) = c.entity else { return Vec::new() };
-        let anomaly = super::anomaly::of_entity(self.context, id);
+        let Some(anomaly) = self.anomalies.get(&id) else { return Vec::new() };
         let shown = anomaly.series.iter().filter(|s| s.score > 0.3).take(6);
         shown
             .map(|s| {

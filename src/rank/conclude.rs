@@ -1,6 +1,8 @@
 //! What the answer concludes besides the hypotheses and the verdict: impact, timeline, what could
 //! not run, what was ruled out, which inputs are missing.
 
+mod log_moments;
+
 use super::Ranking;
 use super::answer::{Writer, entity_ref};
 use crate::catalog::Prior;
@@ -76,7 +78,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn timeline(&self, ranking: &Ranking, verdict: Verdict) -> Vec<Moment> {
-        let mut moments: Vec<Moment> = Vec::new();
+        let mut moments = log_moments::moments(self.context);
         for (ids, e) in &self.context.telemetry.events {
             let title = if e.title.is_empty() { e.kind.clone() } else { e.title.clone() };
             let version = if title.contains(&e.version) { "" } else { e.version.as_str() };
@@ -113,11 +115,11 @@ impl Writer<'_> {
         }
         for b in self.context.features.blockers.iter().filter(|b| b.stays()) {
             let s = &b.session;
-            let start = s.xact_start.or(s.query_start);
+            let start = s.xact_start().or(s.query_start());
             let who = if s.application.is_empty() { &s.user } else { &s.application };
             let mut add = |at: Micros, said: String| {
                 let entity = Some(entity_ref(self.context, b.database));
-                let (kind, place) = ("session", self.place(s.file, s.line));
+                let (kind, place) = ("session", self.place(s.file, s.line()));
                 moments.push(Moment { at, kind, entity, said, uncertainty_s: None, place });
             };
             if let Some(t) = start {

@@ -158,6 +158,7 @@ impl Writer<'_> {
                 calls && self.context.telemetry.trace_file.is_some()
             }
             "pg.sessions" => !self.context.telemetry.sessions.is_empty(),
+            "pg.log" => !self.context.telemetry.log_times.is_empty(),
             lacks => own.into_iter().flatten().any(|i| is_source(self.context, &series[*i], lacks)),
         }
     }

@@ -137,7 +137,7 @@ impl Writer<'_> {
         let w = &self.context.features.windows;
         let (before, during) = (inside(s, w.baseline), inside(s, w.incident));
         let quantile = |q| robust::quantile(&before, q);
-        let runs = runs(&s.points, self.axis, s.step);
+        let runs = runs(&s.points.to_vec(), self.axis, s.step);
         let name = if s.guessed && !s.dims.is_empty() { &s.dims } else { &signal.name };
         Chart {
             title: format!("{} · {name}", target_name(self.context, s.subject)),

@@ -4,11 +4,10 @@
 use super::answer::entity_ref;
 use crate::diagnosis::{SessionsView, TreeLine, WaitRow};
 use crate::features::forest::{Edges, Snapshot, snapshots};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::Session;
 use crate::ingest::sql;
 use crate::matching::Context;
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::sessions::is_client;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns of the map at most.
@@ -38,7 +37,7 @@ fn server(context: &Context, id: EntityId, all: &[Snapshot], axis: Window) -> Se
         let at = (((snapshot.at - axis.from) / width) as usize).min(count - 1);
         seen[at] = true;
         let mut now: BTreeMap<String, usize> = BTreeMap::new();
-        for s in snapshot.rows.iter().filter(|s| is_client(s)) {
+        for s in snapshot.rows.iter().filter(|s| s.is_client()) {
             if let Some(event) = event(s) {
                 *now.entry(event).or_default() += 1;
             }
@@ -71,7 +70,7 @@ fn server(context: &Context, id: EntityId, all: &[Snapshot], axis: Window) -> Se
 }
 
 /// What a busy session waits for; `None` for one that has nothing to do.
-fn event(s: &RawSession) -> Option<String> {
+fn event(s: &Session) -> Option<String> {
     if s.state.starts_with("idle in transaction") {
         return Some(s.state.to_string());
     }
@@ -118,18 +117,18 @@ fn line(context: &Context, edges: &Edges, snapshot: &Snapshot, pid: i64, depth: 
         said: row.map_or_else(|| "not listed in the export".to_owned(), |s| said(s, snapshot.at)),
         inferred: edges.inferred.contains(&pid),
         file: file.map(|f| f.path.clone()).unwrap_or_default(),
-        line: row.map(|s| s.line),
+        line: row.map(|s| s.line()),
     }
 }
 
 /// Who it is, what it does and for how long.
-fn said(s: &RawSession, at: Micros) -> String {
+fn said(s: &Session, at: Micros) -> String {
     let who = [&s.application, &s.user, &s.backend_type].into_iter().find(|w| !w.is_empty());
     let state = match s.wait_event_type.as_str() {
         "" => s.state.to_string(),
         kind => format!("{} ({kind}: {})", s.state, s.wait_event).trim_start().to_owned(),
     };
-    let age = s.xact_start.map(|x| format!("{} s in its transaction", (at - x).max(0) / SECOND));
+    let age = s.xact_start().map(|x| format!("{} s in its transaction", (at - x).max(0) / SECOND));
     let query = (!s.query.is_empty()).then(|| sql::summary(&s.query));
     let parts = [who.map(|w| w.to_string()), Some(state), age, query];
     parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")

@@ -5,7 +5,7 @@
 use super::keys::{self, Class};
 use super::{Redactor, Settings};
 use crate::error::Result;
-use crate::ingest::raw::Raw;
+use crate::ingest::raw::{Raw, reshape};
 use crate::ingest::text::Text;
 
 /// Hides credentials, and literals of statements that stand where no statement is expected.
@@ -42,10 +42,12 @@ pub fn mask(raw: &mut Raw) -> Result<()> {
             *t = Text::from(own);
         }
     };
-    for session in &mut raw.sessions {
-        let parts = [&mut session.query_tag, &mut session.application];
+    reshape(&mut raw.sessions, |shape| {
+        let mut new = shape.clone();
+        let parts = [&mut new.query_tag, &mut new.application];
         parts.into_iter().filter(|t| !t.is_empty()).for_each(&mut shared);
-    }
+        (new != *shape).then_some(new)
+    });
     Ok(())
 }
 

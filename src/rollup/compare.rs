@@ -3,6 +3,7 @@
 
 use super::{Origin, SignalSeries};
 use crate::model::{Gap, GapKind, Micros, SECOND, Subject};
+use crate::points::{Point, Points};
 use crate::signals::{SignalId, Stat};
 use crate::telemetry::Telemetry;
 use std::collections::BTreeMap;
@@ -18,8 +19,6 @@ const FAVOUR_FACTOR: f64 = 3.0;
 const FAVOUR_MORE: f64 = 0.1;
 /// Failed traces without which nothing is said about errors.
 const FAILED_MIN: f64 = 10.0;
-
-type Points = [(Micros, f64)];
 
 /// Request rates and shares of errors of one service, by metrics and by traces.
 struct Both<'a> {
@@ -76,12 +75,11 @@ fn common(a: &Points, b: &Points) -> Option<(Micros, Micros)> {
     (from < to).then_some((from, to))
 }
 
-fn within(points: &Points, (from, to): (Micros, Micros)) -> &Points {
-    let (a, b) = (points.partition_point(|p| p.0 < from), points.partition_point(|p| p.0 <= to));
-    points.get(a..b).unwrap_or_default()
+fn within(points: &Points, (from, to): (Micros, Micros)) -> Vec<Point> {
+    points.iter().filter(|p| from <= p.0 && p.0 <= to).collect()
 }
 
-fn mean(points: &Points) -> Option<f64> {
+fn mean(points: &[Point]) -> Option<f64> {
     let sum: f64 = points.iter().map(|p| p.1).sum();
     let mean = sum / points.len() as f64;
     mean.is_finite().then_some(mean)
@@ -91,7 +89,7 @@ fn mean(points: &Points) -> Option<f64> {
 fn requests(b: &Both) -> Option<(f64, f64)> {
     let range = common(&b.metric.points, &b.traced.points)?;
     let seconds = (range.1 - range.0) as f64 / SECOND as f64;
-    let count = |s: &SignalSeries| Some(mean(within(&s.points, range))? * seconds);
+    let count = |s: &SignalSeries| Some(mean(&within(&s.points, range))? * seconds);
     let (traced, metric) = (count(b.traced)?, count(b.metric)?);
     (metric >= REQUESTS_MIN && traced >= 1.0).then_some((traced, metric))
 }
@@ -127,10 +125,10 @@ fn errors(
     rates: &SignalSeries,
     range: (Micros, Micros),
 ) -> Option<[f64; 2]> {
-    let rate: BTreeMap<Micros, f64> = within(&rates.points, range).iter().copied().collect();
+    let rate: BTreeMap<Micros, f64> = within(&rates.points, range).into_iter().collect();
     let (mut failed, mut all) = (0.0, 0.0);
     for (t, share) in within(&shares.points, range) {
-        let weight = rate.get(t).copied().unwrap_or(0.0);
+        let weight = rate.get(&t).copied().unwrap_or(0.0);
         (failed, all) = (failed + share * weight, all + weight);
     }
     let seconds = rates.step as f64 / SECOND as f64;
@@ -228,7 +226,7 @@ mod tests {
         ) {
             let cut = |values: &[f64]| {
                 let mut s = series(|i| values.get(i as usize).copied().unwrap_or(0.0), 0);
-                s.points.truncate(values.len());
+                s.points = s.points.iter().take(values.len()).collect();
                 s
             };
             said(&cut(&a), &cut(&b), [0.1, 0.9]);

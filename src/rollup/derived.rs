@@ -17,18 +17,18 @@ const DENSE: f64 = 0.5;
 pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
     let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
     let top: BTreeMap<Micros, f64> =
-        numerator.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
+        numerator.iter().map(|(t, v)| (t.div_euclid(step), v)).collect();
     let ends = top.first_key_value().zip(top.last_key_value()).map(|(a, b)| (*a.0, *b.0));
     let (first, last) = ends.unwrap_or((0, 0));
     let dense = top.len() as f64 >= DENSE * (last - first + 1) as f64;
-    let share = |(t, d): &(Micros, f64)| {
+    let share = |(t, d): (Micros, f64)| {
         let slot = t.div_euclid(step);
         let n = match top.get(&slot) {
             Some(n) => *n,
             None if dense && first < slot && slot < last => return None,
             None => 0.0,
         };
-        (*d > 0.0).then_some((*t, n / d))
+        (d > 0.0).then_some((t, n / d))
     };
     denominator.iter().filter_map(share).collect()
 }
@@ -70,7 +70,7 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
             }
             let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
             for (t, v) in parts.iter().flat_map(|p| &p.points) {
-                *total.entry(*t).or_default() += v;
+                *total.entry(t).or_default() += v;
             }
             let points = ratio(&n.points, &total.into_iter().collect());
             if points.is_empty() {
@@ -129,7 +129,7 @@ fn of_limits(
             let Some(first) = levels.first() else { continue };
             let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
             for (t, v) in levels.iter().flat_map(|s| &s.points) {
-                *total.entry(*t).or_default() += v / limit;
+                *total.entry(t).or_default() += v / limit;
             }
             let shown = format!("{} / {limit}", first.source.series);
             out.push(SignalSeries {
@@ -202,13 +202,14 @@ pub fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<
 mod tests {
     use super::{labels_agree, ratio};
     use crate::model::SECOND;
+    use crate::points::Points;
 
     #[test]
     fn a_lost_sample_of_the_numerator_is_a_gap_and_one_not_yet_counted_is_zero() {
         let at = |i: i64| i * 5 * SECOND;
-        let all: Vec<_> = (0..8).map(|i| (at(i), 10.0)).collect();
+        let all: Points = (0..8).map(|i| (at(i), 10.0)).collect();
         let of = |kept: &[i64]| -> Vec<_> {
-            let top: Vec<_> = kept.iter().map(|i| (at(*i), 4.0)).collect();
+            let top: Points = kept.iter().map(|i| (at(*i), 4.0)).collect();
             ratio(&top, &all).iter().map(|p| (p.0 / SECOND, p.1)).collect()
         };
         assert_eq!(

@@ -7,6 +7,7 @@
 use super::{Origin, SignalSeries};
 use crate::model::{Micros, Subject};
 use crate::signals::{SignalTable, Stat, View};
+use crate::telemetry::Points;
 use std::collections::BTreeMap;
 
 /// Gaps of every edge of which both ends are measured by metrics.
@@ -36,10 +37,9 @@ pub fn gaps(table: &SignalTable, series: &[SignalSeries]) -> Vec<SignalSeries> {
 }
 
 /// `a - b` where both have a point in the same step, at least 0.
-fn less(a: &[(Micros, f64)], b: &[(Micros, f64)], step: Micros) -> Vec<(Micros, f64)> {
-    let own: BTreeMap<Micros, f64> = b.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
-    let point =
-        |(t, v): &(Micros, f64)| own.get(&t.div_euclid(step)).map(|w| (*t, (v - w).max(0.0)));
+fn less(a: &Points, b: &Points, step: Micros) -> Points {
+    let own: BTreeMap<Micros, f64> = b.iter().map(|(t, v)| (t.div_euclid(step), v)).collect();
+    let point = |(t, v): (Micros, f64)| own.get(&t.div_euclid(step)).map(|w| (t, (v - w).max(0.0)));
     a.iter().filter_map(point).collect()
 }
 
@@ -49,9 +49,9 @@ mod tests {
 
     #[test]
     fn a_difference_needs_both_ends_in_a_step() {
-        let a = [(10, 0.5), (20, 0.6), (30, 0.7)];
-        let b = [(12, 0.2), (34, 0.9)];
+        let a = vec![(10, 0.5), (20, 0.6), (30, 0.7)].into();
+        let b = vec![(12, 0.2), (34, 0.9)].into();
         assert_eq!(less(&a, &b, 10), [(10, 0.3), (30, 0.0)]);
-        assert!(less(&a, &[], 10).is_empty());
+        assert!(less(&a, &Points::new(), 10).is_empty());
     }
 }

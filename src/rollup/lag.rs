@@ -7,6 +7,7 @@
 
 use super::{Origin, SignalSeries};
 use crate::model::{Gap, GapKind, Micros, SECOND, Subject};
+use crate::points::Points;
 use crate::signals::{Stat, View};
 use crate::telemetry::Telemetry;
 use crate::time;
@@ -24,8 +25,6 @@ const FAR_MAX: usize = 60;
 const FAR_SHARE: usize = 3;
 /// Bins by which votes may differ and mean the same lag.
 const SAME: i64 = 1;
-
-type Points = [(Micros, f64)];
 
 /// One signal of one service by metrics and by traces.
 struct Pair<'a> {
@@ -88,7 +87,7 @@ fn binned(
     let mut sums = vec![(0.0, 0u32); count];
     for (t, v) in points.iter().filter(|p| p.1.is_finite() && scale(p.1).is_finite()) {
         if let Some(sum) = sums.get_mut(((t - from) / bin) as usize) {
-            *sum = (sum.0 + scale(*v), sum.1 + 1);
+            *sum = (sum.0 + scale(v), sum.1 + 1);
         }
     }
     sums.into_iter().map(|(s, n)| (n > 0).then(|| s / f64::from(n))).collect()
@@ -271,7 +270,7 @@ mod tests {
         ) {
             let cut = |values: &[f64]| {
                 let mut s = series(|i| values.get(i as usize).copied().unwrap_or(0.0), 0);
-                s.points.truncate(values.len());
+                s.points = s.points.iter().take(values.len()).collect();
                 s
             };
             for role in ["traffic", "latency"] {

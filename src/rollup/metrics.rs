@@ -246,6 +246,7 @@ impl Context<'_> {
         let most = all.iter().map(|p| p.len()).sum();
         let mut means: Vec<(Micros, Micros, f64)> = Vec::with_capacity(most);
         for points in all {
+            let points = points.to_vec();
             for bucket in points.chunk_by(|a, b| a.0.div_euclid(step) == b.0.div_euclid(step)) {
                 let last = bucket[bucket.len() - 1].0;
                 let sum = bucket.iter().fold(0.0, |sum, p| sum + p.1);

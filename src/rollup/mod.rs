@@ -20,7 +20,7 @@ mod traces;
 
 use crate::model::{EntityId, Gap, Micros, Subject};
 use crate::signals::{SignalId, Stat};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Points, Telemetry};
 use serde::Serialize;
 use std::mem::take;
 
@@ -51,7 +51,7 @@ pub struct SignalSeries {
     /// Pool, state or operation, when the subject has several.
     pub dims: String,
     /// Sorted by time, in the signal's base unit; gaps are missing points.
-    pub points: Vec<(Micros, f64)>,
+    pub points: Points,
     /// Usual distance of points, microseconds.
     pub step: Micros,
     /// Length of the rate window that smears changes, microseconds; 0 for raw samples.
@@ -143,7 +143,7 @@ fn align(
     ahead: Micros,
 ) {
     let metrics = series.iter_mut().filter(|s| s.origin == Origin::Metrics);
-    metrics.flat_map(|s| &mut s.points).for_each(|p| p.0 -= ahead);
+    metrics.for_each(|s| s.points.shift(-ahead));
     versions.iter_mut().for_each(|v| (v.first, v.last) = (v.first - ahead, v.last - ahead));
     let ends = |origin: Origin| {
         let own = series.iter().filter(move |s| s.origin == origin);

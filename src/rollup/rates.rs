@@ -27,8 +27,8 @@ pub fn of(telemetry: &Telemetry, samples: Vec<Points>) -> Vec<Rated> {
     let mut starts = Starts::new();
     for (meta, points) in telemetry.series.iter().zip(&samples) {
         if let Some((first, _)) = points.first() {
-            let at = starts.entry((meta.file, meta.instance)).or_insert(*first);
-            *at = (*at).min(*first);
+            let at = starts.entry((meta.file, meta.instance)).or_insert(first);
+            *at = (*at).min(first);
         }
     }
     let one = |(meta, points): (&SeriesMeta, Points)| {
@@ -48,10 +48,10 @@ fn counts(telemetry: &Telemetry, meta: &SeriesMeta, points: &Points) -> bool {
         return false;
     }
     if meta.part != Part::Value {
-        return counter::behaves_like_counter(points);
+        return counter::behaves_like_counter(points.values());
     }
     let rate = || words(&meta.raw_name).iter().any(|w| RATE_WORDS.contains(&w.as_str()));
-    telemetry.signals.get(meta.signal).counter && !rate() && counter::only_resets(points)
+    telemetry.signals.get(meta.signal).counter && !rate() && counter::only_resets(points.values())
 }
 
 /// Rates with the late-born case. Of rare events their number in each interval: a rate of them is

@@ -2,23 +2,11 @@
 //! per database and per calling service.
 
 use super::{Origin, SignalSeries, Source, counter};
-use crate::ingest::raw::RawSession;
+use crate::ingest::raw::{PerShape, Session};
 use crate::model::{EntityId, Micros, SECOND, Subject};
 use crate::signals::Stat;
-use crate::telemetry::{Telemetry, service_of};
-use std::collections::{BTreeMap, HashMap};
-
-/// Says whether a row is a client's backend, or of an export without backend types.
-pub fn is_client(s: &RawSession) -> bool {
-    s.backend_type.is_empty() || s.backend_type == "client backend"
-}
-
-/// Says whether a session waits for a heavyweight lock: by its event, or, where events are hidden,
-/// because it has blockers.
-pub fn waits_for_lock(s: &RawSession) -> bool {
-    s.wait_event_type.eq_ignore_ascii_case("lock")
-        || s.wait_event_type.is_empty() && s.blocked_by.iter().any(|b| !b.is_empty())
-}
+use crate::telemetry::{Points, Telemetry, service_of};
+use std::collections::BTreeMap;
 
 /// Age below which a session is new, microseconds: below the usual lifetime of pooled connections.
 const NEW: Micros = 30 * SECOND;
@@ -41,41 +29,117 @@ struct Facts {
     oldest_s: f64,
 }
 
+impl Facts {
+    fn count(&mut self, s: &Session, known: &Known) {
+        if !s.is_client() {
+            self.server = true;
+            self.replays |= known.replays;
+            return;
+        }
+        self.total += 1.0;
+        let age = known.backend_start.map(|b| s.at - b);
+        self.new += f64::from(u8::from(age.is_some_and(|a| (0..NEW).contains(&a))));
+        self.waiting += f64::from(u8::from(s.waits_for_lock()));
+        self.active += known.active;
+        self.idle += known.idle;
+        self.in_transaction += known.in_transaction;
+        if let Some(start) = s.xact_start() {
+            self.oldest_s = self.oldest_s.max((s.at - start) as f64 / SECOND as f64);
+        }
+    }
+
+    fn add(&mut self, more: &Facts) {
+        self.total += more.total;
+        self.new += more.new;
+        self.replays |= more.replays;
+        self.server |= more.server;
+        self.waiting += more.waiting;
+        self.active += more.active;
+        self.idle += more.idle;
+        self.in_transaction += more.in_transaction;
+        self.oldest_s = self.oldest_s.max(more.oldest_s);
+    }
+}
+
+/// What is looked up once for all rows of one shape.
+struct Known {
+    /// Place of the service's edge among the subjects.
+    edge: Option<usize>,
+    backend_start: Option<Micros>,
+    replays: bool,
+    active: f64,
+    idle: f64,
+    in_transaction: f64,
+}
+
+/// Facts of one subject by time.
+type Snapshots = BTreeMap<Micros, Facts>;
+
+/// Counts the rows of every database and of every service's edge to one.
+fn facts(telemetry: &Telemetry) -> BTreeMap<Subject, Snapshots> {
+    let mut places: BTreeMap<Subject, usize> = BTreeMap::new();
+    let mut found: Vec<Vec<(Micros, Facts)>> = Vec::new();
+    let mut known: PerShape<Known> = PerShape::default();
+    for (db, rows) in telemetry.sessions.snapshots() {
+        let own = place(&mut places, &mut found, Subject::Entity(db));
+        for s in rows {
+            let known = known.of(s, || {
+                let service = service_of(&telemetry.graph, s).map(|(service, _)| service);
+                let is = |yes: bool| f64::from(u8::from(yes));
+                Known {
+                    edge: service
+                        .map(|service| Subject::Edge(service, db))
+                        .map(|edge| place(&mut places, &mut found, edge)),
+                    backend_start: s.backend_start,
+                    replays: REPLAY.contains(&s.backend_type.as_str()),
+                    active: is(s.state == "active"),
+                    idle: is(s.state == "idle"),
+                    in_transaction: is(s.state.starts_with("idle in transaction")),
+                }
+            });
+            for place in [Some(own), known.edge].into_iter().flatten() {
+                let all = &mut found[place];
+                if all.last().is_none_or(|(at, _)| *at != s.at) {
+                    all.push((s.at, Facts::default()));
+                }
+                if let Some((_, facts)) = all.last_mut() {
+                    facts.count(s, known);
+                }
+            }
+        }
+    }
+    let by_time = |all: &mut Vec<(Micros, Facts)>| {
+        let mut out = Snapshots::new();
+        for (at, facts) in all.drain(..) {
+            out.entry(at).or_default().add(&facts);
+        }
+        out
+    };
+    places.into_iter().map(|(subject, i)| (subject, by_time(&mut found[i]))).collect()
+}
+
+/// The place of a subject, which is a new one at first.
+fn place<T: Default>(
+    places: &mut BTreeMap<Subject, usize>,
+    found: &mut Vec<T>,
+    subject: Subject,
+) -> usize {
+    *places.entry(subject).or_insert_with(|| {
+        found.push(T::default());
+        found.len() - 1
+    })
+}
+
 /// Name of a series and how it is read from a snapshot's facts.
 type Column = (&'static str, fn(&Facts) -> f64);
 
 /// Makes the series of every database with session snapshots.
 pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
-    let mut by: BTreeMap<Subject, BTreeMap<Micros, Facts>> = BTreeMap::new();
+    let by = facts(telemetry);
     let mut files: BTreeMap<EntityId, String> = BTreeMap::new();
-    let mut services: HashMap<(&str, &str, &str), Option<EntityId>> = HashMap::new();
-    for (db, s) in &telemetry.sessions {
-        files.entry(*db).or_insert_with(|| {
-            telemetry.files.get(s.file as usize).map(|f| f.path.clone()).unwrap_or_default()
-        });
-        let origin = (&*s.application, &*s.client_addr, &*s.user);
-        let service = *services
-            .entry(origin)
-            .or_insert_with(|| service_of(&telemetry.graph, s).map(|(service, _)| service));
-        let edge = service.map(|service| Subject::Edge(service, *db));
-        for subject in [Some(Subject::Entity(*db)), edge].into_iter().flatten() {
-            let facts = by.entry(subject).or_default().entry(s.at).or_default();
-            if !is_client(s) {
-                facts.server = true;
-                facts.replays |= REPLAY.contains(&s.backend_type.as_str());
-                continue;
-            }
-            facts.total += 1.0;
-            let age = s.backend_start.map(|b| s.at - b);
-            facts.new += f64::from(u8::from(age.is_some_and(|a| (0..NEW).contains(&a))));
-            facts.waiting += f64::from(u8::from(waits_for_lock(s)));
-            facts.active += f64::from(u8::from(s.state == "active"));
-            facts.idle += f64::from(u8::from(s.state == "idle"));
-            facts.in_transaction += f64::from(u8::from(s.state.starts_with("idle in transaction")));
-            if let Some(start) = s.xact_start {
-                facts.oldest_s = facts.oldest_s.max((s.at - start) as f64 / SECOND as f64);
-            }
-        }
+    for (db, s) in telemetry.sessions.firsts() {
+        let file = telemetry.files.get(s.file as usize);
+        files.entry(db).or_insert_with(|| file.map(|f| f.path.clone()).unwrap_or_default());
     }
     let mut out = Vec::new();
     for (subject, snapshots) in &by {
@@ -102,8 +166,7 @@ pub fn roll_up(telemetry: &Telemetry) -> Vec<SignalSeries> {
             else {
                 continue;
             };
-            let points: Vec<(Micros, f64)> =
-                snapshots.iter().map(|(t, f)| (*t, value(f))).collect();
+            let points: Points = snapshots.iter().map(|(t, f)| (*t, value(f))).collect();
             out.push(SignalSeries {
                 subject: *subject,
                 signal,

@@ -174,7 +174,7 @@ impl<'a> Maker<'a> {
             role: self.table.get(signal).role.clone(),
             stat,
             dims: String::new(),
-            points,
+            points: points.into(),
             step: self.bucket,
             smear: 0,
             origin: Origin::Traces,

@@ -25,10 +25,11 @@ pub struct Answer {
     pub right_entity: bool,
 }
 
-/// Compares what came first (signature, entity, probability) with the truth of a run.
+/// Compares what came first (signature, entity, probability) with the truth of a run. `verdict` is
+/// its word, and whether it names a cause.
 pub fn judge(
     run: &Run,
-    verdict: &str,
+    verdict: (&str, bool),
     first: Option<(Option<&str>, &str, f64)>,
     service: Option<&str>,
 ) -> Answer {
@@ -38,8 +39,8 @@ pub fn judge(
     let right_signature = truth.signature.iter().any(|s| Some(s.as_str()) == signature);
     let named = |name: &str| truth.entity.iter().any(|e| e == name);
     let right_entity = named(entity) || service.is_some_and(named);
-    let abstained = verdict == "healthy" || verdict == "inconclusive";
-    let right = if healthy { abstained } else { right_signature && right_entity };
+    let (verdict, alarms) = verdict;
+    let right = if healthy { !alarms } else { right_signature && right_entity };
     Answer {
         scenario: run.scenario().id.clone(),
         seed: run.seed(),

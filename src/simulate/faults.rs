@@ -61,6 +61,12 @@ pub const FAULTS: &[FaultRow] = &[
     row("grants-less", Target::Service, "it answers 429 above `size` a second", apply::grants),
     row("keeps-memory", Target::Service, "each process keeps `size` MB a minute", apply::memory),
     row(
+        "fills-heap",
+        Target::Service,
+        "each process keeps `size` MB more from then on",
+        apply::fills_heap,
+    ),
+    row(
         "recycled-at",
         Target::Service,
         "a process is replaced at the share `size` of its limit",

@@ -2,6 +2,7 @@
 //! snapshots of sessions. Kept as recorded; `export` writes the files.
 
 mod scrape;
+mod servers;
 mod sessions;
 mod spans;
 

@@ -59,7 +59,7 @@ type Shown = (String, Option<String>, Option<String>, Vec<(Micros, String)>);
 
 /// What two exports of the same data must have in common.
 fn measured(raw: &Raw) -> Vec<Shown> {
-    let value = |s: &(Micros, f64)| (s.0, format!("{:.9}", s.1));
+    let value = |s: (Micros, f64)| (s.0, format!("{:.9}", s.1));
     let one = |s: &RawSeries| {
         let samples = s.samples.iter().map(value).collect();
         (s.name.clone(), s.statistic.clone(), s.unit.clone(), samples)
@@ -80,17 +80,20 @@ fn metric_data_gets_its_meaning_from_the_query_file() {
     let balancer = [("LoadBalancer", "shop-edge"), ("TargetGroup", "checkout")];
     let time = find(&raw, "TargetResponseTime", "average");
     assert_eq!((time.unit.as_deref(), &time.labels), (Some("seconds"), &labels(&balancer)));
-    assert_eq!(time.samples.first(), Some(&(START, 0.084)));
-    assert_eq!(time.samples.last(), Some(&(minute(11), 0.09)));
+    assert_eq!(time.samples.first(), Some((START, 0.084)));
+    assert_eq!(time.samples.last(), Some((minute(11), 0.09)));
     let p99 = find(&raw, "TargetResponseTime", "p99");
-    assert_eq!((p99.samples[7].1, p99.labels["label"].as_str()), (5.0, "TargetResponseTime p99"));
+    assert_eq!(
+        (p99.samples.at(7).1, p99.labels["label"].as_str()),
+        (5.0, "TargetResponseTime p99")
+    );
     let requests = find(&raw, "RequestCount", "rate");
-    assert_eq!((requests.unit.as_deref(), requests.samples[0].1), (Some("1/s"), 21.0));
+    assert_eq!((requests.unit.as_deref(), requests.samples.at(0).1), (Some("1/s"), 21.0));
     let cpu = find(&raw, "CPUUtilization", "average");
     assert_eq!(cpu.labels, labels(&[("DBInstanceIdentifier", "shop-db")]));
-    assert_eq!((cpu.unit.as_deref(), cpu.samples[7].1), (Some("percent"), 97.25));
+    assert_eq!((cpu.unit.as_deref(), cpu.samples.at(7).1), (Some("percent"), 97.25));
     let connections = find(&raw, "DatabaseConnections", "average");
-    assert_eq!((connections.unit.as_deref(), connections.samples[7].1), (Some("count"), 97.0));
+    assert_eq!((connections.unit.as_deref(), connections.samples.at(7).1), (Some("count"), 97.0));
     // An expression has a label and nothing else.
     let share = find(&raw, "error_rate", "");
     assert_eq!((share.samples.len(), share.labels.len()), (5, 0));
@@ -173,8 +176,8 @@ fn a_first_page_alone_is_a_gap() {
 fn without_queries_the_label_says_the_metric() {
     let raw = read(&["formats/cloudwatch/metric-data-new-york.json"]);
     assert_eq!(find(&raw, "TargetResponseTime", "").unit.as_deref(), Some("seconds"));
-    assert_eq!(find(&raw, "TargetResponseTime", "p99").samples[0], (START, 0.31));
-    assert_eq!(find(&raw, "RequestCount", "rate").samples[0], (START, 21.0));
+    assert_eq!(find(&raw, "TargetResponseTime", "p99").samples.at(0), (START, 0.31));
+    assert_eq!(find(&raw, "RequestCount", "rate").samples.at(0), (START, 21.0));
     says(&raw, GapKind::Inferred, Some(69), "RequestCount: no query file");
     assert!(find(&raw, "RequestCount", "rate").labels.is_empty());
     // A house label stays what it is.
@@ -188,7 +191,7 @@ fn a_label_may_name_the_metric_and_whom_it_is_about() {
     let raw = read_bytes(&[("a.json", text.as_bytes())]);
     let cpu = find(&raw, "CPUUtilization", "maximum");
     let want = [("entity", "shop-db"), ("label", "shop-db CPUUtilization Maximum")];
-    assert_eq!((&cpu.labels, cpu.samples[0]), (&labels(&want), (START, 12.5)));
+    assert_eq!((&cpu.labels, cpu.samples.at(0)), (&labels(&want), (START, 12.5)));
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn every_statistic_is_a_series_of_its_own() {
     ]);
     let at = |name, statistic| {
         let s = find(&raw, name, statistic);
-        (s.samples.len(), s.samples[0], s.unit.as_deref())
+        (s.samples.len(), s.samples.at(0), s.unit.as_deref())
     };
     assert_eq!(at("DatabaseConnections", "average"), (12, (START, 41.0), Some("count")));
     assert_eq!(at("DatabaseConnections", "maximum"), (12, (START, 44.0), Some("count")));
@@ -261,7 +264,7 @@ fn every_statistic_is_a_series_of_its_own() {
 fn a_console_csv_with_labels_only_is_read() {
     let raw = read(&["formats/cloudwatch-csv/console-labels.csv"]);
     assert_eq!(raw.files[0].reader, "cloudwatch-csv");
-    assert_eq!(find(&raw, "RequestCount", "rate").samples[11], (minute(11), 21.0));
+    assert_eq!(find(&raw, "RequestCount", "rate").samples.at(11), (minute(11), 21.0));
     says(&raw, GapKind::Doubtful, None, "taken as UTC");
 }
 
@@ -271,7 +274,7 @@ fn results_of_logs_insights_are_read_as_tables() {
         let raw = read(&[name]);
         assert_eq!(raw.files[0].reader, "cloudwatch-csv", "{name}");
         let all: Vec<_> =
-            raw.series.iter().map(|s| (s.labels["PodName"].as_str(), s.samples[0])).collect();
+            raw.series.iter().map(|s| (s.labels["PodName"].as_str(), s.samples.at(0))).collect();
         let want = [
             ("checkout-6c9f-abc", (START, 181_403_648.0)),
             ("checkout-6c9f-def", (minute(1), 190e6)),
@@ -315,7 +318,7 @@ fn performance_events_of_container_insights_are_series_of_pods_and_nodes() {
     assert_eq!(unit("pod_cpu_usage"), Some("millicores"));
     assert_eq!(unit("pod_memory_utilization_over_pod_limit"), Some("percent"));
     assert_eq!(unit("pod_network_rx_bytes"), Some("by/s"));
-    assert_eq!(find(&raw, "pod_number_of_container_restarts", "").samples[1].1, 1.0);
+    assert_eq!(find(&raw, "pod_number_of_container_restarts", "").samples.at(1).1, 1.0);
     assert_eq!(find(&raw, "node_filesystem_utilization", "").labels["device"], "/dev/nvme0n1p1");
     for name in ["log-events.json", "insights.json"] {
         let wrapped = read(&[&format!("formats/container-insights/{name}")]);
@@ -360,7 +363,7 @@ fn performance_insights_are_load_by_wait_event_and_statement() {
     };
     let lock = by("db.wait_event.name", "Lock:transactionid");
     // The second data point has no value; the third is in exponent form.
-    assert_eq!(lock.samples[..2], [(minute(1), 0.0), (minute(3), 8.533847837782684e-4)]);
+    assert_eq!(lock.samples.to_vec()[..2], [(minute(1), 0.0), (minute(3), 8.533847837782684e-4)]);
     assert_eq!(lock.labels["DBInstanceIdentifier"], "db-LKCGOBK26374TPTDFXOIWVCPPM");
     let statement = by("db.sql_tokenized.id", "A1B2C3D4E5F60718");
     let text = "UPDATE stock SET n = n - ? WHERE sku = ? AND site = ?";
@@ -376,7 +379,7 @@ fn dimension_keys_are_one_total_each() {
     let all: Vec<_> = raw
         .series
         .iter()
-        .map(|s| (s.labels["db.wait_event.name"].as_str(), s.samples[0]))
+        .map(|s| (s.labels["db.wait_event.name"].as_str(), s.samples.at(0)))
         .collect();
     let want = [
         ("CPU", (START, 1.266_666_666_666_666_6)),
@@ -394,14 +397,14 @@ fn enhanced_monitoring_is_the_same_bare_and_wrapped() {
     let free = find(&raw, "node_memory_MemFree_bytes", "");
     assert_eq!(free.samples, [(START, 181_592.0 * 1024.0), (minute(1), 90_000.0 * 1024.0)]);
     let cpu = find(&raw, "cpu_utilization", "");
-    assert_eq!((cpu.unit.as_deref(), cpu.samples[1].1), (Some("ratio"), 88.4 * 0.01));
+    assert_eq!((cpu.unit.as_deref(), cpu.samples.at(1).1), (Some("ratio"), 88.4 * 0.01));
     assert_eq!(cpu.labels, labels(&[("DBInstanceIdentifier", "shop-db"), ("engine", "POSTGRES")]));
     let disk: Vec<_> = raw.series.iter().filter(|s| s.name == "rds_disk_await").collect();
     let devices: Vec<_> =
-        disk.iter().map(|s| (s.labels["device"].as_str(), s.samples[1].1)).collect();
+        disk.iter().map(|s| (s.labels["device"].as_str(), s.samples.at(1).1)).collect();
     assert_eq!(devices, [("nvme0n1", 0.61 * 1e-3), ("rdsdev", 14.2 * 1e-3)]);
-    assert_eq!(find(&raw, "rds_processes", "").samples[0].1, 2.0);
-    assert_eq!(find(&raw, "rds_processes_resident_bytes", "").samples[0].1, 65_764.0 * 1024.0);
+    assert_eq!(find(&raw, "rds_processes", "").samples.at(0).1, 2.0);
+    assert_eq!(find(&raw, "rds_processes_resident_bytes", "").samples.at(0).1, 65_764.0 * 1024.0);
     let shown = format!("{:?}", raw.series);
     assert!(!shown.contains("10.0.3.17") && !shown.contains("shop_app"), "names are kept");
     for name in ["formats/rds-os/log-events.json", "formats/rds-os/filtered.json"] {
@@ -456,7 +459,7 @@ fn a_service_graph_gives_edges_rates_and_latencies() {
     let of = |name: &str, pairs: &[(&str, &str)]| {
         let is = |s: &&RawSeries| s.name == name && s.labels == labels(pairs);
         let s = raw.series.iter().find(is).unwrap_or_else(|| panic!("no {name} {pairs:?}"));
-        (s.samples.clone(), s.unit.clone().unwrap_or_default())
+        (s.samples.to_vec(), s.unit.clone().unwrap_or_default())
     };
     let checkout = [("service", "checkout")];
     let edge = [("service", "checkout"), ("callee", "inventory")];
@@ -480,7 +483,7 @@ fn the_samples_of_the_aws_documentation_are_read() {
     let raw = read(&["formats/cloudwatch/official-statistics.json"]);
     let cpu = find(&raw, "CPUUtilization", "maximum");
     assert_eq!((cpu.samples.len(), cpu.unit.as_deref()), (23, Some("percent")));
-    assert!(cpu.samples.is_sorted_by(|a, b| a.0 < b.0), "unordered");
+    assert!(cpu.samples.is_rising(), "unordered");
     let raw = read(&[
         "formats/cloudwatch/official-metric-data.json",
         "formats/cloudwatch-queries/official-queries.json",
@@ -493,7 +496,7 @@ fn the_samples_of_the_aws_documentation_are_read() {
     // An alarm that is OK is no event.
     assert!(read(&["formats/cloudwatch-alarms/official-alarms.json"]).events.is_empty());
     let raw = read(&["formats/rds-insights/official-metrics.json"]);
-    let load: Vec<_> = raw.series.iter().map(|s| (s.labels.len(), s.samples[0])).collect();
+    let load: Vec<_> = raw.series.iter().map(|s| (s.labels.len(), s.samples.at(0))).collect();
     let at = 1_527_026_700 * SECOND;
     assert_eq!(load, [(1, (at, 1.353_333_333_333_333_3)), (2, (at, 0.856_666_666_666_666_7))]);
     assert_eq!(read(&["formats/rds-insights/official-keys.json"]).series.len(), 10);

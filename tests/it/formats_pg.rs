@@ -6,7 +6,7 @@
 //! `patroni/` are after the samples of the formats' descriptions, not recorded.
 
 use super::support::{Scratch, bytes, fixture};
-use rootline::ingest::raw::{Raw, RawSeries, RawSession};
+use rootline::ingest::raw::{Raw, RawSeries, RawSession, Session};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::{GapKind, Micros, SECOND};
 use rootline::time::{self, Zone};
@@ -39,7 +39,7 @@ fn file(raw: &Raw) -> (&str, u64, u64) {
 
 /// Sessions by pid, without what says where they stood in their file.
 fn sessions(raw: &Raw) -> Vec<RawSession> {
-    let plain = |s: &RawSession| RawSession { file: 0, line: 0, ..s.clone() };
+    let plain = |s: &Session| RawSession { file: 0, line: 0, ..s.into() };
     let mut all: Vec<RawSession> = raw.sessions.iter().map(plain).collect();
     all.sort_by_key(|s| (s.snapshot, s.pid));
     all
@@ -324,7 +324,7 @@ fn all_series(raw: &Raw) -> Vec<Shown> {
     let mut all: Vec<Shown> = raw
         .series
         .iter()
-        .map(|s| (s.name.clone(), format!("{:?} {:?}", s.labels, s.unit), s.samples.clone()))
+        .map(|s| (s.name.clone(), format!("{:?} {:?}", s.labels, s.unit), s.samples.to_vec()))
         .collect();
     all.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     all
@@ -342,11 +342,11 @@ fn two_snapshots_of_pg_stat_database_are_counters() {
     }
     let raw = read("formats/pg-stat-database/v15_pg_stat_database.watch-expanded.txt");
     let active = series(&raw, "pg_stat_database_active_time_seconds_total", &[]);
-    assert_eq!(active.samples[0].0, at("2026-11-21T04:31:37Z"));
-    assert!((active.samples[0].1 - 0.097_127).abs() < 1e-9);
+    assert_eq!(active.samples.at(0).0, at("2026-11-21T04:31:37Z"));
+    assert!((active.samples.at(0).1 - 0.097_127).abs() < 1e-9);
     assert_eq!(active.unit.as_deref(), Some("s"));
     let read_time = series(&raw, "pg_stat_database_blk_read_time", &[("datname", "shop")]);
-    assert!((read_time.samples[0].1 - 0.000_058).abs() < 1e-12);
+    assert!((read_time.samples.at(0).1 - 0.000_058).abs() < 1e-12);
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn statements_are_counters_by_query_id_and_fingerprint() {
         top.gaps
     );
     let calls = series(&top, "pg_stat_statements_calls_total", &[("statement", "SELECT orders")]);
-    assert_eq!(calls.samples[0].0, at("2026-11-21T04:40:00Z"));
+    assert_eq!(calls.samples.at(0).0, at("2026-11-21T04:40:00Z"));
 }
 
 #[test]
@@ -441,7 +441,7 @@ fn pools_have_the_exporters_names_and_units() {
     assert_eq!(value("pgbouncer_pools_client_waiting_connections"), [3.0]);
     assert_eq!(value("pgbouncer_pools_server_active_connections"), [2.0]);
     assert_eq!(value("pgbouncer_pools_client_maxwait_seconds"), [1.888_446]);
-    let taken = series(&raw, "pgbouncer_pools_client_active_connections", &shop).samples[0].0;
+    let taken = series(&raw, "pgbouncer_pools_client_active_connections", &shop).samples.at(0).0;
     assert_eq!(taken, at("2026-11-21T04:42:22Z"));
     let databases = read("formats/pgbouncer/databases-2026-11-21T04-42-22.csv");
     let size = series(&databases, "pgbouncer_databases_pool_size", &[("name", "shop")]);
@@ -486,7 +486,7 @@ fn patroni_says_who_leads_and_when_that_changed() {
     assert_eq!(value(&member, "patroni_cluster_unlocked", &a), [1.0]);
     assert_eq!(value(&member, "patroni_postgres_timeline", &a), [2.0]);
     assert_eq!(value(&member, "patroni_streaming_standbys", &a), [1.0]);
-    let seen = series(&member, "patroni_primary", &a).samples[0].0;
+    let seen = series(&member, "patroni_primary", &a).samples.at(0).0;
     assert_eq!(seen, 1_795_205_401 * SECOND);
     let cluster = read("formats/patroni/cluster-2026-11-20T20-10-00.json");
     let of = |name| [("scope", "shop"), ("name", name)];

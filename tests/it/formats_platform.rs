@@ -35,7 +35,7 @@ fn samples(raw: &Raw, name: &str, labels: &[(&str, &str)]) -> Vec<(String, f64)>
     let found: Vec<_> = raw.series.iter().filter(fits).collect();
     let known: Vec<_> = raw.series.iter().map(|s| (&s.name, &s.labels)).collect();
     let [series] = found[..] else { panic!("{} times {name} {labels:?}: {known:?}", found.len()) };
-    series.samples.iter().map(|(t, v)| (rfc3339(*t), *v)).collect()
+    series.samples.iter().map(|(t, v)| (rfc3339(t), v)).collect()
 }
 
 /// The only value of a series.

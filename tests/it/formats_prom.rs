@@ -100,7 +100,7 @@ fn the_same_samples_are_understood_the_same() {
         let t = normalize::normalize(read(name)).expect("understood");
         let mut all: Vec<_> = t.series.iter().zip(&t.samples).collect();
         all.sort_by(|a, b| a.0.shown.cmp(&b.0.shown));
-        let show = |(m, p): &(&rootline::telemetry::SeriesMeta, &Vec<(Micros, f64)>)| {
+        let show = |(m, p): &(&rootline::telemetry::SeriesMeta, &rootline::points::Points)| {
             format!("{} {:?} {:?} {} {p:?}", m.shown, m.signal, m.part, m.le)
         };
         all.iter().map(show).collect::<Vec<_>>()
@@ -145,12 +145,12 @@ fn scrapes_without_times_are_dated_by_the_files_name() {
         let requests: Vec<_> =
             raw.series.iter().filter(|s| s.name == "http_requests_total").collect();
         assert_eq!(requests.len(), 2, "{name}");
-        assert_eq!(requests[0].samples[0].0, 1_795_235_586 * SECOND, "{name}");
+        assert_eq!(requests[0].samples.at(0).0, 1_795_235_586 * SECOND, "{name}");
         assert!(says(&raw, "read from the file's name"), "{:?}", raw.gaps);
         // No limit is infinite.
         assert_eq!(file(&raw).2, 1, "{name}");
         let bucket = raw.series.iter().find(|s| s.labels.get("le").is_some_and(|l| l == "+Inf"));
-        assert!(bucket.is_some_and(|b| b.samples[0].1 > 1.0), "exemplars are passed over");
+        assert!(bucket.is_some_and(|b| b.samples.at(0).1 > 1.0), "exemplars are passed over");
     }
 }
 
@@ -203,7 +203,7 @@ fn label_sets_without_samples_are_said_to_be_names_only() {
 fn vectors_and_scalars_of_promtool_are_read() {
     let vector = read("formats/promtool/vector.txt");
     assert_eq!(file(&vector), ("promtool", 9, 0));
-    assert!(vector.series.iter().all(|s| s.samples[0].0 == 1_795_235_523 * SECOND));
+    assert!(vector.series.iter().all(|s| s.samples.at(0).0 == 1_795_235_523 * SECOND));
     let scalar = read("formats/promtool/scalar.txt");
     assert_eq!(scalar.series[0].samples, [(1_795_235_523 * SECOND, 2.0)]);
 }
@@ -383,7 +383,8 @@ fn datadog_answers_are_scaled_and_labelled() {
     let raw = read("formats/datadog/query.json");
     assert_eq!(file(&raw), ("datadog", 5, 0), "{:?}", raw.gaps);
     let t = 1_700_000_000 * SECOND;
-    let shown: Vec<_> = raw.series.iter().map(|s| (s.unit.as_deref(), s.samples.clone())).collect();
+    let shown: Vec<_> =
+        raw.series.iter().map(|s| (s.unit.as_deref(), s.samples.to_vec())).collect();
     assert_eq!(shown[0], (Some("percent"), vec![(t, 12.5), (t + 40 * SECOND, 13.5)]));
     assert_eq!(shown[1], (Some("s"), vec![(t, 0.12), (t + 20 * SECOND, 0.25)]));
     assert_eq!(shown[2], (Some("by/s"), vec![(t, 1024.0)]));

@@ -11,6 +11,7 @@ use super::support::{Scratch, bytes, fixture};
 use rootline::ingest::raw::{Raw, RawSpan, SpanKind};
 use rootline::ingest::{Settings, read_folder};
 use rootline::model::GapKind;
+use rootline::points::Points;
 use std::collections::BTreeMap;
 
 const T0: i64 = 1_795_205_400_000_000;
@@ -393,7 +394,7 @@ fn traces_in_utf_16_and_with_crlf_are_read() {
 type Series = BTreeMap<(String, BTreeMap<String, String>), (Option<String>, Vec<(i64, f64)>)>;
 
 fn series(raw: &Raw) -> Series {
-    let samples = |s: &[(i64, f64)]| s.iter().map(|(t, v)| ((t - T0) / 1_000_000, *v)).collect();
+    let samples = |s: &Points| s.iter().map(|(t, v)| ((t - T0) / 1_000_000, v)).collect();
     let one = |s: &rootline::ingest::raw::RawSeries| {
         ((s.name.clone(), s.labels.clone()), (s.unit.clone(), samples(&s.samples)))
     };
@@ -458,11 +459,11 @@ fn a_wall_clock_is_read_in_the_zone_that_is_named() {
     let settings = Settings { zone: berlin, ..Settings::default() };
     let path = fixture("formats/parquet/time-ts-us.parquet");
     let raw = read_folder(&path, &settings).expect("it is read");
-    assert_eq!(raw.series[0].samples[0].0, T0 - 3_600_000_000);
+    assert_eq!(raw.series[0].samples.at(0).0, T0 - 3_600_000_000);
     assert_eq!(gaps(&raw), []);
     for name in ["date32", "date64"] {
         let raw = read(&format!("formats/parquet/{name}.parquet"));
-        assert_eq!(raw.series[0].samples[0].0, 1_795_132_800_000_000, "{name}: midnight");
+        assert_eq!(raw.series[0].samples.at(0).0, 1_795_132_800_000_000, "{name}: midnight");
         assert!(said(&raw, "times have no zone"), "{name}");
     }
 }
@@ -547,7 +548,7 @@ fn metrics_of_clickhouse_are_read() {
     let raw = read("formats/parquet/otel_metrics_gauge.parquet");
     let gauge = &raw.series[0];
     assert_eq!((gauge.name.as_str(), gauge.samples.len()), ("process.cpu.utilization", 4));
-    assert_eq!(gauge.samples[1], (T0 + 60_000_000, 0.1));
+    assert_eq!(gauge.samples.at(1), (T0 + 60_000_000, 0.1));
     assert_eq!(gauge.labels.get("state").map(String::as_str), Some("user"));
     assert_eq!(gauge.labels.get("service.name").map(String::as_str), Some("cart"));
 }

@@ -226,9 +226,9 @@ fn the_export_of_the_script_lacks_nothing() {
     let waiting = raw.sessions.iter().filter(|s| s.blocked_by.iter().any(|b| !b.is_empty()));
     let waiting: Vec<_> = waiting.collect();
     assert!(waiting.len() > 20, "{}", waiting.len());
-    assert!(waiting.iter().all(|s| s.wait_start.is_some() && !s.wait_mode.is_empty()));
+    assert!(waiting.iter().all(|s| s.wait_start().is_some() && !s.wait_mode.is_empty()));
     assert!(waiting.iter().any(|s| &*s.wait_relation == "items"));
-    assert!(raw.sessions.iter().any(|s| s.backend_xmin.is_some()));
+    assert!(raw.sessions.iter().any(|s| s.backend_xmin().is_some()));
     assert!(raw.sessions.iter().all(|s| !s.query.contains("secret")), "a literal got through");
     let a = answer(&folder.to_string_lossy(), &[]);
     let s = server(&a, "main");
@@ -251,7 +251,7 @@ fn the_script_gives_the_same_on_every_version() {
         // It waits for a prepared transaction too, which has no process.
         let blockers = ddl.blocked_by.as_deref().unwrap_or_default();
         assert!(blockers.contains(&0) && blockers.len() > 1, "{version}: {blockers:?}");
-        assert_eq!(ddl.wait_start.is_some(), version != "13", "{version}: waitstart is of 14");
+        assert_eq!(ddl.wait_start().is_some(), version != "13", "{version}: waitstart is of 14");
         assert!(raw.sessions.iter().any(|s| s.pid == 0 && s.application == "gid-1"), "{version}");
     }
 }

@@ -153,7 +153,7 @@ fn raw_lines(raw: &Raw) -> Vec<String> {
 
 /// The series as they are understood.
 fn understood(t: &Telemetry, with_stat: bool) -> Vec<String> {
-    let line = |(m, p): (&rootline::telemetry::SeriesMeta, &Vec<(i64, f64)>)| {
+    let line = |(m, p): (&rootline::telemetry::SeriesMeta, &rootline::points::Points)| {
         let stat = if with_stat { format!("{:?}", m.stat) } else { String::new() };
         let id = |e: Option<rootline::model::EntityId>| e.map(|e| name(t, e.0)).unwrap_or_default();
         format!(

@@ -5,6 +5,8 @@ use super::same_data::{Files, T0, name, one, read, rolled_up, same};
 use super::same_metrics_written::{parquet, utf_16};
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
+use rootline::ingest::raw::{RawSession, Session};
+use rootline::model::EntityId;
 use rootline::normalize::normalize;
 use rootline::telemetry::Telemetry;
 use serde_json::{Map, Value, json};
@@ -223,8 +225,8 @@ const SHAPES: [Row; 9] = [
 ];
 
 fn understood(t: &Telemetry) -> Vec<String> {
-    let line = |(server, s): &(rootline::model::EntityId, rootline::ingest::raw::RawSession)| {
-        let plain = rootline::ingest::raw::RawSession { file: 0, line: 0, ..s.clone() };
+    let line = |(server, s): (EntityId, &Session)| {
+        let plain = RawSession { file: 0, line: 0, ..s.into() };
         format!("{:05} {} {plain:?}", s.pid, name(t, server.0))
     };
     let mut lines: Vec<String> = t.sessions.iter().map(line).collect();

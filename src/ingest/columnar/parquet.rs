@@ -38,7 +38,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 fn row_groups(input: &Input, raw: &mut Raw) -> Result<(), Box<dyn std::error::Error>> {
-    let bytes = Bytes::copy_from_slice(input.bytes);
+    let bytes = input.shared();
     let known = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::default())?;
     if let Some(what) = pages::defect(input.bytes, known.metadata()) {
         return Err(what.into());

@@ -93,15 +93,8 @@ fn quoted_header(bytes: &[u8]) -> Option<(u8, usize)> {
 pub fn read(input: &Input, raw: &mut Raw) {
     let known = layout(input.bytes);
     let skip = known.as_ref().map_or(0, |l| l.skip);
-    let body = Input {
-        file: input.file,
-        path: input.path,
-        bytes: &input.bytes[skip..],
-        zone: input.zone,
-        first_line: input.line(skip),
-        taken: input.taken,
-        literals: input.literals,
-    };
+    let (bytes, first_line) = (&input.bytes[skip..], input.line(skip));
+    let body = Input { bytes, first_line, ..*input };
     let delimiter = known.map(|l| l.delimiter).or_else(|| csv_text::delimiter(body.bytes));
     let Some(delimiter) = delimiter else { return };
     let table = csv_text::delimited(&body, delimiter, raw);

@@ -4,6 +4,7 @@
 use super::legend;
 use crate::ingest::raw::{FileId, Raw, RawSeries};
 use crate::model::Micros;
+use crate::points::Points;
 use std::collections::{BTreeMap, HashMap};
 
 /// A measurement; rows without a value hold NaN.
@@ -49,7 +50,7 @@ impl Sheet {
         }
         drop(numbers);
         for values in std::mem::take(&mut self.values) {
-            let mut made: Vec<Vec<(Micros, f64)>> = vec![Vec::new(); firsts.len()];
+            let mut made = vec![Points::new(); firsts.len()];
             for (row, set) in rows.iter().zip(&sets) {
                 let value = values.cells.get(*row).copied().filter(|v| v.is_finite());
                 if let (Some(at), Some(v)) = (self.times[*row], value) {
@@ -72,7 +73,7 @@ impl Sheet {
         values: &Values,
         name: Option<usize>,
         row: usize,
-        samples: Vec<(Micros, f64)>,
+        samples: Points,
     ) -> RawSeries {
         let mut labels = values.labels.clone();
         for (i, (key, cells)) in self.texts.iter().enumerate() {

@@ -43,10 +43,10 @@ pub fn say(raw: &mut Raw) {
             continue;
         };
         let who = process(series);
-        let last = files.entry(who.clone()).or_insert((*at, series.file));
-        *last = (*last).max((*at, series.file));
+        let last = files.entry(who.clone()).or_insert((at, series.file));
+        *last = (*last).max((at, series.file));
         let times = &mut processes.entry(who).or_default()[which];
-        times.entry(*at).or_default().insert(kind, *bytes);
+        times.entry(at).or_default().insert(kind, bytes);
     }
     let mut said = Vec::new();
     for (who, [sizes, retained]) in &processes {

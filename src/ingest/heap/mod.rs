@@ -58,7 +58,7 @@ fn push(
             name: name.to_owned(),
             unit: Some("By".to_owned()),
             labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            samples: vec![(moment.at, bytes)],
+            samples: vec![(moment.at, bytes)].into(),
             ..RawSeries::default()
         });
     }

@@ -281,7 +281,7 @@ mod tests {
         let get = |name: &str, kind: &str| {
             let of =
                 |s: &&crate::ingest::raw::RawSeries| s.name == name && s.labels["type"] == kind;
-            raw.series.iter().find(of).map(|s| s.samples[0])
+            raw.series.iter().find(of).map(|s| s.samples.at(0))
         };
         let at = 1_795_205_400_000_000;
         assert_eq!(get(SIZE, "Session"), Some((at, 30.0)));

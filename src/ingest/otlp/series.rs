@@ -166,8 +166,8 @@ impl Growing {
             series.series.file = file;
             series.series.samples = match series.growth {
                 Growth::Gauge => series.points.iter().map(|(w, v)| (w.at, *v)).collect(),
-                Growth::Cumulative => since_start(&series.points),
-                Growth::Delta => running_sum(&mut series.points),
+                Growth::Cumulative => since_start(&series.points).into(),
+                Growth::Delta => running_sum(&mut series.points).into(),
             };
             raw.series.push(series.series);
         }

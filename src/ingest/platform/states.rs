@@ -4,6 +4,7 @@
 use crate::ingest::Input;
 use crate::ingest::raw::{Raw, RawSeries};
 use crate::model::{Micros, SECOND};
+use crate::points::Points;
 use crate::time::{self, Parsed, Zone};
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ impl States {
         }
         let mut lost: BTreeMap<usize, u64> = BTreeMap::new();
         for ((name, labels), values) in self.values {
-            let mut samples = Vec::with_capacity(values.len());
+            let mut samples = Points::with_capacity(values.len());
             for (number, value) in values {
                 match self.snapshots.get(number).and_then(|s| s.at) {
                     Some(at) => samples.push((at, value)),

@@ -4,9 +4,10 @@
 use super::psql::Block;
 use super::row::{Row, SNAPSHOT, server_of};
 use crate::ingest::Input;
-use crate::ingest::raw::{Raw, RawLock};
+use crate::ingest::raw::{Raw, RawLock, SessionShape, Shapes};
 use crate::model::{Gap, GapKind, Micros, SECOND};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Lock modes from weak to strong.
 const MODES: [&str; 8] = [
@@ -154,6 +155,9 @@ pub fn join(raw: &mut Raw) {
         let key = (lock.server.as_str(), lock.pid, lock.at.unwrap_or(UNTIMED));
         blockers.entry(key).or_default().extend(&lock.blocked_by);
     }
+    if blockers.is_empty() {
+        return;
+    }
     let mut found: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
     for (i, session) in raw.sessions.iter().enumerate() {
         let waits = session.wait_event_type.eq_ignore_ascii_case("lock");
@@ -171,10 +175,21 @@ pub fn join(raw: &mut Raw) {
     }
     let known = |i: &usize| raw.sessions.get(*i).map(|s| s.file);
     let files: BTreeSet<u32> = found.keys().filter_map(known).collect();
+    let mut shapes = Shapes::default();
+    // Almost all rows wait for nobody: their new shapes are found without being made again.
+    let mut free: HashMap<usize, Arc<SessionShape>> = HashMap::new();
     for (i, session) in raw.sessions.iter_mut().enumerate() {
-        if session.blocked_by.is_none() && files.contains(&session.file) {
-            session.blocked_by = Some(found.remove(&i).unwrap_or_default());
+        if session.blocked_by.is_some() || !files.contains(&session.file) {
+            continue;
         }
+        let shape = match found.remove(&i) {
+            Some(pids) => shapes.share(session.with_blockers(pids)),
+            None => {
+                let new = || session.with_blockers(Vec::new()).kept();
+                free.entry(session.shape_id()).or_insert_with(new).clone()
+            }
+        };
+        session.reshape(shape);
     }
     for file in files {
         let path = raw.files.get(file as usize).map(|f| f.path.clone());

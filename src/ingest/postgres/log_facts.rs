@@ -1,6 +1,7 @@
 //! What one message of PostgreSQL's log says about locks, cancelled statements, refused connections,
 //! checkpoints, temporary files, vacuum and conflicts. In: the message. Out: a fact, or nothing.
 
+use super::log_language;
 use super::logs::Message;
 use crate::ingest::raw::LogKind;
 
@@ -91,7 +92,8 @@ pub(super) fn of(m: &Message) -> Option<Fact> {
             ..fact(LogKind::CheckpointDone, said)
         });
     }
-    vacuum(text)
+    let by_state = || log_language::of_state(&m.state).map(|(kind, said)| fact(kind, said));
+    vacuum(text).or_else(by_state)
 }
 
 /// `automatic aggressive vacuum to prevent wraparound of table "shop.public.items": …`

@@ -6,6 +6,7 @@
 //! normalised text is kept, of its message what is listed in [`super::log_facts`].
 
 use super::log_facts::{self, Fact};
+use super::log_language;
 use super::log_prefix;
 use super::psql::Lines;
 use super::series::Growing;
@@ -54,6 +55,8 @@ pub(super) struct Message {
     pub database: String,
     pub application: String,
     pub client: String,
+    /// SQLSTATE, where the format has it.
+    pub state: String,
     pub text: String,
     pub detail: String,
     pub context: String,
@@ -105,14 +108,14 @@ fn accepts_json(head: &Head) -> bool {
 }
 
 fn is_level(word: &str) -> bool {
-    LEVELS.contains(&word)
+    LEVELS.contains(&word) || log_language::is_level(word)
 }
 
 /// Prefix, level or part, and message of a line: `… LOG:  text`.
 fn split(line: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     while let Some(colon) = line[from..].find(":  ").map(|at| at + from) {
-        let word = line[..colon].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+        let word = line[..colon].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
         if is_level(word) || PARTS.contains(&word) {
             return Some((&line[..colon - word.len()], word, &line[colon + 3..]));
         }
@@ -131,6 +134,7 @@ fn read_text(input: &Input, raw: &mut Raw) {
         let known = split(content).filter(|_| !content.starts_with('\t'));
         match (known, &mut open) {
             (Some((prefix, level, rest)), _) if is_level(level) => {
+                found.hear(level, line);
                 if let Some(done) = open.take() {
                     found.add(done, raw);
                 }
@@ -220,12 +224,14 @@ fn read_csv(input: &Input, raw: &mut Raw) {
                     database: field(2),
                     pid: field(3).parse().unwrap_or(0),
                     client: log_prefix::host(&field(4)).to_owned(),
+                    state: field(12),
                     text: field(13),
                     detail: field(14),
                     context: field(18),
                     statement: field(19),
                     application: field(22),
                 };
+                found.hear(&field(11), line);
                 found.add(message, raw);
             }
             Ok(true) => {
@@ -256,6 +262,10 @@ struct JsonLine {
     #[serde(default)]
     remote_host: Scalar,
     #[serde(default)]
+    error_severity: Scalar,
+    #[serde(default)]
+    state_code: Scalar,
+    #[serde(default)]
     message: Scalar,
     #[serde(default)]
     detail: Scalar,
@@ -279,11 +289,13 @@ fn read_json(input: &Input, raw: &mut Raw) {
                 database: l.dbname.text(),
                 application: l.application_name.text(),
                 client: l.remote_host.text(),
+                state: l.state_code.text(),
                 text: l.message.text(),
                 detail: l.detail.text(),
                 context: l.context.text(),
                 statement: l.statement.text(),
             };
+            found.hear(&l.error_severity.text(), message.line);
             found.add(message, raw);
         }
         Err(e) => input.skip_unreadable(at, "a log line", e, raw),
@@ -299,12 +311,21 @@ struct Found<'a> {
     rows: u64,
     untimed: u64,
     extent: Option<(Micros, Micros)>,
+    /// The first level in another language than English, and its line.
+    foreign: Option<(String, u64)>,
 }
 
 impl<'a> Found<'a> {
     fn new(input: &'a Input<'a>) -> Found<'a> {
         let server = log_prefix::server_of(input.path);
-        Found { input, server, logs: Vec::new(), rows: 0, untimed: 0, extent: None }
+        Found { input, server, logs: Vec::new(), rows: 0, untimed: 0, extent: None, foreign: None }
+    }
+
+    /// Notes in which language the log is.
+    fn hear(&mut self, level: &str, line: u64) {
+        if self.foreign.is_none() && log_language::is_level(level) {
+            self.foreign = Some((level.to_owned(), line));
+        }
     }
 
     fn add(&mut self, message: Message, raw: &mut Raw) {
@@ -347,13 +368,20 @@ impl<'a> Found<'a> {
     /// Hands over the lines and, per kind, how many there were until each time.
     fn finish(self, raw: &mut Raw) {
         raw.rows(self.input.file, self.rows);
-        if self.rows > 0 && self.logs.is_empty() {
+        if let Some((level, line)) = &self.foreign {
+            let what = format!(
+                "messages are not in English (\"{level}\"): what they say of locks, refused \
+                 connections and timeouts is not understood (set lc_messages = 'C')"
+            );
+            raw.gap(GapKind::Doubtful, self.input.file, Some(*line), what);
+        } else if self.rows > 0 && self.logs.is_empty() {
             let what = "a server log without a line about locks, cancelled statements, refused \
                         connections, checkpoints, temporary files or vacuum (set log_lock_waits, \
                         log_checkpoints, log_temp_files; lc_messages must be English)";
             raw.gap(GapKind::Missing, self.input.file, None, what);
         }
         if let Some(extent) = self.extent {
+            raw.log_times.push((self.input.file, self.server.clone(), extent));
             let mut growing = Growing::default();
             let labels = BTreeMap::from([("server".to_owned(), self.server.clone())]);
             for (kind, series) in LogKind::COUNTED {
@@ -430,6 +458,7 @@ mod tests {
             first_line: 1,
             taken: Default::default(),
             literals: false,
+            memory: None,
         };
         growing.finish(&input, &mut raw);
         let samples: Vec<_> = raw.series[0].samples.iter().map(|s| (s.0 / SECOND, s.1)).collect();

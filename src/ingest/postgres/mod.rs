@@ -2,18 +2,22 @@
 //! `\copy` text, JSON, aligned, expanded and unaligned text, once or by `\watch`. In: a file. Out:
 //! sessions, locks and series. Each shape becomes [`psql::Block`]s; each view is read out of those.
 
+mod activity_csv;
 mod aligned;
 mod date_style;
 mod delimited;
 mod documents;
 mod expanded;
+mod iso_time;
 mod locks;
 mod log_facts;
+mod log_language;
 mod log_prefix;
 pub mod logs;
 pub mod patroni;
 mod pgbouncer;
 mod psql;
+mod records;
 mod row;
 mod series;
 mod session_row;
@@ -22,9 +26,9 @@ mod settings;
 mod views;
 mod width;
 
-pub use psql::{Drawn, drawn};
-
+pub use activity_csv::stream as stream_sessions;
 pub use locks::join as join_locks;
+pub use psql::{Drawn, drawn};
 
 use super::raw::Raw;
 use super::table::Table;
@@ -192,11 +196,20 @@ pub fn accepts_pgbouncer(head: &Head) -> bool {
 
 /// Reads every table of a file, whatever views they show.
 pub fn read(input: &Input, raw: &mut Raw) {
-    if !input.is_json() && sessions::read_csv(input, raw) {
+    if !input.is_json() && activity_csv::read(input, raw) {
         return;
     }
+    let mut found = sessions::Found::default();
+    read_tables(input, &mut found, raw);
+    found.finish(input, raw);
+}
+
+/// Reads every table of a text, sessions into `found`; gives the header of the last one.
+fn read_tables(input: &Input, found: &mut sessions::Found, raw: &mut Raw) -> Option<Vec<String>> {
     let mut groups: Vec<(View, Vec<Block>)> = Vec::new();
+    let mut last = None;
     for mut block in blocks(input, raw) {
+        last = Some(block.table.header.clone());
         let Some(view) = View::of_table(&block.table) else {
             let columns = block.table.header.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
             let line = block.table.lines.first().copied();
@@ -213,7 +226,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
     }
     for (view, blocks) in groups {
         match view {
-            View::Activity => sessions::read(input, &blocks, raw),
+            View::Activity => sessions::collect(input, &blocks, found, raw),
             View::Locks => locks::read(input, &blocks, raw),
             View::Settings => settings::read(input, &blocks, raw),
             View::Bouncer(show) => pgbouncer::read(input, show, &blocks, raw),
@@ -223,6 +236,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
             View::Tables => series::read(input, &views::TABLES, &blocks, raw),
         }
     }
+    last
 }
 
 /// The tables of a file in their order, whatever their shape.

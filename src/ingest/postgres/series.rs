@@ -79,8 +79,9 @@ impl Growing {
         (at, value): (Micros, f64),
     ) {
         let known = self.index.get(&(name, labels.clone())).and_then(|i| self.series.get_mut(*i));
-        match known.and_then(|s| s.samples.last_mut()).filter(|s| s.0 == at) {
-            Some(last) => last.1 += value,
+        let known = known.filter(|s| s.samples.last().is_some_and(|last| last.0 == at));
+        match known.and_then(|s| s.samples.last_value()) {
+            Some(last) => *last += value,
             None => self.add((name, unit), labels, (at, value)),
         }
     }

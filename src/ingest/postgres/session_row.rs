@@ -1,14 +1,16 @@
 //! One row of pg_stat_activity to a session. The columns are looked up once per header, texts that
 //! come again and again are kept once, and times in PostgreSQL's usual form are read directly.
 
+use super::iso_time::usual;
 use super::row::{self, SNAPSHOT};
 use crate::ingest::cell;
-use crate::ingest::raw::{Raw, RawSession};
+use crate::ingest::raw::{FileId, Raw, RawSession, Session, SessionShape, Shapes, Starts};
 use crate::ingest::text::{Text, Texts};
 use crate::ingest::{Input, sql};
-use crate::model::{Micros, SECOND};
-use crate::time;
-use std::collections::HashMap;
+use crate::model::Micros;
+use crate::time::{self, Zone};
+use hashbrown::HashMap;
+use std::sync::Arc;
 
 pub const BLOCKED_BY: [&str; 5] =
     ["blocked_by", "pg_blocking_pids", "blocking_pids", "blockers", "blocking"];
@@ -41,18 +43,18 @@ pub struct Columns {
     application: Option<usize>,
     client_addr: Option<usize>,
     /// Starts and the ages that stand for them.
-    backend_start: Option<usize>,
-    xact: [Option<usize>; 2],
-    query_start: [Option<usize>; 2],
-    state_change: [Option<usize>; 2],
-    wait_start: [Option<usize>; 2],
+    pub backend_start: Option<usize>,
+    pub xact: [Option<usize>; 2],
+    pub query_start: [Option<usize>; 2],
+    pub state_change: [Option<usize>; 2],
+    pub wait_start: [Option<usize>; 2],
     waiting: Option<usize>,
     wait_event_type: Option<usize>,
     wait_event: Option<usize>,
     state: Option<usize>,
     state_is_in_query: bool,
     backend_type: Option<usize>,
-    backend_xmin: Option<usize>,
+    pub backend_xmin: Option<usize>,
     wait_mode: Option<usize>,
     wait_relation: Option<usize>,
 }
@@ -94,6 +96,37 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// Says whether sessions can be told apart.
+    pub fn has_pid(&self) -> bool {
+        self.pid.is_some()
+    }
+
+    /// Those that make up what rows share, as far as they are there.
+    pub fn of_shape(&self) -> Vec<usize> {
+        let all = [
+            self.pid,
+            self.leader_pid,
+            self.server,
+            self.database,
+            self.user,
+            self.application,
+            self.client_addr,
+            self.backend_start,
+            self.waiting,
+            self.wait_event_type,
+            self.wait_event,
+            self.state,
+            self.backend_type,
+            self.query,
+            self.blocked_by,
+            self.wait_mode,
+            self.wait_relation,
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
 /// Columns without which much stays unknown, and what is not known then.
 const MATTERS: [(&str, &str); 7] = [
     ("state", "what sessions do"),
@@ -131,19 +164,30 @@ struct Statement {
 
 /// Makes sessions of one file's rows.
 pub struct Rows<'a> {
-    input: &'a Input<'a>,
+    file: FileId,
+    zone: &'a Zone,
+    literals: bool,
     server: Text,
     texts: Texts,
     statements: HashMap<String, Statement>,
+    shapes: Shapes,
     /// Set where a time is in no usual form.
     pub odd: bool,
 }
 
 impl<'a> Rows<'a> {
     /// Starts a file.
-    pub fn new(input: &'a Input<'a>) -> Rows<'a> {
-        let server = Text::from(row::server_of(input.path));
-        Rows { input, server, texts: Texts::default(), statements: HashMap::new(), odd: false }
+    pub fn new(input: &Input<'a>) -> Rows<'a> {
+        Rows {
+            file: input.file,
+            zone: input.zone,
+            literals: input.literals,
+            server: Text::from(row::server_of(input.path)),
+            texts: Texts::default(),
+            statements: HashMap::new(),
+            shapes: Shapes::default(),
+            odd: false,
+        }
     }
 
     /// A row's session; `None` without a readable pid. Without a time it stands at 0.
@@ -153,31 +197,44 @@ impl<'a> Rows<'a> {
         cell: &dyn Fn(usize) -> &'c str,
         (title, line): (Option<Micros>, u64),
         raw: &mut Raw,
-    ) -> Option<RawSession> {
+    ) -> Option<Session> {
         let text = |column: Option<usize>| column.map_or("", |i| row::said(cell(i)));
-        let pid = text(columns.pid).parse().ok()?;
-        let shown = text(columns.query);
-        let statement = self.statement(shown);
+        text(columns.pid).parse::<i64>().ok()?;
         let at = self.time(text(columns.snapshot), raw).or(title).unwrap_or(0);
         let mut start = |[column, age]: [Option<usize>; 2]| {
             let before =
                 || row::interval(text(age)).filter(|_| at > 0).map(|age| at.saturating_sub(age));
             self.time(text(column), raw).or_else(before)
         };
-        let (xact_start, query_start) = (start(columns.xact), start(columns.query_start));
-        let state_change = start(columns.state_change);
-        let backend_start = start([columns.backend_start, None]);
         let [first, second] = columns.wait_start;
-        let wait_start = start([first, None]).or_else(|| start([second, None]));
+        let starts = Starts {
+            xact: start(columns.xact),
+            query: start(columns.query_start),
+            state: start(columns.state_change),
+            wait: start([first, None]).or_else(|| start([second, None])),
+        };
+        let backend_start = start([columns.backend_start, None]);
+        let xmin = text(columns.backend_xmin).parse().ok();
+        let shape = SessionShape::from(self.shape(columns, cell, backend_start)?);
+        Some(Session::new(self.shapes.share(shape), (self.file, line), at, &starts, xmin))
+    }
+
+    /// What a row shares with others; `None` without a readable pid.
+    pub fn shape<'c>(
+        &mut self,
+        columns: &Columns,
+        cell: &dyn Fn(usize) -> &'c str,
+        backend_start: Option<Micros>,
+    ) -> Option<RawSession> {
+        let text = |column: Option<usize>| column.map_or("", |i| row::said(cell(i)));
+        let pid = text(columns.pid).parse().ok()?;
+        let shown = text(columns.query);
+        let statement = self.statement(shown);
         let share = |texts: &mut Texts, column| texts.share(text(column));
         let texts = &mut self.texts;
         let named = text(columns.server);
         Some(RawSession {
-            file: self.input.file,
-            line,
             server: if named.is_empty() { self.server.clone() } else { texts.share(named) },
-            at,
-            snapshot: 0,
             pid,
             leader_pid: text(columns.leader_pid).parse().ok(),
             database: share(texts, columns.database),
@@ -185,10 +242,6 @@ impl<'a> Rows<'a> {
             application: share(texts, columns.application),
             client_addr: share(texts, columns.client_addr),
             backend_start,
-            xact_start,
-            query_start,
-            state_change,
-            wait_start,
             wait_event_type: texts.share(wait_event_type(columns, &text)),
             wait_event: share(texts, columns.wait_event),
             state: texts.share(match columns.state_is_in_query {
@@ -200,10 +253,15 @@ impl<'a> Rows<'a> {
             query_tag: statement.tag,
             written: statement.written,
             blocked_by: columns.blocked_by.map(|i| pids(row::said(cell(i)))),
-            backend_xmin: text(columns.backend_xmin).parse().ok(),
             wait_mode: share(texts, columns.wait_mode),
             wait_relation: share(texts, columns.wait_relation),
+            ..RawSession::default()
         })
+    }
+
+    /// The one copy of a shape.
+    pub fn share(&mut self, shape: RawSession) -> Arc<SessionShape> {
+        self.shapes.share(shape.into())
     }
 
     /// The statement without literals; the same text is normalised once.
@@ -212,15 +270,16 @@ impl<'a> Rows<'a> {
             return known.clone();
         }
         let found = sql::normalize(written);
-        let written_out = if self.input.literals { written } else { "" };
+        let written_out = if self.literals { written } else { "" };
         let own = Statement {
             text: self.texts.share(&found.text),
             tag: self.texts.share(&found.tag),
             written: self.texts.share(written_out),
         };
-        if self.statements.len() < STATEMENTS {
-            self.statements.insert(written.to_owned(), own.clone());
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
         }
+        self.statements.insert(written.to_owned(), own.clone());
         own
     }
 
@@ -233,9 +292,9 @@ impl<'a> Rows<'a> {
             return Some(at);
         }
         self.odd = true;
-        let at = cell::moment(text, self.input.zone)?;
-        if time::parse(text, self.input.zone).is_some_and(|p| p.zone_assumed) {
-            raw.zone_assumed(self.input.file);
+        let at = cell::moment(text, self.zone)?;
+        if time::parse(text, self.zone).is_some_and(|p| p.zone_assumed) {
+            raw.zone_assumed(self.file);
         }
         Some(at)
     }
@@ -269,97 +328,14 @@ fn pids(cell: &str) -> Vec<i64> {
     cell.split(|c: char| !c.is_ascii_digit()).filter_map(|p| p.parse().ok()).collect()
 }
 
-/// A time as PostgreSQL prints it under `DateStyle = ISO` with a zone of whole hours:
-/// `2026-11-20 20:06:39.879316+00`, also with `T` and `Z`; `None` for any other.
-fn usual(text: &str) -> Option<Micros> {
-    let bytes = text.as_bytes();
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = bytes.get(from..to)?;
-        digits.iter().try_fold(0, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')))
-    };
-    let is = |at: usize, c: u8| bytes.get(at) == Some(&c);
-    let marks = is(4, b'-') && is(7, b'-') && is(13, b':') && is(16, b':');
-    if !marks || !(is(10, b' ') || is(10, b'T')) {
-        return None;
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let month_days = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let days = month_days.get(usize::try_from(month - 1).ok()?)?;
-    if !(1..=*days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let mut end = 19;
-    let mut fraction = 0;
-    if is(19, b'.') {
-        let digits = bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
-        fraction = number(20, 20 + digits).filter(|_| (1..=6).contains(&digits))?;
-        fraction *= 10i64.pow(6 - digits as u32);
-        end = 20 + digits;
-    }
-    let offset = match bytes.get(end..)? {
-        b"Z" => 0,
-        [b'+', _, _] => number(end + 1, end + 3)?,
-        [b'-', _, _] => -number(end + 1, end + 3)?,
-        _ => return None,
-    };
-    let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-    time::believable((seconds - offset * 3600) * SECOND + fraction)
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar (Hinnant's `days_from_civil`).
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let y = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (y.div_euclid(400), y.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Zone;
-    use proptest::prelude::*;
 
     #[test]
     fn blockers_are_read_from_every_array_form() {
         assert_eq!(pids("{31608}"), [31608]);
         assert_eq!(pids("[1, 2]"), [1, 2]);
         assert_eq!(pids("{}"), Vec::<i64>::new());
-    }
-
-    #[test]
-    fn only_the_usual_form_is_read_directly() {
-        assert_eq!(usual("2026-11-20 20:06:41.5+00"), Some(1_795_205_201_500_000));
-        assert_eq!(usual("2026-11-20T21:06:41+01"), Some(1_795_205_201_000_000));
-        for other in [
-            "",
-            "2026-11-20",
-            "2026-11-20 20:06:41",
-            "2026-02-30 00:00:00Z",
-            "2026-11-20 20:06:41+05:30",
-            "1795205201",
-        ] {
-            assert_eq!(usual(other), None, "{other}");
-        }
-    }
-
-    proptest! {
-        /// What is read directly is what the general reader reads.
-        #[test]
-        fn the_direct_reader_agrees_with_the_general_one(
-            (y, mo, d) in (1971u32..2199, 1u32..13, 1u32..32),
-            (h, mi, s, us) in (0u32..24, 0u32..60, 0u32..60, 0u32..1_000_000),
-            zone in -11i32..13,
-        ) {
-            let text = format!("{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}.{us:06}{zone:+03}");
-            if let Some(at) = usual(&text) {
-                prop_assert_eq!(Some(at), cell::moment(&text, &Zone::default()), "{}", text);
-            }
-        }
     }
 }

@@ -5,130 +5,97 @@
 use super::locks::NO_BLOCKERS;
 use super::psql::Block;
 use super::row::{Row, SNAPSHOT};
-use super::session_row::{BLOCKED_BY, Columns, Rows};
-use super::{View, delimited};
+use super::session_row::{Columns, Rows};
 use crate::ingest::Input;
-use crate::ingest::raw::{Raw, RawSession};
-use crate::ingest::text::Text;
+use crate::ingest::raw::{PerShape, Raw, Session};
 use crate::model::{GapKind, SECOND};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
-/// Reads pg_stat_activity rows and groups them into snapshots.
-pub fn read(input: &Input, blocks: &[Block], raw: &mut Raw) {
-    let (mut dated, mut undated) = (Vec::new(), Vec::new());
-    let mut told = Told::default();
+/// Rows of one file, before their snapshots are numbered.
+#[derive(Default)]
+pub struct Found {
+    /// Rows with a time, and rows without, both in the order of the file.
+    pub dated: Vec<Session>,
+    pub undated: Vec<Session>,
+    pub told: Told,
+}
+
+/// Reads pg_stat_activity rows.
+pub fn collect(input: &Input, blocks: &[Block], found: &mut Found, raw: &mut Raw) {
     let mut rows = Rows::new(input);
     for (number, block) in blocks.iter().enumerate() {
         let timed = is_timed(block);
-        told.add(block);
         let columns = Columns::of(&block.table.header);
-        if number == 0 {
-            told.missing = columns.missing();
-        }
+        found.told.add(block, &columns);
         for (row, line) in Row::all(&block.table) {
             let cell = |i: usize| row.cells.get(i).map_or("", String::as_str);
             match rows.session(&columns, &cell, (block.at, line), raw) {
                 Some(session) if timed && session.at == 0 => {
                     untimed(input, row.text(&SNAPSHOT), line, raw);
                 }
-                Some(session) => {
-                    let rows = if timed { &mut dated } else { &mut undated };
-                    rows.push(RawSession { snapshot: number as u32, ..session });
+                Some(mut session) => {
+                    session.snapshot = number as u32;
+                    let rows = if timed { &mut found.dated } else { &mut found.undated };
+                    rows.push(session);
                 }
-                None => raw.skip(input.file, Some(line), NO_PID, 1),
+                None => raw.skip(input.file, Some(line), "session row without a readable pid", 1),
             }
         }
     }
-    number_timed(&mut dated);
-    number_untimed(&mut undated);
-    let first = dated.last().map_or(0, |r| r.snapshot + 1);
-    for row in &mut undated {
-        row.snapshot += if dated.is_empty() { 0 } else { first };
-    }
-    let mut rows = dated;
-    rows.append(&mut undated);
-    finish(input, &told, rows, raw);
 }
 
-const NO_PID: &str = "session row without a readable pid";
-
-/// Reads CSV of snapshots with times row by row, without a table in between. Says no, and leaves
-/// nothing behind, where the file is of another kind or its times are in another style.
-pub fn read_csv(input: &Input, raw: &mut Raw) -> bool {
-    let Some((delimiter, header)) = delimited::first_header(input.bytes) else { return false };
-    let is_activity = |cells: &[String]| {
-        View::of(&|name| cells.iter().any(|h| h.eq_ignore_ascii_case(name))) == Some(View::Activity)
-    };
-    let columns = Columns::of(&header);
-    if !is_activity(&header) || columns.snapshot.is_none() {
-        return false;
+impl Found {
+    /// Adds what a further part of the file gave.
+    pub fn append(&mut self, mut more: Found) {
+        self.dated.append(&mut more.dated);
+        self.undated.append(&mut more.undated);
+        self.told.append(more.told);
     }
-    let mut builder = csv::ReaderBuilder::new();
-    builder.delimiter(delimiter).has_headers(false).flexible(true);
-    let mut reader = builder.from_reader(input.bytes);
-    let mut record = csv::StringRecord::new();
-    let mut rows = Rows::new(input);
-    let mut found = Vec::new();
-    let mut skipped: Vec<(u64, Skipped)> = Vec::new();
-    loop {
-        let line = reader.position().line() + input.first_line - 1;
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) if record.iter().map(str::trim).eq(header.iter().map(String::as_str)) => {}
-            Ok(true) if record.len() != header.len() => return false,
-            Ok(true) => {
-                let cell = |i: usize| record.get(i).unwrap_or_default();
-                match rows.session(&columns, &cell, (None, line), raw) {
-                    _ if rows.odd => return false,
-                    Some(session) if session.at == 0 => skipped.push((line, Skipped::Untimed)),
-                    Some(session) => found.push(session),
-                    None => skipped.push((line, Skipped::NoPid)),
-                }
+
+    /// Numbers the snapshots, says what the rows leave open and hands them over, without those of
+    /// the exporting session.
+    pub fn finish(mut self, input: &Input, raw: &mut Raw) {
+        number_timed(&mut self.dated);
+        number_untimed(&mut self.undated);
+        let first = self.dated.last().map_or(0, |r| r.snapshot + 1);
+        for row in &mut self.undated {
+            row.snapshot += first;
+        }
+        let mut rows = self.dated;
+        rows.append(&mut self.undated);
+        let (hidden, exporting) = hidden_and_exporting(&rows);
+        about_rows(input, &self.told, (rows.len(), hidden), raw);
+        raw.rows(input.file, rows.len() as u64);
+        if !exporting.is_empty() {
+            rows.retain(|r| !exporting.contains(&r.shape_id()));
+        }
+        match raw.sessions.is_empty() {
+            true => raw.sessions = rows,
+            false => raw.sessions.append(&mut rows),
+        }
+    }
+}
+
+/// How many rows hide their statement, and the shapes of the exporting session.
+fn hidden_and_exporting(rows: &[Session]) -> (usize, HashSet<usize>) {
+    let mut looked: PerShape<bool> = PerShape::default();
+    let mut exporting = HashSet::new();
+    let mut is_hidden = |r| {
+        *looked.of(r, || {
+            if r.query.contains(EXPORTS) {
+                exporting.insert(r.shape_id());
             }
-            Err(_) => return false,
-        }
-    }
-    for (line, why) in skipped {
-        match why {
-            Skipped::Untimed => untimed(input, "", line, raw),
-            Skipped::NoPid => raw.skip(input.file, Some(line), NO_PID, 1),
-        }
-    }
-    number_timed(&mut found);
-    let (unblocked, missing) = (columns.blocked_by.is_none(), columns.missing());
-    let told = Told { untimed: false, unblocked, missing };
-    finish(input, &told, found, raw);
-    true
-}
-
-/// Why a row is left out.
-enum Skipped {
-    Untimed,
-    NoPid,
-}
-
-/// Says what the rows leave open and hands them over, without those of the exporting session.
-fn finish(input: &Input, told: &Told, mut rows: Vec<RawSession>, raw: &mut Raw) {
-    // The same statements come again and again: each is looked at once.
-    let mut known: HashMap<Text, (bool, bool)> = HashMap::new();
-    let mut look = |query: &Text| match known.get(query) {
-        Some(seen) => *seen,
-        None => {
-            let hidden = query.contains("insufficient privilege");
-            let seen = (hidden, query.contains("pg_stat_activity"));
-            known.insert(query.clone(), seen);
-            seen
-        }
+            r.query.contains(HIDDEN)
+        })
     };
-    let hidden = rows.iter().filter(|r| look(&r.query).0).count();
-    about_rows(input, told, (rows.len(), hidden), raw);
-    raw.rows(input.file, rows.len() as u64);
-    rows.retain(|r| !look(&r.query).1);
-    match raw.sessions.is_empty() {
-        true => raw.sessions = rows,
-        false => raw.sessions.append(&mut rows),
-    }
+    let hidden = rows.iter().filter(|r| is_hidden(r)).count();
+    (hidden, exporting)
 }
+
+/// What PostgreSQL shows in place of a statement that the user may not see.
+const HIDDEN: &str = "insufficient privilege";
+/// What the statement of the exporting session names.
+const EXPORTS: &str = "pg_stat_activity";
 
 fn is_timed(block: &Block) -> bool {
     block.at.is_some() || block.table.column(&SNAPSHOT).is_some()
@@ -136,17 +103,25 @@ fn is_timed(block: &Block) -> bool {
 
 /// What the tables of a file leave open.
 #[derive(Default)]
-struct Told {
-    untimed: bool,
-    unblocked: bool,
-    missing: Vec<(&'static str, &'static str)>,
+pub struct Told {
+    pub untimed: bool,
+    pub unblocked: bool,
+    /// Columns that the first table lacks; `None` before there is one.
+    pub missing: Option<Vec<(&'static str, &'static str)>>,
 }
 
 impl Told {
-    fn add(&mut self, block: &Block) {
+    fn add(&mut self, block: &Block, columns: &Columns) {
         let rows = !block.table.rows.is_empty();
         self.untimed |= rows && !is_timed(block);
-        self.unblocked |= rows && block.table.column(&BLOCKED_BY).is_none();
+        self.unblocked |= rows && columns.blocked_by.is_none();
+        self.missing.get_or_insert_with(|| columns.missing());
+    }
+
+    fn append(&mut self, more: Told) {
+        self.untimed |= more.untimed;
+        self.unblocked |= more.unblocked;
+        self.missing = self.missing.take().or(more.missing);
     }
 }
 
@@ -170,9 +145,10 @@ fn about_rows(input: &Input, told: &Told, (rows, hidden): (usize, usize), raw: &
     if told.unblocked && rows > 0 {
         raw.gap(GapKind::Missing, input.file, None, NO_BLOCKERS);
     }
-    if !told.missing.is_empty() && rows > 0 {
-        let names: Vec<&str> = told.missing.iter().map(|m| m.0).collect();
-        let unknown: Vec<&str> = told.missing.iter().map(|m| m.1).collect();
+    let missing = told.missing.as_deref().unwrap_or_default();
+    if !missing.is_empty() && rows > 0 {
+        let names: Vec<&str> = missing.iter().map(|m| m.0).collect();
+        let unknown: Vec<&str> = missing.iter().map(|m| m.1).collect();
         let what = format!(
             "no column {}: not known is {} (`rootline record --print-sql postgres` asks for all)",
             names.join(", "),
@@ -191,7 +167,7 @@ fn about_rows(input: &Input, told: &Told, (rows, hidden): (usize, usize), raw: &
 ///
 /// With `now()` all rows of a snapshot share their time. With `clock_timestamp()` each row has its
 /// own: there a snapshot ends where a pid comes again or a second passes, and has its first time.
-fn number_timed(rows: &mut [RawSession]) {
+fn number_timed(rows: &mut [Session]) {
     if !rows.is_sorted_by_key(|r| r.at) {
         rows.sort_by_key(|r| (r.at, r.pid));
     }
@@ -220,19 +196,21 @@ fn number_timed(rows: &mut [RawSession]) {
     }
     // Snapshot by snapshot: a sort of all rows would need half as much memory again.
     for snapshot in rows.chunk_by_mut(|a, b| a.snapshot == b.snapshot) {
-        snapshot.sort_by_key(|r| r.pid);
+        if !snapshot.is_sorted_by_key(|r| r.pid) {
+            snapshot.sort_by_key(|r| r.pid);
+        }
     }
 }
 
 /// Says whether rows, sorted by time, share their times: most of them have another row's.
-fn is_shared(rows: &[RawSession]) -> bool {
-    let same = rows.chunk_by(|a, b| a.at == b.at).map(<[RawSession]>::len);
+fn is_shared(rows: &[Session]) -> bool {
+    let same = rows.chunk_by(|a, b| a.at == b.at).map(<[Session]>::len);
     same.filter(|n| *n > 1).sum::<usize>() * 2 > rows.len()
 }
 
 /// Numbers the snapshots of rows without a time and gives each its lower bound: a pid that comes
 /// again starts the next one.
-fn number_untimed(rows: &mut [RawSession]) {
+fn number_untimed(rows: &mut [Session]) {
     let mut seen = BTreeSet::new();
     let (mut number, mut block) = (0, rows.first().map_or(0, |r| r.snapshot));
     for row in rows.iter_mut() {
@@ -249,7 +227,7 @@ fn number_untimed(rows: &mut [RawSession]) {
             start + rows[start..].iter().take_while(|r| r.snapshot == rows[start].snapshot).count();
         let latest = rows[start..end]
             .iter()
-            .flat_map(|r| [r.state_change, r.query_start, r.xact_start])
+            .flat_map(|r| [r.state_change(), r.query_start(), r.xact_start()])
             .flatten()
             .max();
         for row in &mut rows[start..end] {
@@ -262,11 +240,14 @@ fn number_untimed(rows: &mut [RawSession]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::raw::RawSession;
     use crate::model::Micros;
 
     #[test]
     fn snapshots_without_a_time_are_split_where_a_pid_comes_again() {
-        let row = |pid, t| RawSession { pid, query_start: Some(t), ..RawSession::default() };
+        let row = |pid, t| {
+            Session::from(RawSession { pid, query_start: Some(t), ..RawSession::default() })
+        };
         let mut rows = vec![row(1, 10), row(2, 12), row(1, 20), row(2, 11)];
         number_untimed(&mut rows);
         assert_eq!(rows.iter().map(|r| r.snapshot).collect::<Vec<_>>(), [0, 0, 1, 1]);
@@ -274,8 +255,10 @@ mod tests {
     }
 
     fn numbered(rows: &[(i64, Micros)]) -> Vec<(i64, u32, Micros)> {
-        let row = |&(pid, at): &(i64, Micros)| RawSession { pid, at, ..RawSession::default() };
-        let mut rows: Vec<RawSession> = rows.iter().map(row).collect();
+        let row = |&(pid, at): &(i64, Micros)| {
+            Session::from(RawSession { pid, at, ..RawSession::default() })
+        };
+        let mut rows: Vec<Session> = rows.iter().map(row).collect();
         number_timed(&mut rows);
         rows.iter().map(|r| (r.pid, r.snapshot, r.at)).collect()
     }
@@ -309,7 +292,7 @@ mod tests {
                     later,4,active,x,\n\
                     ,5,active,x,\n";
         let raw = crate::ingest::read_text("pg_stat_activity.csv", text.as_bytes());
-        let rows: Vec<_> = raw.sessions.iter().map(|s| (s.pid, s.at, s.query_start)).collect();
+        let rows: Vec<_> = raw.sessions.iter().map(|s| (s.pid, s.at, s.query_start())).collect();
         let (at, start) = (1_795_205_201_500_000, Some(1_795_205_201_000_000));
         assert_eq!(rows, [(1, at, start), (2, at, start)]);
         let gap = raw.gaps.iter().find(|g| g.what.contains("\"soon\"")).map(|g| (g.line, g.count));

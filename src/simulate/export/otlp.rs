@@ -115,7 +115,7 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             let d = &world.databases[usize::from(database)];
             let attributes = vec![
                 text_of("db.system.name", "postgresql"),
-                text_of("db.namespace", "shop"),
+                text_of("db.namespace", "main"),
                 text_of("server.address", &d.name),
                 text_of("error.type", word),
                 text_of("db.response.status_code", code),
@@ -128,7 +128,7 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             let verb = sql.split_whitespace().next().unwrap_or("SELECT").to_owned();
             let attributes = vec![
                 text_of("db.system.name", "postgresql"),
-                text_of("db.namespace", "shop"),
+                text_of("db.namespace", "main"),
                 text_of("db.query.text", sql),
                 text_of("server.address", &d.name),
             ];

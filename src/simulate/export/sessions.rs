@@ -111,7 +111,7 @@ fn row(world: &World, r: &SessionRow) -> Vec<String> {
     vec![
         stamp(micros(world, r.at)),
         only("16386"),
-        only("shop"),
+        only("main"),
         r.pid.to_string(),
         String::new(),
         only("16384"),

@@ -43,6 +43,12 @@ pub fn memory(world: &mut World, at: u16, fault: &Fault, begins: bool) {
     world.services[usize::from(at)].leak_mb_s = or(begins, fault.size / 60.0, 0.0);
 }
 
+pub fn fills_heap(world: &mut World, at: u16, fault: &Fault, begins: bool) {
+    let more = if begins { fault.size } else { -fault.size };
+    let all = world.services[usize::from(at)].instances.iter_mut();
+    all.for_each(|i| i.leaked_mb = (i.leaked_mb + more).max(0.0));
+}
+
 pub fn recycle(world: &mut World, at: u16, fault: &Fault, begins: bool) {
     world.services[usize::from(at)].recycle_at = begins.then_some(fault.size);
 }

@@ -278,7 +278,7 @@ impl Names<'_> {
                 ops.push(Op::Forget { cache: index(&self.caches, cache, "cache")? });
             }
             Step::Partition { store, timeout_ms } => {
-                let store = index(&self.stores, store, "store")?;
+                let store = index(&self.stores, store, "sharded store")?;
                 ops.push(Op::Partition { store, timeout: ns(*timeout_ms) });
             }
             Step::Publish { queue } => {
