@@ -29,6 +29,7 @@ use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::{keep_existing, write_file};
+use simulate::write as write_folder;
 use std::path::PathBuf;
 use target::Target;
 

@@ -152,7 +152,8 @@ pub fn of_folder(folder: &str) -> DrillFile {
     let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or(folder);
     let head = Head {
         id: name.to_owned(),
-        title: name.to_owned(),
+        // The folder's name often is the answer.
+        title: "A recorded incident".to_owned(),
         summary: String::new(),
         folder: Some(folder.to_owned()),
         scenario: None,
@@ -172,12 +173,12 @@ pub fn of_folder(folder: &str) -> DrillFile {
 }
 
 /// A drill on a scenario of the simulator, without a text of its own.
-pub fn of_scenario(id: &str, title: &str, story: &str) -> DrillFile {
+pub fn of_scenario(id: &str, scenario: &str, story: &str) -> DrillFile {
     let mut file = of_folder(id);
-    file.drill.title = title.to_owned();
+    file.drill.title = "A simulated incident".to_owned();
     file.drill.summary = story.to_owned();
     file.drill.folder = None;
-    file.drill.scenario = Some(id.to_owned());
+    file.drill.scenario = Some(scenario.to_owned());
     file
 }
 

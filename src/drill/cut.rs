@@ -1,7 +1,6 @@
 //! Telemetry as it stood at one instant. In: what was recorded. Out: what had been recorded by then,
 //! and which entities were known. Everything that a drill shows is made of this.
 
-use crate::ingest::raw::IncidentFile;
 use crate::model::{EntityId, Micros, Subject};
 use crate::rollup::{Rollups, roll_up};
 use crate::telemetry::{NONE, Spans, Telemetry, service_of};
@@ -65,7 +64,7 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         log_times: log_times.map(|(server, (a, b))| (*server, (*a, now.min(*b)))).collect(),
         events: whole.events.iter().filter(|(_, e)| e.at <= now).cloned().collect(),
         // Its windows say when the incident will be over.
-        incident: IncidentFile::default(),
+        incident: Default::default(),
         site: whole.site.clone(),
         graph: whole.graph.clone(),
         signals: whole.signals.clone(),

@@ -43,9 +43,12 @@ impl Game<'_> {
                     break;
                 }
             }
-            let (then, now) = (before.unwrap_or_default(), self.symptom().unwrap_or_default());
             let at = words::moment(&self.case.plan, self.now);
-            out.push(format!("   replayed to {at}: {then} → {now}"));
+            let seen = match before.zip(self.symptom()) {
+                Some((then, now)) => format!("{then} → {now}"),
+                None => "what was wrong is over".to_owned(),
+            };
+            out.push(format!("   replayed to {at}: {seen}"));
         }
         let head = match judged.outcome {
             Outcome::Helps => "IT HELPS",

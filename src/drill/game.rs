@@ -143,7 +143,7 @@ impl<'a> Game<'a> {
         let plan = &case.plan;
         let (level, stages) = (self.level.number(), plan.layers.len());
         let mut out = vec![
-            format!(" DRILL \"{}\"", case.file.drill.title),
+            format!(" DRILL \"{}\" {}", case.file.drill.title, case.file.drill.summary),
             format!(
                 " level {level} · seed {} · stage {} of {stages} · 100 points",
                 self.seed, self.stage

@@ -124,6 +124,8 @@ fn times(text: &str) -> Vec<(usize, Micros)> {
         let zone = time::Zone::default();
         // Only whole times: a clock without its day could be any day's.
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-:.+".contains(c)));
+        // A date alone is a deadline, no moment of the incident.
+        let words = words.filter(|w| w.contains(':'));
         let parsed = words.filter_map(|w| time::parse(w.trim_matches(['.', ':', '-']), &zone));
         out.extend(parsed.map(|p| (line + 1, p.at)));
     }

@@ -17,7 +17,14 @@ pub fn list(all: &[DrillFile], best: &dyn Fn(&str) -> Option<f64>, style: &Style
         out.push(format!(" {:<30} {stars:<3} {kind}{}{done}", d.drill.id, d.drill.summary));
     }
     out.push(String::new());
-    out.push(format!(" {}: `rootline drill start ID`", words::count(all.len(), "drill")));
+    out.push(format!(" {}: `rootline drill start ID`, or", words::count(all.len(), "drill")));
+    out.push(
+        "   `rootline drill start surprise --seed N`, where the id gives nothing away".to_owned(),
+    );
+    out.push(
+        "   `rootline drill start sim-ID` with any scenario of `rootline simulate`".to_owned(),
+    );
+    out.push("   `rootline drill start FOLDER` with any folder that holds its truth".to_owned());
     words::page(&out, style)
 }
 

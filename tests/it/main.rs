@@ -6,6 +6,7 @@ mod checklist;
 mod cli;
 mod damaged;
 mod determinism;
+mod drill;
 mod evaluation;
 mod feature_properties;
 mod feature_reference;

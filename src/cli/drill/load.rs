@@ -11,6 +11,11 @@ use crate::simulate::{SCENARIOS, named};
 use crate::{Options, diagnose_with};
 use std::path::Path;
 
+/// What stands before a scenario's id where a recording has the same.
+const PREFIX: &str = "sim-";
+/// The id that stands for any drill.
+pub const SURPRISE: &str = "surprise";
+
 /// A case, ready to be played.
 pub struct Loaded {
     pub case: Case,
@@ -23,10 +28,6 @@ pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
     let all = content::built_in()?;
     if let Some(found) = all.iter().find(|d| d.drill.id == id) {
         return Ok(found.clone());
-    }
-    if SCENARIOS.iter().any(|(known, _)| *known == id) {
-        let scenario = named(id)?;
-        return Ok(content::of_scenario(id, &scenario.title, &scenario.story));
     }
     if Path::new(id).join(fixtures::LABEL).is_file() {
         let inner = |d: &&DrillFile| {
@@ -41,7 +42,26 @@ pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
     if plain && root.join(&fixture).join(fixtures::LABEL).is_file() {
         return Ok(content::of_folder(&fixture));
     }
+    // Scenarios without a text: by their id, or where a recording has that, with the prefix.
+    let plain = id.strip_prefix(PREFIX).unwrap_or(id);
+    if SCENARIOS.iter().any(|(known, _)| *known == plain) {
+        let scenario = named(plain)?;
+        return Ok(content::of_scenario(id, plain, &scenario.story));
+    }
     content::find(&all, id)
+}
+
+/// A drill whose id is not told: which one, the seed says.
+pub fn surprise(seed: u64, root: &Path) -> Result<DrillFile> {
+    let mut all = content::built_in()?;
+    all.retain(|d| d.drill.folder.as_ref().is_none_or(|f| root.join(f).is_dir()));
+    // Multiplicative hashing (Knuth), so that neighbouring seeds lie apart.
+    let at = (seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize;
+    let count = all.len();
+    all.into_iter().nth(at % count.max(1)).ok_or_else(|| {
+        Error::usage("", "there is no drill here")
+            .hint("`--root DIR` names the folder of fixtures/")
+    })
 }
 
 fn same(a: &Path, b: &Path) -> bool {

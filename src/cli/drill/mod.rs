@@ -84,7 +84,7 @@ enum DrillCommand {
 /// Arguments of `drill start`.
 #[derive(Debug, Args)]
 struct Start {
-    /// Id of the drill, or any folder with a truth.toml.
+    /// Id of the drill, `surprise`, a scenario's id, or any folder with a truth.toml.
     id: String,
     /// 1: hints and what is usual are shown; 2: hints cost points; 3: raw series, more decoys.
     #[arg(long, default_value_t = 2, value_parser = RangedU64ValueParser::<u8>::new().range(1..=3))]
@@ -148,7 +148,15 @@ impl Drill {
 
     fn start(&self, start: &Start, style: &Style, terminal: Terminal) -> Result<Outcome> {
         let script = start.script.as_deref().map(play::script).transpose()?;
-        let mut loaded = load::load(self.file(&start.id)?, &self.place.root, start.seed, terminal)?;
+        let file = match start.id.as_str() {
+            load::SURPRISE => load::surprise(start.seed, &self.place.root)?,
+            id => self.file(id)?,
+        };
+        let name = match start.id.as_str() {
+            load::SURPRISE => file.drill.id.clone(),
+            id => id.to_owned(),
+        };
+        let mut loaded = load::load(file, &self.place.root, start.seed, terminal)?;
         let level = Level::of(start.level).unwrap_or(Level::Usual);
         let chosen = (level, start.seed, start.gm);
         match script {
@@ -165,7 +173,7 @@ impl Drill {
                         Some(n) => store.update(n, s).map(|()| Some(n)),
                     },
                     None,
-                    &start.id,
+                    &name,
                 )
             }
         }

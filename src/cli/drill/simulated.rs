@@ -1,7 +1,6 @@
 //! Drills on simulated incidents: the scenario runs to its end, and each action makes the rest anew.
 
-use super::super::Terminal;
-use super::super::simulate::write;
+use super::super::{Terminal, write_folder};
 use super::load::{self, Loaded};
 use crate::catalog::fixtures;
 use crate::drill::content::DrillFile;
@@ -50,7 +49,7 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
     let inside = folder.path().join("incident");
     let mut files = none.1.telemetry(Without::default());
     files.push(none.1.truth_file());
-    write(&inside, &files)?;
+    write_folder(&inside, &files)?;
     let truth = fixtures::truth(&inside)?;
     let case = load::case(file, "FOLDER".to_owned(), &inside, truth, terminal)?;
     Ok(Loaded { case, simulated: Some(Simulated { run, start, none: none.0, best }) })
@@ -76,7 +75,7 @@ fn tempdir() -> Result<tempfile::TempDir> {
 fn telemetry(run: &Run) -> Result<Telemetry> {
     let folder = tempdir()?;
     let inside = folder.path().join("incident");
-    write(&inside, &run.telemetry(Without::default()))?;
+    write_folder(&inside, &run.telemetry(Without::default()))?;
     read(&inside)
 }
 
