@@ -1,13 +1,19 @@
-//! Lists every signature file, so that a new one needs no line of Rust.
+//! Lists every signature and every drill, so that a new one needs no line of Rust.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    println!("cargo::rerun-if-changed=signatures");
+    list("signatures", "signatures.rs");
+    list("fixtures/drills", "drills.rs");
+}
+
+/// Writes the files of a folder as a list of path and text.
+fn list(folder: &str, name: &str) {
+    println!("cargo::rerun-if-changed={folder}");
     let mut files = Vec::new();
-    collect(Path::new("signatures"), &mut files);
+    collect(Path::new(folder), &mut files);
     files.sort();
     let mut list = String::from("[\n");
     for file in files {
@@ -18,7 +24,7 @@ fn main() {
     }
     list.push_str("]\n");
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(out.join("signatures.rs"), list).expect("OUT_DIR is writable");
+    fs::write(out.join(name), list).expect("OUT_DIR is writable");
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -18,6 +18,10 @@ pub enum ExitCode {
     FailOn = 4,
     /// Inconclusive or data missing, with `--strict-data`.
     StrictData = 5,
+    /// `redact --check` found something private.
+    Private = 6,
+    /// Interrupted by the user.
+    Interrupted = 130,
 }
 
 /// What went wrong, where, and one remedy.

@@ -35,12 +35,15 @@ pub struct Graph {
     edges: BTreeMap<(EntityId, EntityId, EdgeKind), BTreeSet<EdgeSource>>,
     callees: Vec<Vec<EntityId>>,
     callers: Vec<Vec<EntityId>>,
+    /// Owner of each entity, once the graph is finished.
+    owners: Vec<EntityId>,
 }
 
 impl Graph {
     /// Makes `from` another name of `to`.
     pub fn alias(&mut self, from: &str, to: &str) {
         if key(from) != key(to) {
+            self.owners.clear();
             self.aliases.insert(key(from), to.to_owned());
         }
     }
@@ -90,6 +93,7 @@ impl Graph {
 
     fn add(&mut self, index: (String, Option<String>), entity: Entity) -> EntityId {
         let id = EntityId(self.entities.len() as u32);
+        self.owners.clear();
         self.index.insert(index, id);
         self.entities.push(entity);
         id
@@ -112,6 +116,10 @@ impl Graph {
 
     /// The service of an instance or partition; the entity itself otherwise.
     pub fn owner(&self, id: EntityId) -> EntityId {
+        self.owners.get(id.0 as usize).copied().unwrap_or_else(|| self.find_owner(id))
+    }
+
+    fn find_owner(&self, id: EntityId) -> EntityId {
         match &self.entity(id).service {
             Some(s) => self.find(s).unwrap_or(id),
             None => id,
@@ -125,8 +133,9 @@ impl Graph {
         }
     }
 
-    /// Fills the neighbour lists; call once after the last edge.
+    /// Fills the lists of neighbours and owners; call once after the last edge.
     pub fn finish(&mut self) {
+        self.owners = self.ids().map(|id| self.find_owner(id)).collect();
         self.callees = vec![Vec::new(); self.entities.len()];
         self.callers = vec![Vec::new(); self.entities.len()];
         for (from, to, kind) in self.edges.keys() {

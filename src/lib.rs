@@ -22,8 +22,11 @@
 //! 5. No signature id, service name or threshold of a signature stands in Rust outside tests; the
 //!    null hypotheses are known by their category.
 //! 6. Reports compute nothing.
-//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests.
+//! 7. The diagnosis never opens `truth.toml`: `catalog::fixtures` does, for the catalogue's own tests
+//!    and for drills, and nothing above imports `drill`.
 //! 8. Same input, same bytes: sorted maps, ties broken by id; parallelism never changes a result.
+
+#![forbid(unsafe_code)]
 
 pub mod model;
 
@@ -71,9 +74,15 @@ pub mod history;
 
 pub mod record;
 
+pub mod redact;
+
 pub mod report;
 
 pub mod triage;
+
+pub mod simulate;
+
+pub mod drill;
 
 #[cfg(feature = "mcp")]
 pub mod mcp;
@@ -101,6 +110,8 @@ pub struct Options {
     pub at: Option<model::Micros>,
     /// Show sessions' statements with their literals.
     pub show_literals: bool,
+    /// How much is read.
+    pub limits: ingest::Limits,
     /// How to rank; the default is the whole method.
     pub ranking: rank::Settings,
     /// A site's own numbers, besides the folder's params.toml, over which they win.
@@ -127,8 +138,7 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
 ///
 /// As [`diagnose`].
 pub fn diagnose_with(folder: &Path, catalog: &Catalog, options: &Options) -> Result<Diagnosis> {
-    let raw = ingest::read_folder(folder, &settings(options))?;
-    diagnose_raw(raw, catalog, options)
+    diagnose_raw(read(folder, options)?, catalog, options)
 }
 
 /// Diagnoses what was read.
@@ -187,11 +197,16 @@ pub fn sessions(
     options: &Options,
     wanted: &forensics::Wanted,
 ) -> Result<forensics::Forensics> {
-    let raw = ingest::read_folder(folder, &settings(options))?;
+    let raw = read(folder, options)?;
     let mut telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
     forensics::analyse(&telemetry, &rollups, &features, wanted)
+}
+
+/// Reads a folder of which something has to be an export.
+fn read(folder: &Path, options: &Options) -> Result<Raw> {
+    ingest::read_folder(folder, &settings(options))
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the
@@ -232,6 +247,7 @@ fn settings(options: &Options) -> ingest::Settings {
         zone: options.zone.clone(),
         at: options.at,
         literals: options.show_literals,
+        limits: options.limits,
         progress: options.progress,
     }
 }

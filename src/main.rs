@@ -1,6 +1,8 @@
 //! Arguments to the library and its answer to the terminal. The only place that prints, reads the
 //! environment and exits.
 
+#![forbid(unsafe_code)]
+
 use clap::Parser;
 use rootline::cli::{self, Cli, Outcome, Terminal};
 use rootline::error::ExitCode;

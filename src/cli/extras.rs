@@ -2,8 +2,9 @@
 
 use super::{Cli, Outcome, Target, write_file};
 use crate::diagnosis::schema;
+use crate::drill::content;
 use crate::error::{Error, Result};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::fs;
@@ -12,14 +13,27 @@ use std::path::{Path, PathBuf};
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
+    /// Of what.
+    #[arg(long, value_enum, default_value = "diagnosis")]
+    of: Of,
     #[command(flatten)]
     target: Target,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Of {
+    Diagnosis,
+    Drill,
 }
 
 impl Schema {
     pub(super) fn run(&self) -> Result<Outcome> {
         self.target.check()?;
-        self.target.write(schema::schema())
+        self.target.write(match self.of {
+            Of::Diagnosis => schema::schema(),
+            Of::Drill => content::schema(),
+        })
     }
 }
 

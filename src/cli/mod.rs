@@ -2,6 +2,7 @@
 
 mod catalog;
 mod diagnose;
+mod drill;
 mod explain;
 mod extras;
 mod formats;
@@ -9,23 +10,26 @@ mod history;
 mod inspect;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod output;
 mod record;
+mod redact;
 mod report;
 mod rollup;
 mod sessions;
+mod simulate;
 mod target;
 mod triage;
 mod views;
 
 use crate::Options;
-use crate::error::{Error, ExitCode, Result};
-use crate::ingest::Progress;
+use crate::error::{ExitCode, Result};
+use crate::ingest::{Limits, Progress};
 use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fs;
-use std::path::{Path, PathBuf};
+use output::{keep_existing, write_file};
+use std::path::PathBuf;
 use target::Target;
 
 /// Diagnoses incidents from dashboard exports: what broke first, why, and what to do now.
@@ -46,6 +50,8 @@ Exit codes:
   3  catalogue lint or test failure
   4  --fail-on reached
   5  inconclusive or data missing, with --strict-data
+  6  redact --check found something private
+  130  interrupted
 
 Example:
   rootline diagnose fixtures/incidents/pool-exhaustion";
@@ -88,6 +94,30 @@ struct Known {
     /// Findings that are known and accepted until a date, besides the folder's suppress.toml.
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
+    #[command(flatten)]
+    limited: Limited,
+}
+
+/// How much is read.
+#[derive(Debug, Args)]
+struct Limited {
+    /// Read more, or less: files, bytes (of a file), unpacked (bytes), ratio (of a packed file),
+    /// members (of an archive). Repeatable.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
+    limit: Vec<String>,
+}
+
+impl Limited {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        // Each was checked when the arguments were read.
+        self.limit.iter().for_each(|l| drop(limits.set(l)));
+        limits
+    }
+}
+
+fn limit(text: &str) -> std::result::Result<String, String> {
+    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// A time given on the command line.
@@ -114,6 +144,7 @@ impl Known {
             signatures: self.signatures.clone(),
             params: self.params.clone(),
             suppress: self.suppress.clone(),
+            limits: self.limited.limits(),
             progress: terminal.progress,
             ..Options::default()
         }
@@ -137,6 +168,8 @@ enum Command {
     Sessions(sessions::Sessions),
     /// Record an incident from live servers, or print the statements that do.
     Record(record::Record),
+    /// Copy a folder without what is private: literals, addresses, hosts, users, passwords, keys.
+    Redact(redact::Redact),
     /// Make spans small that are too many to hold: here, or as SQL for the engine that has them.
     Rollup(rollup::RollupArgs),
     /// Show one hypothesis in full, or the documentation of a signature.
@@ -151,14 +184,18 @@ enum Command {
     Diff(history::Diff),
     /// Keep diagnoses, and find those that are like one: have we seen this before?
     History(history::History),
+    /// Run a simulated incident and write its telemetry; measure the diagnosis on many.
+    Simulate(simulate::Simulate),
     /// Look into a diagnosis interactively: time cursor, evidence, graph, sessions.
     Triage(triage::Triage),
+    /// Train on recorded or simulated incidents: a page, looks that cost, guesses, a debrief.
+    Drill(drill::Drill),
     /// Serve a diagnosis, read-only, to language-model agents (MCP on standard input and output).
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
     /// The signatures: list, show, new, lint, test, matrix, schema.
     Catalog(catalog::CatalogArgs),
-    /// Print the JSON Schema of what `diagnose --format json` writes.
+    /// Print the JSON Schema of what `diagnose --format json` writes, or of a drill file.
     Schema(extras::Schema),
     /// Print the completions of a shell.
     Completions(extras::Completions),
@@ -198,14 +235,21 @@ impl Outcome {
 /// Runs one command.
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
+    // A recording ends in order when it is interrupted, and the interactive view reads the key.
+    if !matches!(&cli.command, Command::Record(_) | Command::Triage(_)) {
+        output::heed_interrupts();
+    }
     match &cli.command {
         Command::Diagnose(args) => args.run(style, terminal),
         Command::Inspect(args) => args.run(&style, terminal),
         Command::Sessions(args) => args.run(&style),
         Command::Record(args) => args.run(terminal),
+        Command::Redact(args) => args.run(),
         Command::Rollup(args) => args.run(),
         Command::Explain(args) => args.run(&style, terminal),
+        Command::Simulate(args) => args.run(),
         Command::Triage(args) => args.run(&style, terminal),
+        Command::Drill(args) => args.run(&style, terminal),
         #[cfg(feature = "mcp")]
         Command::Mcp(args) => args.run(terminal),
         Command::Report(args) => args.run(terminal),

@@ -2,17 +2,14 @@
 //! is ever written, so no name in an archive can do harm.
 
 use super::file::{self, Source, Stored};
+use super::is_aside;
 use super::raw::Raw;
 use super::taken::Taken;
-use super::{is_aside, unpacked_max};
 use crate::time;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use zip::ZipArchive;
 use zip::read::ZipFile;
-
-/// Members of one archive that are looked at.
-const MEMBERS_MAX: usize = 10_000;
 
 /// First bytes of an archive, and of an empty one.
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
@@ -46,12 +43,16 @@ pub fn read(source: &Source, stored: Stored, excluded: &[String]) -> Vec<Raw> {
     if archive.index_for_name("[Content_Types].xml").is_some() {
         return vec![broken("an Office document: save it as CSV".to_owned())];
     }
-    if archive.len() > MEMBERS_MAX {
-        let what = format!("{} members, of which the first {MEMBERS_MAX} are read", archive.len());
+    let most = usize::try_from(source.limits.members).unwrap_or(usize::MAX);
+    if archive.len() > most {
+        let what = format!(
+            "{} members, of which the first {most} are read (`--limit members=N` allows more)",
+            archive.len()
+        );
         parts.push(broken(what));
     }
-    let mut left = unpacked_max(stored.len() as u64);
-    for i in 0..archive.len().min(MEMBERS_MAX) {
+    let mut left = source.limits.unpacked_max(stored.len() as u64);
+    for i in 0..archive.len().min(most) {
         // The raw member has a name even where its content cannot be had.
         let Ok((name, folder)) = archive.by_index_raw(i).map(|m| (plain_name(&m), m.is_dir()))
         else {
@@ -99,7 +100,7 @@ fn member(
         Ok(mut file) => {
             let changed =
                 file.last_modified().and_then(|t| time::parse(&t.to_string(), source.zone));
-            most = most.min(unpacked_max(file.compressed_size()));
+            most = most.min(source.limits.unpacked_max(file.compressed_size()));
             (file.by_ref().take(most).read_to_end(&mut bytes).map_err(|e| e.to_string()), changed)
         }
         Err(e) => (Err(e.to_string()), None),

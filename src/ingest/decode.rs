@@ -1,6 +1,6 @@
 //! Stored bytes to the bytes that a reader looks at: inflated, and text as UTF-8 without its mark.
 
-use super::{BYTES_MAX, UNPACKED_FREE, unpacked_max};
+use super::Limits;
 use sha2::{Digest, Sha256};
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ pub struct Unpacked {
     /// Bytes of text so far.
     given: u64,
     bomb: bool,
+    limits: Limits,
 }
 
 /// The stored bytes, and what is known of those that have gone by.
@@ -42,7 +43,8 @@ impl Read for Shared {
 }
 
 /// What is said of a file that unpacks to more than telemetry does.
-pub const BOMB: &str = "decompression stopped: no telemetry is packed so well";
+pub const BOMB: &str = "decompression stopped: no telemetry is packed so well (`--limit ratio=N` \
+                        allows more)";
 
 /// Stored bytes that are handed on in one piece: few enough to be hashed while they are still in the
 /// processor's cache.
@@ -54,7 +56,7 @@ impl Unpacked {
     /// # Errors
     ///
     /// When the first bytes cannot be read.
-    pub fn new(from: impl Read + Send + 'static) -> io::Result<Unpacked> {
+    pub fn new(from: impl Read + Send + 'static, limits: Limits) -> io::Result<Unpacked> {
         let stored = Stored { from: Box::new(from), hash: Sha256::new(), bytes: 0 };
         let stored = Arc::new(Mutex::new(stored));
         let mut magic = Vec::new();
@@ -74,7 +76,7 @@ impl Unpacked {
             () => Box::new(all),
         };
         let packed = gzip || zstd;
-        Ok(Unpacked { text, stored, packed, given: 0, bomb: false })
+        Ok(Unpacked { text, stored, packed, given: 0, bomb: false, limits })
     }
 
     /// Appends at most `most` bytes of text; says what went wrong. What came before it is kept.
@@ -109,10 +111,10 @@ impl Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.packed && self.given >= UNPACKED_FREE {
+        if self.packed && self.given >= self.limits.unpacked.min(self.limits.bytes) {
             // Measured by what has been unpacked so far: a bomb ends early however long it is.
             let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner).bytes;
-            self.bomb = self.given > unpacked_max(stored);
+            self.bomb = self.given > self.limits.unpacked_max(stored);
         }
         if self.bomb {
             return Ok(0);
@@ -126,9 +128,9 @@ impl Read for Unpacked {
 /// Inflates gzip (of several members) and zstd; what was read before a defect is kept.
 pub fn decompress(stored: Vec<u8>) -> (Vec<u8>, Option<String>) {
     let mut text = Vec::new();
-    let defect = match Unpacked::new(Cursor::new(stored)) {
+    let defect = match Unpacked::new(Cursor::new(stored), Limits::default()) {
         Ok(mut unpacked) => {
-            let defect = unpacked.append(&mut text, BYTES_MAX);
+            let defect = unpacked.append(&mut text, Limits::default().bytes);
             defect.or_else(|| unpacked.is_bomb().then(|| BOMB.to_owned()))
         }
         Err(e) => Some(e.to_string()),

@@ -4,7 +4,7 @@ use super::decode::{self, Unpacked};
 use super::raw::{InputFile, Raw};
 use super::stream::{self, BLOCK};
 use super::taken::Taken;
-use super::{BYTES_MAX, Head, Input, READERS, Reader, head, json_scan};
+use super::{Head, Input, Limits, READERS, Reader, head, json_scan};
 use crate::model::{Gap, GapKind};
 use crate::time::Zone;
 use std::io::Read;
@@ -17,6 +17,7 @@ pub struct Source<'a> {
     pub taken: Taken,
     /// Statements are kept as they were written.
     pub literals: bool,
+    pub limits: Limits,
 }
 
 impl<'a> Source<'a> {
@@ -49,13 +50,18 @@ impl<'a> Source<'a> {
 pub type Stored = std::result::Result<Vec<u8>, String>;
 
 /// The bytes of a file that has to be read whole.
-pub fn bytes(mut file: std::fs::File, len: u64) -> Stored {
-    if len > BYTES_MAX {
-        return Err(format!("larger than {} GiB: not read", BYTES_MAX >> 30));
+pub fn bytes(mut file: std::fs::File, len: u64, limits: Limits) -> Stored {
+    if len > limits.bytes {
+        return Err(too_large(limits));
     }
     let mut bytes = Vec::new();
     let read = file.read_to_end(&mut bytes);
     read.map(|_| bytes).map_err(|e| format!("cannot be read: {e}"))
+}
+
+/// What is said of a file that is too large.
+fn too_large(limits: Limits) -> String {
+    format!("larger than {} bytes: not read (`--limit bytes=N` allows more)", limits.bytes)
 }
 
 /// Reads a file whose bytes are in memory.
@@ -68,7 +74,7 @@ pub fn read_stored(source: &Source, stored: Stored) -> Raw {
 
 /// Reads what stored bytes hold, or notes why it could not be had.
 pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
-    let mut unpacked = match Unpacked::new(stored) {
+    let mut unpacked = match Unpacked::new(stored, source.limits) {
         Ok(unpacked) => unpacked,
         Err(e) => return source.unreadable(format!("cannot be read: {e}")),
     };
@@ -84,10 +90,10 @@ pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
         stream::read(source, reader, text, &mut unpacked, &mut raw);
     } else {
         if more {
-            defect = unpacked.append(&mut text, BYTES_MAX - BLOCK as u64);
+            defect = unpacked.append(&mut text, source.limits.bytes.saturating_sub(BLOCK as u64));
         }
-        if text.len() as u64 == BYTES_MAX {
-            return source.unreadable(format!("larger than {} GiB: not read", BYTES_MAX >> 30));
+        if text.len() as u64 >= source.limits.bytes {
+            return source.unreadable(too_large(source.limits));
         }
         whole(source, &decode::plain(text), &mut raw);
     }

@@ -32,6 +32,7 @@ impl Raw {
     fn take(&mut self, file: FileId, part: Raw) {
         self.symbols.intern("");
         self.zone_assumed.extend(part.zone_assumed.iter().map(|_| file));
+        self.undated.extend(part.undated.iter().map(|_| file));
         self.series.extend(part.series.into_iter().map(|s| super::raw::RawSeries { file, ..s }));
         let mut known: Vec<Option<Sym>> = Vec::new();
         let symbols = &mut self.symbols;

@@ -22,6 +22,7 @@ mod jaeger;
 mod jaeger_usual;
 mod json_scan;
 mod lenient;
+mod limits;
 mod merge;
 mod native_histogram;
 mod openmetrics;
@@ -55,12 +56,16 @@ mod victoriametrics;
 mod why;
 mod zones;
 
-pub use columnar::in_guarded_decoder;
+pub use columnar::{guard, in_guarded_decoder, parquet_defect};
 pub use companions::EVENT_KINDS;
+pub use decode::{BOMB, Unpacked, plain};
 use file::Source;
 pub use head::{Head, Input, Reader};
+pub use limits::{LIMITS, Limits};
 pub use platform::workload;
+pub use postgres::{Drawn, drawn};
 pub use readers::READERS;
+pub use scan::string_end;
 
 use crate::error::{Error, Result};
 use crate::model::Micros;
@@ -71,21 +76,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use taken::Taken;
-
-/// Files in one folder that are looked at; more is an error, not a silent cut.
-const FILES_MAX: usize = 100_000;
-/// Size of one file after decompression.
-const BYTES_MAX: u64 = 4 << 30;
-/// Bytes that a packed file may unpack to however small it is.
-const UNPACKED_FREE: u64 = 256 << 20;
-/// Ratio of unpacked to packed size that no telemetry of more than that reaches: JSON of metrics packs
-/// 10 to 30 times, a bomb 100 to 1,000 times.
-const RATIO_MAX: u64 = 50;
-
-/// Most bytes that `stored` packed bytes of telemetry unpack to.
-fn unpacked_max(stored: u64) -> u64 {
-    stored.saturating_mul(RATIO_MAX).clamp(UNPACKED_FREE, BYTES_MAX)
-}
 
 /// What the user says about the files.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +88,8 @@ pub struct Settings {
     pub at: Option<Micros>,
     /// Keep sessions' statements as they were written, besides the normalised ones.
     pub literals: bool,
+    /// How much is read.
+    pub limits: Limits,
     /// Told after each file, from several threads.
     pub progress: Option<fn(Progress)>,
 }
@@ -136,7 +128,7 @@ pub fn unusable(root: &Path, raw: &Raw) -> Option<Error> {
 
 /// Reads a folder or a file, whatever is in it.
 pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
-    let mut paths = walk(root)?;
+    let mut paths = walk(root, settings.limits)?;
     paths.retain(|p| !settings.exclude.contains(&relative(root, p)));
     if paths.is_empty() {
         let place = root.display().to_string();
@@ -183,7 +175,24 @@ fn is_aside(name: &str) -> bool {
     name.starts_with('.') || name == "truth.toml" || name.starts_with("expected.")
 }
 
-fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+/// The files of a folder (or one file) that a run looks at, each with its path in the folder.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or is empty.
+pub fn files_of(root: &Path, limits: Limits) -> Result<Vec<(PathBuf, String)>> {
+    let paths = walk(root, limits)?;
+    if paths.is_empty() {
+        return Err(Error::usage(root.display().to_string(), "the folder has no files"));
+    }
+    let named = |p: PathBuf| {
+        let shown = relative(root, &p);
+        (p, shown)
+    };
+    Ok(paths.into_iter().map(named).collect())
+}
+
+fn walk(root: &Path, limits: Limits) -> Result<Vec<PathBuf>> {
     let place = || root.display().to_string();
     let meta = fs::metadata(root).map_err(|e| {
         let what = if e.kind() == std::io::ErrorKind::NotFound {
@@ -211,9 +220,10 @@ fn walk(root: &Path) -> Result<Vec<PathBuf>> {
                 () => {}
             }
         }
-        if found.len() > FILES_MAX {
-            let what = format!("more than {FILES_MAX} files");
-            return Err(Error::usage(place(), what).hint("point at one incident's folder"));
+        if found.len() as u64 > limits.files {
+            let what = format!("more than {} files", limits.files);
+            return Err(Error::usage(place(), what)
+                .hint("point at one incident's folder, or allow more by `--limit files=N`"));
         }
     }
     found.sort_by_key(|p| relative(root, p));
@@ -235,11 +245,12 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
     let taken = Taken { said: settings.at, modified: changed.and_then(time::of_system) };
-    let source = Source { shown: &shown, zone, taken, literals: settings.literals };
+    let (literals, limits) = (settings.literals, settings.limits);
+    let source = Source { shown: &shown, zone, taken, literals, limits };
     let opened = meta.and_then(|m| Ok((fs::File::open(path)?, m.len())));
     match opened {
         Ok((file, len)) if archive::is_zip(&file) => {
-            archive::read(&source, file::bytes(file, len), &settings.exclude)
+            archive::read(&source, file::bytes(file, len, limits), &settings.exclude)
         }
         Ok((file, _)) => vec![file::read(&source, file)],
         Err(e) => vec![source.unreadable(format!("cannot be read: {e}"))],
@@ -251,5 +262,6 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
 fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
-    file::read(&Source { shown: name, zone: &zone, taken, literals: false }, stored)
+    let limits = Limits::default();
+    file::read(&Source { shown: name, zone: &zone, taken, literals: false, limits }, stored)
 }

@@ -74,6 +74,22 @@ impl Symbols {
         self.names.get(sym.0 as usize).map_or("", String::as_str)
     }
 
+    /// Lets `change` change each string; symbols keep their numbers.
+    pub fn each(&mut self, mut change: impl FnMut(&mut String)) {
+        self.names.iter_mut().skip(1).for_each(&mut change);
+        self.index.clear();
+        self.statements.clear();
+        let (names, hasher) = (&self.names, &self.hasher);
+        for (i, name) in names.iter().enumerate().skip(1) {
+            let hash = |s: &Sym| hasher.hash_one(names[s.0 as usize].as_str());
+            let sym = Sym(i as u32);
+            // Two that have become alike keep their numbers; the first is found.
+            if self.index.find(hash(&sym), |s| names[s.0 as usize] == *name).is_none() {
+                self.index.insert_unique(hash(&sym), sym, hash);
+            }
+        }
+    }
+
     /// The string with number `index`, if there is one.
     pub fn get(&self, index: usize) -> Option<String> {
         self.names.get(index).cloned()
@@ -286,6 +302,9 @@ pub struct Raw {
     pub passed: super::passed::Passed,
     /// Files with times whose zone was assumed.
     pub(super) zone_assumed: BTreeSet<FileId>,
+    /// Files without a time of their own, which stand at that of their modification: a copy of the
+    /// file moves it, so it says nothing about when the recording began or ended.
+    pub undated: BTreeSet<FileId>,
     /// Place in `gaps` of what was skipped, by file and reason.
     pub(super) skipped: HashMap<(FileId, String), usize>,
 }

@@ -57,6 +57,110 @@ pub fn normalize(sql: &str) -> Normalized {
     Normalized { text: collapse_lists(out.trim_end().trim_end_matches(';')), tag }
 }
 
+/// What a stretch of a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// `'…'`, without the prefix that says its kind.
+    Text,
+    /// `$tag$ … $tag$`.
+    Dollar,
+    Number,
+    /// `-- …` without its line end.
+    Line,
+    /// `/* … */`.
+    Block,
+    /// `"…"` or `` `…` ``.
+    Name,
+    /// Key words, bare names, signs, white space, parameters.
+    Rest,
+}
+
+/// A stretch of a statement, and whether it was cut off before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch<'a> {
+    pub piece: Piece,
+    pub text: &'a str,
+    pub cut: bool,
+}
+
+/// Cuts a statement as [`normalize`] sees it; the stretches put together are the statement.
+pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
+    let (starts, chars): (Vec<usize>, Vec<char>) = sql.char_indices().unzip();
+    let mut out: Vec<Stretch> = Vec::new();
+    let byte = |at: usize| starts.get(at).copied().unwrap_or(sql.len());
+    // As in `normalize`: what stands before a digit says whether it begins a number.
+    let (mut at, mut in_word, mut rest) = (0, false, 0);
+    while at < chars.len() {
+        let c = chars[at];
+        let next = chars.get(at + 1).copied().unwrap_or(' ');
+        let found = match c {
+            '-' if next == '-' => {
+                let end = comment(&chars, at + 2, &['\n'], &mut String::new());
+                let cut = chars[end - 1] != '\n' || end < at + 3;
+                Some((Piece::Line, end - usize::from(!cut), cut))
+            }
+            '/' if next == '*' => {
+                let end = comment(&chars, at + 2, &['*', '/'], &mut String::new());
+                let closed = end >= at + 4 && chars[end - 2..end] == ['*', '/'];
+                Some((Piece::Block, end, !closed))
+            }
+            '\'' | '"' | '`' => {
+                let piece = if c == '\'' { Piece::Text } else { Piece::Name };
+                let end = quoted(&chars, at, c);
+                Some((piece, end, !is_closed(&chars[at..end], c)))
+            }
+            '$' => {
+                let end = dollar(&chars, at, &mut String::new());
+                let fenced = chars[at..end].iter().filter(|c| **c == '$').count() > 1;
+                let closed = fenced && chars[end - 1] == '$' && is_fenced(&chars[at..end]);
+                fenced.then_some((Piece::Dollar, end, !closed))
+            }
+            _ if c.is_ascii_digit() && !in_word => Some((Piece::Number, number(&chars, at), false)),
+            _ => None,
+        };
+        let comment = matches!(found, Some((Piece::Line | Piece::Block, ..)));
+        let Some((piece, end, cut)) = found else {
+            in_word = c.is_alphanumeric() || c == '_' || c == '$';
+            at = if c == '$' { dollar(&chars, at, &mut String::new()).max(at + 1) } else { at + 1 };
+            in_word &= c != '$';
+            continue;
+        };
+        if rest < at {
+            let text = &sql[byte(rest)..byte(at)];
+            out.push(Stretch { piece: Piece::Rest, text, cut: false });
+        }
+        out.push(Stretch { piece, text: &sql[byte(at)..byte(end)], cut });
+        // A comment leaves nothing, so that the word before it goes on; all else leaves a sign.
+        in_word &= comment;
+        (at, rest) = (end, end);
+    }
+    if rest < chars.len() {
+        out.push(Stretch { piece: Piece::Rest, text: &sql[byte(rest)..], cut: false });
+    }
+    out
+}
+
+/// Says whether a quoted run ends with a quote of its own.
+fn is_closed(run: &[char], quote: char) -> bool {
+    let mut at = 1;
+    while at < run.len() {
+        match run[at] {
+            '\\' if quote == '\'' => at += 2,
+            c if c == quote && run.get(at + 1) == Some(&quote) => at += 2,
+            c if c == quote => return true,
+            _ => at += 1,
+        }
+    }
+    false
+}
+
+/// Says whether a `$tag$` literal ends with the tag that it begins with.
+fn is_fenced(run: &[char]) -> bool {
+    let Some(open) = run.iter().skip(1).position(|c| *c == '$') else { return false };
+    let fence = &run[..open + 2];
+    run.len() >= 2 * fence.len() && run.ends_with(fence)
+}
+
 /// A short name for one statement whatever its literals: eight hex digits of the SHA-256 of its
 /// normalised text, without regard to case.
 pub fn fingerprint(normalized: &str) -> String {

@@ -19,12 +19,16 @@ impl Input<'_> {
     /// modification; where it is taken from is said once per file.
     pub fn taken_at(&self, raw: &mut Raw) -> Option<Micros> {
         let named = || in_name(self.name(), self.zone);
-        let known = [
-            (self.taken.said, "given with --at"),
-            (named(), "read from the file's name"),
-            (self.taken.modified, "that of the file's modification (give --at)"),
-        ];
-        let (at, how) = known.into_iter().find_map(|(t, how)| Some((t?, how)))?;
+        let said = self.taken.said.map(|t| (t, "given with --at"));
+        let told = said.or_else(|| Some((named()?, "read from the file's name")));
+        let (at, how) = match told {
+            Some(told) => told,
+            None => {
+                let modified = self.taken.modified?;
+                raw.undated.insert(self.file);
+                (modified, "that of the file's modification (give --at)")
+            }
+        };
         let what = format!("the file holds no time: {} is {how}", time::rfc3339(at));
         let said = |g: &crate::model::Gap| g.what == what && g.file.as_deref() == Some(self.path);
         if !raw.gaps.iter().any(said) {

@@ -1,9 +1,9 @@
 //! Every signature on every possible subject: evidence, its worth, and whether enough is there.
 
 use super::{Context, Finding, Matches, Observation, Question, Rejection, Seen, Undecided};
-use super::{fill, is_source, nats, test};
+use super::{fill, nats, near, test};
 use crate::catalog::{Catalog, EvidenceRule, IfAbsent, On, SignatureFile};
-use crate::diagnosis::{EvidenceRole, EvidenceState};
+use crate::diagnosis::{EvidenceRole, EvidenceState, Strength};
 use crate::model::{EntityId, Subject};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +114,7 @@ fn missing(context: &Context, s: &SignatureFile) -> BTreeSet<String> {
         "traces" => context.telemetry.trace_file.is_some(),
         "events" => !context.telemetry.events.is_empty(),
         "graph" => context.telemetry.graph.edges().next().is_some(),
-        other => context.rollups.series.iter().any(|x| is_source(context, x, other)),
+        other => !context.of_source(other).subjects.is_empty(),
     };
     let mut missing: BTreeSet<String> =
         s.requires.all.iter().filter(|n| !there(n)).cloned().collect();
@@ -130,6 +130,8 @@ struct Unseen<'a> {
     rule: &'a EvidenceRule,
     /// Some required evidence is there and none is absent: it may hold all the same.
     open: bool,
+    /// The strongest of what is there.
+    told: Option<Strength>,
 }
 
 /// What the tests of the required rules saw, up to the first that is absent.
@@ -148,7 +150,9 @@ fn decisive<'a>(
     for (i, rule) in rules.clone().filter(|(_, r)| r.group.is_none()) {
         let Some(observation) = ask(rule) else { continue };
         match (observation.state, missing) {
-            (EvidenceState::Absent, Some(rule)) => return Err(Unseen { rule, open: false }),
+            (EvidenceState::Absent, Some(rule)) => {
+                return Err(Unseen { rule, open: false, told: None });
+            }
             (EvidenceState::Unobservable, None) => missing = Some(rule),
             _ => {}
         }
@@ -159,13 +163,14 @@ fn decisive<'a>(
         }
     }
     let Some(rule) = missing else { return Ok(known) };
-    let mut present = known.values().any(|o| o.state == EvidenceState::Present);
+    let there = known.iter().filter(|(_, o)| o.state == EvidenceState::Present);
+    let mut told = there.map(|(i, _)| s.evidence[*i].strength).max();
     // A group is absent where one of its rules is and none is present.
     let mut absent: BTreeMap<&str, bool> = BTreeMap::new();
     for (rule, group) in rules.filter_map(|(_, r)| Some((r, r.group.as_deref()?))) {
         match ask(rule).map(|o| o.state) {
             Some(EvidenceState::Present) => {
-                present = true;
+                told = told.max(Some(rule.strength));
                 absent.insert(group, false);
             }
             Some(EvidenceState::Absent) => {
@@ -174,7 +179,7 @@ fn decisive<'a>(
             _ => {}
         }
     }
-    Err(Unseen { rule, open: present && !absent.values().any(|a| *a) })
+    Err(Unseen { rule, open: told.is_some() && !absent.values().any(|a| *a), told })
 }
 
 fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
@@ -183,11 +188,17 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
         Some((test.run)(&Question { context, subject, rule, value, signature: s }))
     };
-    let undecided = |lacks: &str| Undecided { signature: index, subject, lacks: lacks.to_owned() };
+    let undecided = |lacks: &str, told| {
+        let lacks = lacks.to_owned();
+        Undecided { signature: index, subject, lacks, told }
+    };
     // Most subjects lack what most signatures need: nothing more is asked of those.
     let mut known = match decisive(&ask, s) {
         Ok(known) => known,
-        Err(unseen) => return Outcome::Unobservable(undecided(&unseen.rule.source), unseen.open),
+        Err(unseen) => {
+            let undecided = undecided(&unseen.rule.source, unseen.told);
+            return Outcome::Unobservable(undecided, unseen.open);
+        }
     };
     let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
     let mut seen = Vec::new();
@@ -239,10 +250,16 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
     match failed {
         Some((EvidenceState::Unobservable, what)) => {
             let lacks = what.trim_start_matches("not observable: ");
-            Outcome::Unobservable(undecided(lacks), present > 0 && !refuted)
+            let there = seen.iter().filter(|x| x.observation.state == EvidenceState::Present);
+            let required = there.map(|x| &s.evidence[x.rule]);
+            let required = required.filter(|r| r.role == EvidenceRole::Required);
+            let told = required.map(|r| r.strength).max();
+            Outcome::Unobservable(undecided(lacks, told), told.is_some() && !refuted)
         }
         Some((_, reason)) => {
-            Outcome::Rejected(Rejection { signature: index, subject, reason, present, seen, facts })
+            let near = near::nearly(context, s, &seen).filter(|_| present > 0);
+            let r = Rejection { signature: index, subject, reason, present, near, seen, facts };
+            Outcome::Rejected(r)
         }
         None => {
             let nats = sum(&seen, s);

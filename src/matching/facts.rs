@@ -4,6 +4,7 @@ use super::series::{human, moved, target_name};
 use super::{Context, Observation, Question, is_source};
 use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
+use crate::features::shift::Shift;
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{inside, robust};
 use crate::ingest::raw::RawEvent;
@@ -26,10 +27,31 @@ pub const EVENT: &[&str] = &[
     "at",
 ];
 
-/// Changes to the subject (or to nobody in particular) before the incident, latest first.
+/// A series has left its usual level from this many robust standard deviations on.
+const OFF: f64 = 3.0;
+
+/// When trouble began for a subject: where its worst symptom leaves its usual level, which may be
+/// well after the window begins that all subjects share; without one, that begin.
+fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
+    let shared = c.features.windows.incident.from;
+    let Some(me) = subject else { return shared };
+    let worst = c.series_of(Subject::Entity(me)).iter().filter_map(|i| {
+        let series = &c.rollups.series[*i];
+        let feature = &c.features.series[*i];
+        let direction = c.telemetry.signals.get(series.signal).direction;
+        let bad = feature.shift.map(|h| h.bad(direction)).filter(|z| *z > OFF)?;
+        let felt = SYMPTOM_ROLES.contains(&series.role.as_str());
+        Some((bad, feature.onset.filter(|_| felt)?.at))
+    });
+    let worst = worst.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    worst.map_or(shared, |w| w.1.max(shared))
+}
+
+/// Changes to the subject (or to nobody in particular) before its trouble, latest first. What was
+/// changed later was changed because of it.
 fn events<'a>(q: &Question<'a>) -> Vec<&'a RawEvent> {
     let c = q.context;
-    let onset = c.features.windows.incident.from;
+    let onset = trouble_of(c, q.subject);
     let slack = 60 * SECOND;
     let mut found: Vec<_> = c
         .telemetry
@@ -58,8 +80,10 @@ pub(super) fn is_about(q: &Question, ids: &[EntityId], x: &RawEvent) -> bool {
     about && of_kind && one_of("title", &|w| title.contains(&w.to_lowercase()))
 }
 
-pub(super) fn event_facts(c: &Context, x: &RawEvent, o: Observation) -> Observation {
-    let lag = (c.features.windows.incident.from - x.at) as f64 / SECOND as f64;
+/// The facts of an event, with how long before the subject's trouble it was.
+pub(super) fn event_facts(q: &Question, x: &RawEvent, o: Observation) -> Observation {
+    let c = q.context;
+    let lag = (trouble_of(c, q.subject) - x.at) as f64 / SECOND as f64;
     let when = if lag >= 0.0 {
         format!("{} before", time::duration(lag))
     } else {
@@ -85,10 +109,10 @@ pub fn event(q: &Question) -> Observation {
     if c.telemetry.events.is_empty() {
         return Observation::unobservable();
     }
-    let onset = c.features.windows.incident.from;
+    let onset = trouble_of(c, q.subject);
     match events(q).first() {
         Some(x) if (onset - x.at) as f64 <= v * SECOND as f64 => {
-            event_facts(c, x, Observation::of(Present))
+            event_facts(q, x, Observation::of(Present))
         }
         _ => Observation::of(Absent),
     }
@@ -101,28 +125,29 @@ pub fn onset_after_event(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let found = events(q);
-    let own: Vec<usize> = c
-        .series_of(Subject::Entity(me))
-        .iter()
-        .copied()
-        .filter(|i| is_source(c, &c.rollups.series[*i], &r.source))
-        .collect();
+    let of_source = c.of_source(&r.source);
+    let own = of_source.at(Subject::Entity(me));
     if found.is_empty() || own.is_empty() {
         return Observation::unobservable();
     }
     for x in &found {
         let lag = (v * SECOND as f64) as Micros;
-        for i in &own {
+        for i in own {
             let Some(onset) = c.features.series[*i].onset else { continue };
             let step = c.rollups.series[*i].step.max(SECOND);
-            let shift = c.features.series[*i].shift.filter(|h| {
-                h.bad(c.telemetry.signals.get(c.rollups.series[*i].signal).direction) > 3.0
-            });
+            let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
+            let role = c.rollups.series[*i].role.as_str();
+            // A symptom that nobody feels follows nothing: its middle may stand still.
+            let felt = |h: &Shift| {
+                !SYMPTOM_ROLES.contains(&role)
+                    || is_felt(role, signal.unit(), h.baseline.median, h.level)
+            };
+            let shift = c.features.series[*i].shift;
+            let shift = shift.filter(|h| h.bad(signal.direction) > OFF && felt(h));
             if shift.is_some() && onset.at >= x.at - step && onset.earliest <= x.at + lag {
-                let signal = c.telemetry.signals.get(c.rollups.series[*i].signal);
                 let (before, during) =
                     shift.map_or((0.0, 0.0), |h| (h.baseline.median, h.incident_median));
-                let mut o = event_facts(c, x, Observation::of(Present))
+                let mut o = event_facts(q, x, Observation::of(Present))
                     .fact("signal", signal.name.clone())
                     .fact("target", target_name(c, Subject::Entity(me)))
                     .fact("at", time::clock(onset.at))
@@ -133,7 +158,7 @@ pub fn onset_after_event(q: &Question) -> Observation {
             }
         }
     }
-    event_facts(c, found[0], Observation::of(Absent))
+    event_facts(q, found[0], Observation::of(Absent))
 }
 
 /// Instances of the newest version are worse than those of an older one that run at the same time.

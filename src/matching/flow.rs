@@ -2,7 +2,7 @@
 //! two series that move together.
 
 use super::series::{candidates, described, human, ratio_text};
-use super::{Context, Observation, Question, Test, is_source};
+use super::{Context, Observation, Question, Test};
 use crate::catalog::{EvidenceRule, On};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::growth::{self, Growth};
@@ -132,6 +132,7 @@ fn climbing(c: &Context, target: Subject) -> Option<Growth> {
 fn outpaces(q: &Question) -> Observation {
     let Question { context: c, rule: r, value: v, .. } = *q;
     let Some(than) = r.conditions.get("than") else { return Observation::unobservable() };
+    let others = c.of_source(than);
     let mut best: Option<(f64, usize, Option<EntityId>, f64, f64)> = None;
     for (i, at) in candidates(q) {
         let target = c.rollups.series[i].subject;
@@ -141,8 +142,7 @@ fn outpaces(q: &Question) -> Observation {
             let values = inside(&c.rollups.series[i], window);
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
-        let other = |j: &&usize| is_source(c, &c.rollups.series[**j], than);
-        let out = c.series_of(target).iter().find(other).and_then(|j| mean(*j));
+        let out = others.at(target).first().and_then(|j| mean(*j));
         let (Some(into), Some(out)) = (mean(i), out) else { continue };
         let ratio = if out > 0.0 { into / out } else { f64::INFINITY };
         if into > 0.0 && best.is_none_or(|b| ratio > b.0) {

@@ -37,10 +37,10 @@ pub fn entry_ratio(c: &Context) -> Option<(f64, usize)> {
 
 fn find_entry_ratio(c: &Context) -> Option<(f64, usize)> {
     let mut ratios: Vec<(f64, usize)> = Vec::new();
+    let traffic = c.of_source("role:traffic@server");
     for e in &c.entries {
-        let own = c.series_of(Subject::Entity(*e));
-        let traffic = |i: &&usize| is_source(c, &c.rollups.series[**i], "role:traffic@server");
-        let series = own.iter().filter(traffic).min_by_key(|i| c.rollups.series[**i].origin);
+        let own = traffic.at(Subject::Entity(*e)).iter();
+        let series = own.min_by_key(|i| c.rollups.series[**i].origin);
         if let Some((i, shift)) = series.and_then(|i| c.features.series[*i].shift.map(|s| (*i, s)))
             && shift.ratio().is_finite()
         {
@@ -98,12 +98,9 @@ pub fn amplified(q: &Question) -> Observation {
 /// Calls on an edge per request into its caller, in the two windows, and the edge's series.
 pub fn attempts(c: &Context, caller: EntityId, callee: EntityId) -> Option<(f64, f64, usize)> {
     let rate = |subject: Subject, source: &str, origin: Origin| {
-        let all = c.series_of(subject).iter();
-        let fits = |i: &&usize| {
-            let s = &c.rollups.series[**i];
-            s.origin == origin && is_source(c, s, source)
-        };
-        all.filter(fits).copied().next()
+        let of_source = c.of_source(source);
+        let fits = |i: &usize| c.rollups.series[*i].origin == origin;
+        of_source.at(subject).iter().copied().find(fits)
     };
     for origin in [Origin::Metrics, Origin::Traces] {
         let edge = rate(Subject::Edge(caller, callee), "http.client.requests", origin);
@@ -158,8 +155,8 @@ pub(super) fn own_and_parts(q: &Question) -> Vec<usize> {
     let Some(me) = e else { return Vec::new() };
     let mut all = c.with_parts(me);
     all.sort_unstable();
-    let series = all.iter().flat_map(|x| c.series_of(Subject::Entity(*x)));
-    series.copied().filter(|i| is_source(c, &c.rollups.series[*i], &r.source)).collect()
+    let of_source = c.of_source(&r.source);
+    all.iter().flat_map(|x| of_source.at(Subject::Entity(*x))).copied().collect()
 }
 
 /// Takes several values over the whole recording.

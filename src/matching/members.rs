@@ -3,7 +3,7 @@
 
 use super::load::own_and_parts;
 use super::series::{described, human};
-use super::{Context, Observation, Question, Test, is_source};
+use super::{Context, Observation, Question, Test};
 use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::contribution::{self, Contribution};
@@ -74,16 +74,13 @@ fn mean(s: &SignalSeries, w: Window) -> f64 {
 /// Those who load `owner`: its clients that metrics count, or its callers, with a series each.
 fn sources_of_load(c: &Context, q: &Question, owner: EntityId) -> Vec<BTreeMap<EntityId, usize>> {
     let graph = &c.telemetry.graph;
+    let of_source = c.of_source(&q.rule.source);
     let (mut clients, mut callers) = (BTreeMap::new(), [BTreeMap::new(), BTreeMap::new()]);
     for caller in graph.callers(owner) {
         let client = graph.entity(*caller).kind == EntityKind::Client;
         let subject = if client { Subject::Entity(*caller) } else { Subject::Edge(*caller, owner) };
-        for i in c.series_of(subject) {
-            let s = &c.rollups.series[*i];
-            if !is_source(c, s, &q.rule.source) {
-                continue;
-            }
-            let group = match (client, s.origin) {
+        for i in of_source.at(subject) {
+            let group = match (client, c.rollups.series[*i].origin) {
                 (true, _) => &mut clients,
                 (false, Origin::Metrics) => &mut callers[0],
                 (false, _) => &mut callers[1],
@@ -220,9 +217,9 @@ fn warms_up(q: &Question) -> Observation {
 fn electorate(c: &Context, q: &Question, me: EntityId) -> BTreeMap<EntityId, usize> {
     let graph = &c.telemetry.graph;
     let mut all: BTreeMap<EntityId, usize> = BTreeMap::new();
-    for subject in c.subjects_with(&q.rule.source).iter() {
-        let fits = |i: &&usize| is_source(c, &c.rollups.series[**i], &q.rule.source);
-        if let (Subject::Entity(x), Some(i)) = (*subject, c.series_of(*subject).iter().find(fits)) {
+    let of_source = c.of_source(&q.rule.source);
+    for subject in &of_source.subjects {
+        if let (Subject::Entity(x), Some(i)) = (*subject, of_source.at(*subject).first()) {
             all.insert(x, *i);
         }
     }

@@ -8,8 +8,10 @@ mod facts;
 mod flow;
 mod load;
 mod members;
+mod near;
 mod series;
 mod sessions;
+mod sources;
 mod stale;
 mod statements;
 mod timed;
@@ -18,7 +20,9 @@ mod vocabulary;
 pub use evaluate::evaluate;
 
 pub use facts::symptom as facts_symptom;
+pub use near::Near;
 pub use series::{human, level_facts, target_name};
+pub use sources::is_source;
 pub use vocabulary::{NOT_USED, Test, test, tests};
 
 use crate::catalog::{EvidenceRule, SignatureFile};
@@ -27,8 +31,9 @@ use crate::features::Features;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::rollup::Rollups;
 use crate::telemetry::Telemetry;
+use sources::{OfSource, Sources};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Everything evidence is looked for in.
 pub struct Context<'a> {
@@ -43,8 +48,7 @@ pub struct Context<'a> {
     pub parts: BTreeMap<EntityId, Vec<EntityId>>,
     /// Growth of the traffic at the entries, and its series; every subject asks for it.
     entry_ratio: OnceLock<Option<(f64, usize)>>,
-    /// Subjects that have series of a source that was asked for.
-    of_source: Mutex<BTreeMap<String, Arc<Vec<Subject>>>>,
+    sources: Sources,
 }
 
 /// Entries that are looked at, at most: every rule on entries is asked for every subject.
@@ -99,8 +103,8 @@ impl<'a> Context<'a> {
             }
         }
         let entry_ratio = OnceLock::new();
-        let of_source = Mutex::default();
-        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio, of_source }
+        let sources = Sources::new(&rollups.series);
+        Context { telemetry, rollups, features, by_subject, entries, parts, entry_ratio, sources }
     }
 
     /// Series of a subject; empty when it has none.
@@ -121,15 +125,9 @@ impl<'a> Context<'a> {
         edges.flat_map(|(_, all)| all.iter().copied())
     }
 
-    /// Subjects that have series of a source, in order; found once for each source.
-    fn subjects_with(&self, source: &str) -> Arc<Vec<Subject>> {
-        let mut known = self.of_source.lock().unwrap_or_else(PoisonError::into_inner);
-        let find = || {
-            let has = |i: &usize| is_source(self, &self.rollups.series[*i], source);
-            let all = self.by_subject.iter().filter(|(_, series)| series.iter().any(has));
-            Arc::new(all.map(|(subject, _)| *subject).collect::<Vec<_>>())
-        };
-        known.entry(source.to_owned()).or_insert_with(find).clone()
+    /// Series of a source, by subject; found once for each source.
+    fn of_source(&self, source: &str) -> Arc<OfSource> {
+        self.sources.of(&self.telemetry.signals, &self.rollups.series, source)
     }
 
     /// An entity's name.
@@ -222,6 +220,8 @@ pub struct Rejection {
     pub reason: String,
     /// The required evidence that was there before it failed.
     pub present: usize,
+    /// What failed did so by a margin, while what it asks about moved.
+    pub near: Option<Near>,
     pub seen: Vec<Seen>,
     pub facts: BTreeMap<String, String>,
 }
@@ -235,6 +235,8 @@ pub struct Undecided {
     pub subject: Option<EntityId>,
     /// The source that was missing.
     pub lacks: String,
+    /// The strongest required evidence that is there.
+    pub told: Option<Strength>,
 }
 
 /// What matching gives.
@@ -254,23 +256,6 @@ pub fn nats(strength: Strength) -> f64 {
         Strength::Strong => 2.0,
         Strength::Moderate => 1.0,
         Strength::Weak => 0.5,
-    }
-}
-
-/// Says whether a series is of a source: a canonical name or `role:<role>[@view]`.
-pub fn is_source(context: &Context, s: &crate::rollup::SignalSeries, source: &str) -> bool {
-    let signal = context.telemetry.signals.get(s.signal);
-    match source.strip_prefix("role:") {
-        None => signal.name == source,
-        Some(role) => {
-            let (role, view) = role.split_once('@').unwrap_or((role, ""));
-            let view_fits = match view {
-                "" => true,
-                "client" => signal.view == crate::signals::View::Client,
-                _ => signal.view != crate::signals::View::Client,
-            };
-            s.role == role && view_fits
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests on series: shifts, levels, saturation, ramps, sawteeth, skew, load and amplification.
 
-use super::{Context, Observation, Question, is_source};
+use super::sources::Candidate;
+use super::{Context, Observation, Question};
 use crate::catalog::{EvidenceRule, On};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::shift::Shift;
@@ -10,10 +11,13 @@ use crate::rollup::{Origin, SignalSeries};
 use crate::time;
 use std::collections::BTreeMap;
 
+/// Of the rise from the usual level to the top: near the usual level up to, and near the top from.
+const LOW_SHARE: f64 = 0.25;
+const HIGH_SHARE: f64 = 0.9;
 /// Robust standard deviations of the incident's median from which a shift is one.
-const SHIFT_Z: f64 = 3.0;
+pub(super) const SHIFT_Z: f64 = 3.0;
 /// Robust standard deviations of the incident's p90 from which a spiky shift is one.
-const SPIKE_Z: f64 = 8.0;
+pub(super) const SPIKE_Z: f64 = 8.0;
 
 /// Whom a rule looks at: subjects, and the neighbour they belong to.
 fn targets(
@@ -24,8 +28,8 @@ fn targets(
     let graph = &context.telemetry.graph;
     let entity = |e: EntityId| (Subject::Entity(e), Some(e));
     let all = || {
-        let with = context.subjects_with(&rule.source);
-        with.iter().map(|s| (*s, Some(s.owner()))).collect()
+        let with = context.of_source(&rule.source);
+        with.subjects.iter().map(|s| (*s, Some(s.owner()))).collect()
     };
     let Some(me) = subject else {
         return match rule.on {
@@ -71,15 +75,24 @@ fn targets(
 }
 
 /// Series that a rule looks at, with the neighbour each belongs to.
-pub(super) fn candidates(q: &Question) -> Vec<(usize, Option<EntityId>)> {
+pub(super) fn candidates(q: &Question) -> Vec<Candidate> {
     let Question { context, subject, rule, .. } = *q;
+    let at_entries = rule.on == On::Entry;
+    // Every subject is asked these, and the answer is the same.
+    if at_entries || rule.on == On::Global || subject.is_none() {
+        let dims = rule.conditions.get("dims");
+        let find = || found(context, subject, rule);
+        return context.sources.shared(at_entries, &rule.source, dims, find).to_vec();
+    }
+    found(context, subject, rule)
+}
+
+fn found(context: &Context, subject: Option<EntityId>, rule: &EvidenceRule) -> Vec<Candidate> {
+    let of_source = context.of_source(&rule.source);
     let mut found = Vec::new();
     for (target, at) in targets(context, subject, rule) {
-        let fits = |i: &&usize| {
-            let s = &context.rollups.series[**i];
-            is_source(context, s, &rule.source) && dims_fit(s, rule)
-        };
-        let own: Vec<usize> = context.series_of(target).iter().filter(fits).copied().collect();
+        let fits = |i: &&usize| dims_fit(&context.rollups.series[**i], rule);
+        let own: Vec<usize> = of_source.at(target).iter().filter(fits).copied().collect();
         let traffic = |i: &usize| context.rollups.series[*i].role == "traffic";
         let metered = |i: &usize| context.rollups.series[*i].origin == Origin::Metrics;
         // Sampled spans count a share of what the metrics of the same thing count in full.
@@ -300,9 +313,11 @@ pub fn ramp(q: &Question) -> Observation {
         if points.len() < 6 || rise <= 3.0 * shift.baseline.scale {
             continue;
         }
-        let end =
-            points.iter().position(|p| p.1 >= shift.baseline.median + 0.9 * rise).unwrap_or(0);
-        let low = |p: &&(Micros, f64)| p.1 <= shift.baseline.median + 0.25 * rise;
+        let end = points
+            .iter()
+            .position(|p| p.1 >= shift.baseline.median + HIGH_SHARE * rise)
+            .unwrap_or(0);
+        let low = |p: &&(Micros, f64)| p.1 <= shift.baseline.median + LOW_SHARE * rise;
         let start = points[..end].iter().rposition(low).unwrap_or(0);
         let steps = (end - start) as f64;
         if best.is_none_or(|b| steps > b.2) {
@@ -313,6 +328,44 @@ pub fn ramp(q: &Question) -> Observation {
         Some((i, at, steps)) => described(c, i, at, if steps >= v { Present } else { Absent }),
         None if all.is_empty() => Observation::unobservable(),
         None => described(c, all[0].0, all[0].1, Absent),
+    }
+}
+
+/// Goes up to its top and back near its usual level at least `value` times during the incident:
+/// what fills it is given back, again and again.
+pub fn comes_back(q: &Question) -> Observation {
+    let Question { context: c, value: v, .. } = *q;
+    let windows = &c.features.windows;
+    let all = candidates(q);
+    let mut best: Option<(usize, Option<EntityId>, usize)> = None;
+    for (i, at) in &all {
+        let Some(shift) = c.features.series[*i].shift else { continue };
+        let points = &c.rollups.series[*i].points;
+        let inside =
+            || points.iter().map(|p| (p.0, p.1)).filter(|p| windows.incident.contains(p.0));
+        let rise = inside().map(|p| p.1).fold(f64::MIN, f64::max) - shift.baseline.median;
+        if rise <= SHIFT_Z * shift.baseline.scale {
+            continue;
+        }
+        let (mut high, mut returns) = (false, 0);
+        for (_, value) in inside() {
+            let share = (value - shift.baseline.median) / rise;
+            if high && share <= LOW_SHARE {
+                returns += 1;
+            }
+            high = share >= HIGH_SHARE || (high && share > LOW_SHARE);
+        }
+        if best.is_none_or(|b| returns > b.2) {
+            best = Some((*i, *at, returns));
+        }
+    }
+    match best {
+        Some((i, at, returns)) => {
+            let state = if returns as f64 >= v { Present } else { Absent };
+            described(c, i, at, state).fact("falls", returns.to_string())
+        }
+        None if all.is_empty() => Observation::unobservable(),
+        None => described(c, all[0].0, all[0].1, Absent).fact("falls", "0".to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::facts::{event_facts, is_about};
 use super::series::{candidates, described, human};
-use super::{Context, Observation, Question, Test, is_source};
+use super::{Context, Observation, Question, Test};
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::structure::OperationShift;
 use crate::features::{inside, lead, robust};
@@ -121,7 +121,7 @@ pub fn happened(q: &Question) -> Observation {
     found.sort_by_key(|x| ((x.at - w.incident.from).abs(), x.line));
     let count = found.iter().map(|x| times(&x.title)).fold(0, u64::saturating_add);
     match found.first().filter(|_| count as f64 >= v) {
-        Some(x) => event_facts(c, x, Observation::of(Present)).fact("count", count.to_string()),
+        Some(x) => event_facts(q, x, Observation::of(Present)).fact("count", count.to_string()),
         None => Observation::of(Absent).fact("count", count.to_string()),
     }
 }
@@ -173,8 +173,14 @@ pub fn around_restarts(q: &Question) -> Observation {
         .fact("share", human(share, Unit::Ratio))
 }
 
-/// When a service or one of its instances started anew: its counter of restarts rises, its start
-/// time changes, or an event says so.
+/// Kinds of events in which somebody starts a service anew by intent.
+const ROLLOUTS: [&str; 5] = ["deploy", "deployment", "release", "rollout", "rollback"];
+/// A rollout has started an instance anew within this time.
+const ROLLOUT: Micros = 60 * SECOND;
+
+/// When a service or one of its instances started anew without being asked to: its counter of
+/// restarts rises, its start time changes, or an event says so. The first start after a rollout of
+/// it is that rollout's.
 fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
     let owner = c.telemetry.graph.owner(me);
     let own = c.with_parts(owner);
@@ -196,6 +202,17 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
         .iter()
         .filter(|(ids, x)| x.kind == "restart" && ids.iter().any(|e| own.contains(e)));
     out.extend(told.map(|(_, x)| x.at));
+    let events = c.telemetry.events.iter();
+    let rollouts = events.filter(|(ids, x)| {
+        ROLLOUTS.contains(&x.kind.as_str()) && ids.iter().any(|e| own.contains(e))
+    });
+    for (_, x) in rollouts {
+        let begun = out.range(x.at - AROUND..=x.at + ROLLOUT).next().copied();
+        let again = begun.map(|t| out.range(t..=t + AROUND).copied().collect::<Vec<_>>());
+        again.into_iter().flatten().for_each(|t| {
+            out.remove(&t);
+        });
+    }
     // One restart, seen twice, is one.
     let mut last = Micros::MIN;
     out.retain(|t| {
@@ -217,6 +234,7 @@ pub fn newcomers(q: &Question) -> Observation {
     let graph = &c.telemetry.graph;
     let mut levels: [Vec<(f64, usize, EntityId)>; 2] = [Vec::new(), Vec::new()];
     let mut unit = Unit::None;
+    let of_source = c.of_source(&r.source);
     for part in c.with_parts(me).into_iter().filter(|p| *p != me) {
         if graph.entity(part).kind != EntityKind::Instance {
             continue;
@@ -228,7 +246,7 @@ pub fn newcomers(q: &Question) -> Observation {
         let shows = |i: &usize| c.rollups.series[*i].points.iter().find(|p| p.1 > 0.0);
         let first = ran.filter_map(shows);
         let Some(first) = first.map(|p| p.0).min() else { continue };
-        for i in series.iter().filter(|i| is_source(c, &c.rollups.series[**i], &r.source)) {
+        for i in of_source.at(Subject::Entity(part)) {
             let s = &c.rollups.series[*i];
             let late = w.baseline.from + LATE_STEPS * s.step.max(SECOND);
             let new = first > late && first >= w.incident.from - lead(w);

@@ -3,6 +3,8 @@
 
 use super::{Observation, Question};
 use super::{edges, facts, flow, load, members, series, sessions, stale, statements, timed};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A test of the closed set.
 pub struct Test {
@@ -87,6 +89,15 @@ const TESTS: &[Test] = &[
         binds: LEVELS,
         on_series: true,
         run: series::ramp,
+    },
+    Test {
+        name: "comes-back",
+        what: "goes up and back to its usual level, again and again",
+        default: 2.0,
+        meaning: "least number of falls",
+        binds: &["target", "falls", "before", "during", "at"],
+        on_series: true,
+        run: series::comes_back,
     },
     Test {
         name: "sawtooth",
@@ -243,5 +254,7 @@ pub fn tests() -> impl Iterator<Item = &'static Test> {
 
 /// Finds a test by name.
 pub fn test(name: &str) -> Option<&'static Test> {
-    tests().find(|t| t.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Test>> =
+        LazyLock::new(|| tests().map(|t| (t.name, t)).collect());
+    BY_NAME.get(name).copied()
 }

@@ -15,9 +15,11 @@ mod units;
 mod unmapped;
 mod windows;
 
+pub use identity::kind_by_name;
+
 use crate::error::Result;
 use crate::graph::{EdgeKind, EdgeSource};
-use crate::ingest::raw::{Raw, RawLock, RawLog, RawSeries, RawSession};
+use crate::ingest::raw::{FileId, Raw, RawLock, RawLog, RawSeries, RawSession};
 use crate::ingest::text::Text;
 use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::SignalTable;
@@ -27,7 +29,7 @@ use identity::Resolver;
 use merged::merged;
 use series::Run;
 pub use series::shown;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Understands everything that was read.
 pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
@@ -88,7 +90,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     Ok(Telemetry {
         files: raw.files,
         times: raw.times,
-        extent: extent(&points, &spans, &sessions),
+        extent: extent((&metas, &points), &spans, &sessions, &raw.undated),
         samples: points,
         series: metas,
         spans,
@@ -129,20 +131,28 @@ fn server_rows(raw: &mut Raw, resolver: &mut Resolver) -> ServerRows {
     (locks, logs.into_iter().map(|l| (resolver.server(&l.server, ""), l)).collect())
 }
 
-/// The earliest and latest time of samples, spans and sessions; `None` without any.
+/// The earliest and latest time of samples, spans and sessions; `None` without any. Files without a
+/// time of their own count only where no other has one.
 fn extent(
-    points: &[Points],
+    (metas, points): (&[SeriesMeta], &[Points]),
     spans: &Spans,
     sessions: &[(EntityId, RawSession)],
+    undated: &BTreeSet<FileId>,
 ) -> Option<(Micros, Micros)> {
-    let samples = points.iter().flat_map(|p| [p.first(), p.last()]).flatten().map(|p| p.0);
-    let spans = spans.start.iter().chain(&spans.end).copied();
-    let all = samples.chain(spans).chain(sessions.iter().map(|(_, s)| s.at));
     let grown = |range: Option<(Micros, Micros)>, t: Micros| match range {
         Some((first, last)) => Some((first.min(t), last.max(t))),
         None => Some((t, t)),
     };
-    all.fold(None, grown)
+    let ends = |of_undated: bool| {
+        let series = metas.iter().zip(points);
+        let series = series.filter(move |(m, _)| undated.contains(&m.file) == of_undated);
+        let samples = series.flat_map(|(_, p)| [p.first(), p.last()]).flatten().map(|p| p.0);
+        let sessions = sessions.iter().map(|(_, s)| s);
+        let sessions = sessions.filter(move |s| undated.contains(&s.file) == of_undated);
+        samples.chain(sessions.map(|s| s.at))
+    };
+    let spans = spans.start.iter().chain(&spans.end).copied();
+    ends(false).chain(spans).fold(None, grown).or_else(|| ends(true).fold(None, grown))
 }
 
 /// Edges that the user's topology names.

@@ -7,6 +7,7 @@
 //! deepest abnormal node on the path is the place to look, without a hard threshold).
 
 use super::anomaly::{Anomaly, Facet};
+use crate::diagnosis::Term;
 use crate::graph::EdgeKind;
 use crate::matching::Context;
 use crate::model::{EntityId, EntityKind, Subject, Unit};
@@ -23,6 +24,8 @@ const STARVED: f64 = 1.5;
 const COVER_WEIGHT: f64 = 1.5;
 /// Weight of the size of an entity's own gain against what users felt.
 const CONTRIBUTION_WEIGHT: f64 = 2.0;
+/// Name of that term.
+const SIZE: &str = "size";
 /// Share of the weight that a gain of the other symptom than the one named has.
 const OTHER_SYMPTOM: f64 = 0.5;
 /// Taken off when the entity cannot have caused the given symptom: nothing leads from it there.
@@ -114,7 +117,7 @@ pub fn assign(
         };
         if let Some((share, said)) = size {
             let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - 0.5);
-            terms.push(("size", nats, said));
+            terms.push((SIZE, nats, said));
         }
         if !blame.reaches_symptom {
             let said = "no call path leads from the symptom to it".to_owned();
@@ -294,6 +297,12 @@ pub fn behind_many(
         ("own abnormality", worst.1.local, worst_said),
         ("explains symptoms", COVER_WEIGHT * (cover - 0.5), cover_said),
     ])
+}
+
+/// The share of what users felt that an entity's own waiting or failing amounts to, by its terms.
+pub fn size_of(terms: &[Term]) -> Option<f64> {
+    let term = terms.iter().find(|t| t.name == SIZE)?;
+    Some((term.nats / CONTRIBUTION_WEIGHT + 0.5).powi(2))
 }
 
 /// What is left of resource use when more requests explain it: 1 when traffic did not grow.

@@ -9,12 +9,16 @@
 pub mod anomaly;
 pub mod answer;
 pub mod baselines;
+mod calm;
 mod chain;
 mod conclude;
+mod doubts;
 pub mod explain_away;
+mod order;
 mod pages;
 mod sessions_view;
 mod suppress;
+mod verdict;
 pub mod why_not;
 
 pub use conclude::missing_inputs;
@@ -37,8 +41,6 @@ const EVIDENCE_WEIGHT: f64 = 0.5;
 const GENERIC_WEIGHT: f64 = 0.2;
 /// The same for victims and amplifiers: that the pattern is there does not say that it began it.
 const FOLLOWER_WEIGHT: f64 = 0.2;
-/// Largest weight of the order in time, nats.
-const ORDER_MAX: f64 = 0.75;
 /// Score of "none of these".
 const NONE_SCORE: f64 = -0.5;
 /// Score of an unclassified entity besides its blame: a known pattern explains more.
@@ -166,7 +168,7 @@ pub fn rank(
         calm(catalog, matches, &mut candidates);
     }
     if !settings.is_without(Part::Order) {
-        order_in_time(&mut candidates);
+        order::order_in_time(&mut candidates);
     }
     for c in &mut candidates {
         c.score = c.terms.iter().map(|t| t.nats).sum();
@@ -407,28 +409,6 @@ fn unclassified(id: EntityId, blame: &Blame, anomalies: &BTreeMap<EntityId, Anom
     let onset = anomalies.get(&id).and_then(|a| a.onset);
     let role = Role::Cause;
     Candidate { finding: None, entity: Some(id), role, terms, score: 0.0, probability: 0.0, onset }
-}
-
-/// Earlier than the others by more than the uncertainty speaks for a cause, later against it.
-fn order_in_time(candidates: &mut [Candidate]) {
-    let strong = |c: &Candidate| c.terms.iter().map(|t| t.nats).sum::<f64>() > 0.5;
-    let known: Vec<Onset> =
-        candidates.iter().filter(|c| strong(c)).filter_map(|c| c.onset).collect();
-    let Some(first) = known.iter().copied().min_by_key(|o| o.at) else { return };
-    for c in candidates.iter_mut() {
-        let Some(own) = c.onset else { continue };
-        let (nats, said) = if own.ties_with(&first) {
-            (0.0, "among the first to leave its usual level".to_owned())
-        } else if own.at < first.at {
-            (0.0, "earlier than every strong candidate".to_owned())
-        } else {
-            let late = (own.earliest - first.at).max(0) as f64 / 1e6;
-            let blur = 60.0 + 4.0 * own.uncertainty_s();
-            let nats = -ORDER_MAX * (late / (late + blur));
-            (nats, format!("{} later than the first", crate::time::duration(late)))
-        };
-        c.terms.push(term("order in time", nats, said));
-    }
 }
 
 /// Softmax over all candidates and "none of these", at a temperature of 1 / `sharpness` (temperature

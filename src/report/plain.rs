@@ -1,7 +1,8 @@
 //! What other views write as the reports do: numbers, and strings of the data made safe.
 
 use super::page::Page;
-use super::{Style, clean, number};
+use super::{Style, clean, number, sparkline};
+use crate::diagnosis::{Span, Spark};
 use crate::model::Unit;
 
 /// A string of the data, safe to show; in `ascii` without anything else.
@@ -38,4 +39,9 @@ pub fn wrapped(paragraphs: &[String], style: &Style) -> String {
         }
     }
     page.finish()
+}
+
+/// A series as one line of blocks over `axis`, as the reports draw it.
+pub fn spark(spark: &Spark, axis: Span, width: usize, ascii: bool) -> String {
+    sparkline::line(spark, axis, width, ascii)
 }

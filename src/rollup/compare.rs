@@ -1,11 +1,10 @@
 //! Metrics against traces of the same services. In: the series of both. Out: gaps about traces
-//! that hold only a part of the requests and about clocks that differ between the two sources.
+//! that hold only a part of the requests, or failed ones rather than others.
 
 use super::{Origin, SignalSeries};
 use crate::model::{Gap, GapKind, Micros, SECOND, Subject};
 use crate::signals::{SignalId, Stat};
 use crate::telemetry::Telemetry;
-use crate::time;
 use std::collections::BTreeMap;
 
 /// Services that are compared; more would cost time and add nothing.
@@ -19,11 +18,6 @@ const FAVOUR_FACTOR: f64 = 3.0;
 const FAVOUR_MORE: f64 = 0.1;
 /// Failed traces without which nothing is said about errors.
 const FAILED_MIN: f64 = 10.0;
-/// Correlation of the two rates at the lag that is believed, and how far it must stand out.
-const ALIKE: f64 = 0.8;
-const CLEARLY: f64 = 0.3;
-/// Points in common without which two rates are not correlated.
-const COMMON_MIN: usize = 12;
 
 type Points = [(Micros, f64)];
 
@@ -39,9 +33,8 @@ struct Both<'a> {
 /// Gaps that a comparison of metrics and traces gives, and what part of the requests is traced.
 pub fn gaps(telemetry: &Telemetry, series: &[SignalSeries]) -> (Vec<Gap>, Option<Gap>) {
     let both = pairs(telemetry, series);
-    let mut out = favoured(&both);
+    let out = favoured(&both);
     let sampled = sampled(&both, out.is_empty());
-    out.extend(lag(&both));
     (out, sampled)
 }
 
@@ -167,95 +160,6 @@ fn favoured(both: &[Both]) -> Vec<Gap> {
     both.iter().filter_map(one).collect()
 }
 
-/// A series in bins of one length; bins without a point are `None`.
-fn binned(points: &Points, (from, to): (Micros, Micros), bin: Micros) -> Vec<Option<f64>> {
-    let count = ((to - from) / bin + 1).clamp(0, 4096) as usize;
-    let mut sums = vec![(0.0, 0u32); count];
-    for (t, v) in within(points, (from, to)).iter().filter(|p| p.1.is_finite()) {
-        if let Some(sum) = sums.get_mut(((t - from) / bin) as usize) {
-            *sum = (sum.0 + v, sum.1 + 1);
-        }
-    }
-    sums.into_iter().map(|(s, n)| (n > 0).then(|| s / f64::from(n))).collect()
-}
-
-/// Pearson's correlation of `a` moved back by `k` bins with `b`.
-fn correlation(a: &[Option<f64>], b: &[Option<f64>], k: i64) -> Option<f64> {
-    let pair = |(i, b): (usize, &Option<f64>)| {
-        let at = usize::try_from(i as i64 + k).ok()?;
-        Some(((*a.get(at)?)?, (*b)?))
-    };
-    let common: Vec<(f64, f64)> = b.iter().enumerate().filter_map(pair).collect();
-    if common.len() < COMMON_MIN {
-        return None;
-    }
-    let n = common.len() as f64;
-    let (x, y) = common.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0 / n, s.1 + p.1 / n));
-    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for (a, b) in &common {
-        (xx, yy, xy) = (xx + (a - x).powi(2), yy + (b - y).powi(2), xy + (a - x) * (b - y));
-    }
-    let r = xy / (xx * yy).sqrt();
-    r.is_finite().then_some(r)
-}
-
-/// Correlations of one service by lag in bins, and what a bin and an honest delay are.
-fn by_lag(b: &Both, bin: Micros) -> Option<BTreeMap<i64, f64>> {
-    let (metric, traced) = (&b.metric.points, &b.traced.points);
-    let from = metric.first()?.0.min(traced.first()?.0);
-    let to = metric.last()?.0.max(traced.last()?.0);
-    let (a, c) = (binned(metric, (from, to), bin), binned(traced, (from, to), bin));
-    let far = (traced.len().min(metric.len()) / 3) as i64;
-    let far = far.min(60);
-    Some((-far..=far).filter_map(|k| Some((k, correlation(&a, &c, k)?))).collect())
-}
-
-/// A lag between the request rates of metrics and traces that cannot be windows and steps.
-fn lag(both: &[Both]) -> Option<Gap> {
-    let bin = both.iter().map(|b| b.metric.step.max(b.traced.step)).max()?.max(1);
-    let smear = both.iter().map(|b| b.metric.smear).max()?;
-    // A rate is told at the end of its interval, a bucket of spans at its begin.
-    let delay = (bin + smear) / 2 + bin / 2;
-    let honest = |k: i64| (k * bin - delay).abs() <= 2 * bin + smear / 2;
-    let each: Vec<BTreeMap<i64, f64>> = both.iter().filter_map(|b| by_lag(b, bin)).collect();
-    let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    for (k, r) in each.iter().flatten() {
-        let sum = sums.entry(*k).or_default();
-        *sum = (sum.0 + r, sum.1 + 1.0);
-    }
-    let means: BTreeMap<i64, f64> = sums.into_iter().map(|(k, (s, n))| (k, s / n)).collect();
-    let peak = |of: &BTreeMap<i64, f64>| {
-        let best = of.iter().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
-        best.map(|(k, r)| (*k, *r))
-    };
-    let (k, r) = peak(&means)?;
-    let near = |l: i64| means.get(&l).is_some_and(|near| *near > r - CLEARLY);
-    let (mut from, mut to) = (k, k);
-    while near(from - 1) {
-        from -= 1;
-    }
-    while near(to + 1) {
-        to += 1;
-    }
-    // One peak, whose both flanks are seen, and no delay that is usual lies on it.
-    let closed = [from - 1, to + 1].iter().all(|l| means.contains_key(l));
-    let alone = means.keys().all(|l| (from..=to).contains(l) || !near(*l));
-    let stands_out = closed && alone && !(from..=to).any(honest);
-    let agree = each.iter().filter(|e| peak(e).is_some_and(|p| (p.0 - k).abs() <= 1)).count();
-    let zero_seen = means.keys().any(|l| honest(*l));
-    if !zero_seen || r < ALIKE || !stands_out || agree * 2 <= each.len() {
-        return None;
-    }
-    let ahead = (k * bin - delay) as f64 / SECOND as f64;
-    let (side, other) = if ahead > 0.0 { ("metrics", "traces") } else { ("traces", "metrics") };
-    let what = format!(
-        "clocks differ: request rates agree best (correlation {r:.2}, {agree} services) if the \
-         times of {side} are about {} later than those of {other}; nothing was moved",
-        time::duration(ahead.abs())
-    );
-    Some(Gap { count: agree as u64, ..Gap::new(GapKind::Doubtful, what) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +198,7 @@ mod tests {
         let [metric_errors, traced_errors] = [Some(&errors[0]), Some(&errors[1])];
         let both = [Both { name: "shop", metric, traced, metric_errors, traced_errors }];
         let all = [sampled(&both, true).into_iter().collect(), favoured(&both)];
-        all.into_iter().flatten().chain(lag(&both)).map(|g: Gap| g.what).collect()
+        all.into_iter().flatten().map(|g: Gap| g.what).collect()
     }
 
     #[test]
@@ -314,24 +218,6 @@ mod tests {
         let start = "traces of shop are sampled in favour of errors: 40 % of them fail, 2.0 %";
         assert!(found[1].starts_with(start), "{found:?}");
         assert_eq!(said(&metric, &metric, [0.02, 0.4]), [""; 0]);
-    }
-
-    #[test]
-    fn a_lag_is_said_only_where_it_is_clear() {
-        let traced = series(rate, 0);
-        for (late, side) in [(95 * SECOND, "metrics"), (-85 * SECOND, "traces")] {
-            let found = said(&series(rate, late), &traced, [0.0, 0.0]);
-            let start = format!("if the times of {side} are about 1m30s later");
-            assert!(found.len() == 1 && found[0].contains(&start), "{found:?}");
-        }
-        // Steps, windows, noise and a rhythm are no lag.
-        assert_eq!(said(&series(rate, 2 * STEP), &traced, [0.0, 0.0]), [""; 0]);
-        let other = series(|i| 50.0 + (i * i % 17) as f64, 0);
-        assert_eq!(said(&other, &traced, [0.0, 0.0]), [""; 0]);
-        let beat = |i: i64| if i % 12 < 6 { 60.0 } else { 40.0 };
-        assert_eq!(said(&series(beat, 30 * SECOND), &series(beat, 0), [0.0, 0.0]), [""; 0]);
-        let flat = series(|_| 50.0, 0);
-        assert_eq!(said(&flat, &flat, [0.0, 0.0]), [""; 0]);
     }
 
     proptest! {

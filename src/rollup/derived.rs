@@ -8,13 +8,26 @@ use crate::telemetry::Points;
 use crate::telemetry::Telemetry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pointwise quotient on the denominator's times; a missing numerator is zero there.
+/// A numerator that reports at least this share of the denominator's steps reports all the time:
+/// what is missing in between was lost.
+const DENSE: f64 = 0.5;
+
+/// Pointwise quotient on the denominator's times. A missing numerator is zero there, as of failures
+/// that nobody counts before the first; a hole in one that else reports all the time is a gap.
 pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
     let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
     let top: BTreeMap<Micros, f64> =
         numerator.iter().map(|(t, v)| (t.div_euclid(step), *v)).collect();
+    let ends = top.first_key_value().zip(top.last_key_value()).map(|(a, b)| (*a.0, *b.0));
+    let (first, last) = ends.unwrap_or((0, 0));
+    let dense = top.len() as f64 >= DENSE * (last - first + 1) as f64;
     let share = |(t, d): &(Micros, f64)| {
-        let n = top.get(&t.div_euclid(step)).copied().unwrap_or(0.0);
+        let slot = t.div_euclid(step);
+        let n = match top.get(&slot) {
+            Some(n) => *n,
+            None if dense && first < slot && slot < last => return None,
+            None => 0.0,
+        };
         (*d > 0.0).then_some((*t, n / d))
     };
     denominator.iter().filter_map(share).collect()
@@ -187,7 +200,24 @@ pub fn drop_lone_parts(telemetry: &Telemetry, series: Vec<SignalSeries>) -> Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::labels_agree;
+    use super::{labels_agree, ratio};
+    use crate::model::SECOND;
+
+    #[test]
+    fn a_lost_sample_of_the_numerator_is_a_gap_and_one_not_yet_counted_is_zero() {
+        let at = |i: i64| i * 5 * SECOND;
+        let all: Vec<_> = (0..8).map(|i| (at(i), 10.0)).collect();
+        let of = |kept: &[i64]| -> Vec<_> {
+            let top: Vec<_> = kept.iter().map(|i| (at(*i), 4.0)).collect();
+            ratio(&top, &all).iter().map(|p| (p.0 / SECOND, p.1)).collect()
+        };
+        assert_eq!(
+            of(&[3, 4, 6, 7]),
+            [(0, 0.0), (5, 0.0), (10, 0.0), (15, 0.4), (20, 0.4), (30, 0.4), (35, 0.4)]
+        );
+        // A series that tells only what happens is silent in between, and that is none.
+        assert_eq!(of(&[0, 7])[3], (15, 0.0));
+    }
 
     #[test]
     fn labels_of_a_pool_and_of_its_size_agree() {

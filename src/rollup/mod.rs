@@ -7,6 +7,7 @@ pub mod counter;
 mod derived;
 mod edge_gap;
 mod edge_times;
+mod lag;
 mod metrics;
 mod outcomes;
 mod own_time;
@@ -93,7 +94,6 @@ pub struct VersionSpan {
 /// once: nothing after this looks at them.
 pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     let (samples, spans) = (take(&mut telemetry.samples), take(&mut telemetry.spans));
-    let telemetry = &*telemetry;
     let mut versions = metrics::versions(telemetry, &samples);
     let mut series = metrics::roll_up(telemetry, samples);
     let steps: Vec<Micros> = series.iter().map(|s| s.step).collect();
@@ -108,6 +108,10 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     let reads = staleness::reads(telemetry, &spans);
     let traces = traces::roll_up(telemetry, spans, bucket_of(&steps));
     series.extend(traces.series);
+    let lag = lag::lag(telemetry, &series);
+    if let Some(lag) = &lag {
+        align(telemetry, &mut series, &mut versions, lag.ahead);
+    }
     series.extend(edge_gap::gaps(&telemetry.signals, &series));
     series.sort_by(|a, b| {
         let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
@@ -115,7 +119,8 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     });
     versions.extend(traces.versions);
     versions.sort();
-    let (gaps, sampling) = compare::gaps(telemetry, &series);
+    let (mut gaps, sampling) = compare::gaps(telemetry, &series);
+    gaps.extend(lag.map(|l| l.gap));
     Rollups {
         gaps,
         sampling,
@@ -125,6 +130,29 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
         calls: traces.calls,
         versions,
         bucket: traces.bucket,
+    }
+}
+
+/// Puts the metrics on the clock of the traces: spans carry the clocks of the services that did the
+/// work, metrics that of whoever collected them. What one side records longer than the other by
+/// that is left out of the extent, where the other would seem silent.
+fn align(
+    telemetry: &mut Telemetry,
+    series: &mut [SignalSeries],
+    versions: &mut [VersionSpan],
+    ahead: Micros,
+) {
+    let metrics = series.iter_mut().filter(|s| s.origin == Origin::Metrics);
+    metrics.flat_map(|s| &mut s.points).for_each(|p| p.0 -= ahead);
+    versions.iter_mut().for_each(|v| (v.first, v.last) = (v.first - ahead, v.last - ahead));
+    let ends = |origin: Origin| {
+        let own = series.iter().filter(move |s| s.origin == origin);
+        own.filter_map(|s| Some((s.points.first()?.0, s.points.last()?.0)))
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    };
+    let (metrics, traces) = (ends(Origin::Metrics), ends(Origin::Traces));
+    if let Some((m, t)) = metrics.zip(traces) {
+        telemetry.extent = Some((m.0.min(t.0), m.1.min(t.1)));
     }
 }
 

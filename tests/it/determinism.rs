@@ -66,3 +66,24 @@ fn the_order_on_the_disk_and_the_folders_name_change_nothing() {
         same(&plain, &answers(Path::new(&slash), &[]), "a slash at the end");
     }
 }
+
+#[test]
+fn a_file_without_times_does_not_stretch_the_recording_by_when_it_was_copied() {
+    let settings = "fixtures/formats/pg-settings/main_pg_settings-2026-11-21T04-31-30.csv";
+    let settings = fs::read(super::support::root().join(settings)).expect("the settings are there");
+    let answer = |days: u64| {
+        let folder = Scratch::copy(&fixture("healthy/pool-exhaustion-before"), |_| false);
+        // Its name says no time either: what is left is when it was last modified.
+        let path = folder.file("pg/primary_pg_settings.csv", &settings);
+        let last = std::time::UNIX_EPOCH + std::time::Duration::from_secs(20_800 * 86_400);
+        let then = last + std::time::Duration::from_secs(days * 86_400);
+        let file = fs::File::options().append(true).open(&path).expect("it was written");
+        file.set_modified(then).expect("the time can be set");
+        let run = finish(&mut program(&["diagnose", &folder.path().to_string_lossy()]));
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert!(run.out.contains("HEALTHY"), "{}", run.out);
+        let recorded = run.out.lines().find(|l| l.contains("RECORDING")).map(str::to_owned);
+        recorded.expect("the report says what was recorded")
+    };
+    assert_eq!(answer(0), answer(400));
+}

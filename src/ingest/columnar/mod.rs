@@ -11,6 +11,8 @@ mod text;
 mod times;
 mod values;
 
+pub use pages::defect as parquet_defect;
+
 use super::raw::Raw;
 use super::{Head, Input, READERS, Reader};
 use crate::model::GapKind;
@@ -30,20 +32,24 @@ pub fn in_guarded_decoder() -> bool {
     GUARDED.get()
 }
 
+/// Runs a decoder that indexes by what a file says; `None` when it tripped over a file that lies.
+pub fn guard<T>(run: impl FnOnce() -> T) -> Option<T> {
+    GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(false);
+    result.ok()
+}
+
 /// Reads a whole file; what the library cannot read, or trips over, is a gap.
 fn guarded(
     input: &Input,
     raw: &mut Raw,
     read: impl FnOnce(&mut Raw) -> Result<(), (GapKind, String)>,
 ) {
-    // The decoders index by what a file says; a file that lies must not end the run.
-    GUARDED.set(true);
-    let result = catch_unwind(AssertUnwindSafe(|| read(raw)));
-    GUARDED.set(false);
-    match result {
-        Ok(Ok(())) => {}
-        Ok(Err((kind, what))) => raw.gap(kind, input.file, None, what),
-        Err(_) => {
+    match guard(|| read(raw)) {
+        Some(Ok(())) => {}
+        Some(Err((kind, what))) => raw.gap(kind, input.file, None, what),
+        None => {
             let what = "the file contradicts itself: what stands before was read";
             raw.gap(GapKind::Unreadable, input.file, None, what);
         }

@@ -22,6 +22,8 @@ mod settings;
 mod views;
 mod width;
 
+pub use psql::{Drawn, drawn};
+
 pub use locks::join as join_locks;
 
 use super::raw::Raw;

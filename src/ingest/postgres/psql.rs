@@ -79,6 +79,27 @@ pub fn title(line: &str) -> Option<&str> {
     Some(before.rsplit('\t').next().unwrap_or(before).trim())
 }
 
+/// A table as psql draws it, and the bytes of text that it takes.
+pub struct Drawn {
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub bytes: usize,
+}
+
+/// The aligned table with which a text begins; `None` where none does.
+pub fn drawn(text: &[u8]) -> Option<Drawn> {
+    let mut lines = Lines::new(text, 1);
+    let (_, header) = lines.next()?;
+    let (_, second) = lines.peek()?;
+    aligned::rule(second)
+        .filter(|_| !header.trim().is_empty() && aligned::rule(header).is_none())?;
+    let table = aligned::read(header, &mut lines);
+    let end = lines.peek().map_or(usize::MAX, |(number, _)| number as usize - 1);
+    let mut ends = memchr::memchr_iter(b'\n', text);
+    let bytes = ends.nth(end.wrapping_sub(1)).map_or(text.len(), |p| p + 1);
+    (table.header.len() > 1).then_some(Drawn { header: table.header, rows: table.rows, bytes })
+}
+
 /// Lines in which the first table of a text must begin.
 const LOOK: usize = 60;
 

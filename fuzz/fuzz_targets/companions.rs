@@ -1,0 +1,21 @@
+//! The files that a person writes beside the exports, next to an export that is sound.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rootline::Options;
+use std::fs;
+
+const NAMES: [&str; 7] = [
+    "incident.toml", "topology.toml", "topology.csv", "mapping.toml", "params.toml",
+    "suppress.toml", "events.csv",
+];
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, content)) = data.split_first() else { return };
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let name = NAMES[usize::from(*first) % NAMES.len()];
+    fs::write(folder.path().join(name), content).expect("the scratch folder can be written");
+    let good = include_bytes!("../../fixtures/formats/table/wide.csv");
+    fs::write(folder.path().join("good.csv"), good).expect("the scratch folder can be written");
+    let _ = rootline::diagnose(folder.path(), &Options::default());
+});

@@ -1,0 +1,146 @@
+//! Drills on simulated incidents: the scenario runs to its end, and each action makes the rest anew.
+
+use super::super::Terminal;
+use super::super::simulate::write;
+use super::load::{self, Loaded};
+use crate::catalog::fixtures;
+use crate::drill::content::DrillFile;
+use crate::drill::{Answer, Ask};
+use crate::error::{Error, Result};
+use crate::ingest;
+use crate::model::{Micros, SECOND};
+use crate::normalize::normalize;
+use crate::simulate::{Outcome, Run, Without, named};
+use crate::telemetry::Telemetry;
+use crate::time::{self, Zone};
+use std::path::Path;
+
+/// A simulated incident under way.
+pub struct Simulated {
+    /// As it stands after the actions so far.
+    run: Run,
+    /// Begin of the recording.
+    start: Micros,
+    /// What the users get if nobody does anything, and if the best is done at the page.
+    none: Outcome,
+    best: Option<(String, Outcome)>,
+}
+
+/// Runs a scenario and prepares its drill.
+pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Result<Loaded> {
+    let run = Run::new(&named(id)?, seed)?;
+    let scenario = run.scenario();
+    let start = time::parse(&scenario.start, &Zone::default())
+        .ok_or_else(|| Error::usage(id, "the scenario's start is no time"))?
+        .at;
+    let onset_s = scenario.fault.iter().map(|f| f.at_s).fold(f64::INFINITY, f64::min);
+    let mut none = run.clone();
+    none.advance(none.end_s());
+    if let Some(page) = none.page() {
+        let who = if page.alert.is_empty() { "a colleague".to_owned() } else { page.alert };
+        file.pager.from.get_or_insert(who);
+        file.pager.text.get_or_insert(page.text);
+        if onset_s.is_finite() {
+            file.pager.after_s.get_or_insert((page.at_s - onset_s).max(0.0) as i64);
+        }
+    }
+    let paged_s = none.page().map_or(onset_s, |p| p.at_s);
+    let best = best(&run, paged_s);
+    let (folder, none) = (tempdir()?, (none.outcome(), none));
+    let inside = folder.path().join("incident");
+    let mut files = none.1.telemetry(Without::default());
+    files.push(none.1.truth_file());
+    write(&inside, &files)?;
+    let truth = fixtures::truth(&inside)?;
+    let case = load::case(file, "FOLDER".to_owned(), &inside, truth, terminal)?;
+    Ok(Loaded { case, simulated: Some(Simulated { run, start, none: none.0, best }) })
+}
+
+/// The outcome of the scenario's own best actions, all of them at the page.
+fn best(run: &Run, paged_s: f64) -> Option<(String, Outcome)> {
+    let mut run = run.clone();
+    run.advance(paged_s);
+    let words = run.truth().best.clone();
+    for action in &words {
+        let action = run.action(action).ok()?;
+        run.act(&action).ok()?;
+    }
+    run.advance(run.end_s());
+    (!words.is_empty()).then(|| (words.join(", then "), run.outcome()))
+}
+
+fn tempdir() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| Error::runtime("a temporary folder", e.to_string()))
+}
+
+fn telemetry(run: &Run) -> Result<Telemetry> {
+    let folder = tempdir()?;
+    let inside = folder.path().join("incident");
+    write(&inside, &run.telemetry(Without::default()))?;
+    read(&inside)
+}
+
+/// Reads a folder by the same door as any other.
+pub fn read(folder: &Path) -> Result<Telemetry> {
+    normalize(ingest::read_folder(folder, &ingest::Settings::default())?)
+}
+
+impl Simulated {
+    /// Takes an action, or says at the end what all of them brought.
+    pub fn answer(&mut self, ask: Ask) -> Result<Answer> {
+        match ask {
+            Ask::Act(at, words) => {
+                let mut next = self.run.clone();
+                next.advance((at - self.start) as f64 / SECOND as f64);
+                let action = next.action(words)?;
+                let said = format!("{action}: {}", next.act(&action)?.said);
+                self.run = next;
+                let mut whole = self.run.clone();
+                whole.advance(whole.end_s());
+                let telemetry = Some(telemetry(&whole)?);
+                Ok(Answer { telemetry, said: vec![said], helped: 0.0 })
+            }
+            Ask::Outcome => Ok(self.outcome()),
+            Ask::Offers(at) => {
+                let mut now = self.run.clone();
+                now.advance((at - self.start) as f64 / SECOND as f64);
+                let one =
+                    |o: crate::simulate::Offer| format!("{:<36} {}", o.action.to_string(), o.says);
+                let said = now.offers().into_iter().map(one).collect();
+                Ok(Answer { telemetry: None, said, helped: 0.0 })
+            }
+        }
+    }
+
+    fn outcome(&self) -> Answer {
+        let mut whole = self.run.clone();
+        whole.advance(whole.end_s());
+        let own = whole.outcome();
+        let mut said = vec![format!("nothing at all: {}", in_short(&self.none))];
+        said.push(format!("your {} actions: {}", self.run.taken().len(), in_short(&own)));
+        let mut helped = 0.0;
+        if let Some((words, best)) = &self.best {
+            said.push(format!("the best known ({words}, at the page): {}", in_short(best)));
+            let gain = best.availability - self.none.availability;
+            if gain > 0.0 {
+                helped = ((own.availability - self.none.availability) / gain).clamp(0.0, 1.0);
+            }
+        }
+        let broken = own.clauses.iter().map(|c| {
+            let word = if c.kept { "kept" } else { "broken" };
+            format!("contract, {}: {word}; {}", c.name, c.said)
+        });
+        said.extend(broken);
+        Answer { telemetry: None, said, helped }
+    }
+}
+
+fn in_short(o: &Outcome) -> String {
+    format!(
+        "{:.2} % of requests succeeded, p95 {:.0} ms, {:.0} s bad, {:.0} $ a month",
+        o.availability * 100.0,
+        o.p95_ms,
+        o.bad_s,
+        o.usd_per_month
+    )
+}

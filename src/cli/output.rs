@@ -1,0 +1,269 @@
+//! Outputs that are there whole or not at all: written beside their place under a hidden name and
+//! renamed. What is not finished goes when the run fails or is interrupted.
+
+use crate::error::{Error, ExitCode, Result};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+/// What the names of unfinished outputs begin with; hidden, so that no run reads them.
+const PREFIX: &str = ".rootline-";
+
+/// Outputs that are not finished. Whoever holds the lock creates or removes; an interrupt takes it and
+/// does not give it back.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what is unfinished when the user interrupts the run, and ends it with the code for that.
+#[cfg(unix)]
+pub(super) fn heed_interrupts() {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    // Without the handler an interrupt ends the run as well, only less tidily.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            let all = unfinished();
+            for path in all.iter() {
+                // Nobody is left to tell that a rest could not be removed.
+                let _ =
+                    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            }
+            signal_hook::low_level::exit(ExitCode::Interrupted as i32);
+        }
+    });
+}
+
+/// Interrupts end the run by themselves.
+#[cfg(not(unix))]
+pub(super) fn heed_interrupts() {}
+
+/// The folder in which an output lies.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn failed(path: &Path, e: &io::Error) -> Error {
+    let place = path.display().to_string();
+    match e.kind() {
+        io::ErrorKind::StorageFull => Error::runtime(place, "the disk is full"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Error::runtime(place, format!("cannot be written: {e}"))
+                .hint("choose a folder in which you may write")
+        }
+        io::ErrorKind::NotFound if !folder_of(path).is_dir() => {
+            Error::runtime(place, "its folder does not exist")
+        }
+        _ => Error::runtime(place, e.to_string()),
+    }
+}
+
+/// A file that is not finished.
+struct Part {
+    file: NamedTempFile,
+}
+
+impl Part {
+    fn beside(path: &Path, private: bool) -> io::Result<Part> {
+        let mut builder = Builder::new();
+        builder.prefix(PREFIX).suffix(".part");
+        #[cfg(unix)]
+        if !private {
+            use std::os::unix::fs::PermissionsExt;
+            // As any file: less what the user's mask takes away.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let mut all = unfinished();
+        let file = builder.tempfile_in(folder_of(path))?;
+        all.push(file.path().to_owned());
+        Ok(Part { file })
+    }
+
+    /// Gives the file its name; an existing one is replaced only with `force`.
+    fn keep(self, path: &Path, force: bool) -> io::Result<()> {
+        let mut all = unfinished();
+        let own = self.file.path().to_owned();
+        let kept = match force {
+            true => self.file.persist(path).map(drop),
+            false => self.file.persist_noclobber(path).map(drop),
+        };
+        all.retain(|p| *p != own);
+        kept.map_err(|e| e.error)
+    }
+}
+
+/// Refuses a file that exists unless `force` is given.
+pub(super) fn keep_existing(path: &Path, force: bool) -> Result<()> {
+    // A link that leads nowhere is something, too.
+    if !force && path.symlink_metadata().is_ok() {
+        let place = path.display().to_string();
+        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
+pub(super) fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
+    keep_existing(path, force)?;
+    let whole = |path: &Path| -> io::Result<()> {
+        let mut part = Part::beside(path, false)?;
+        part.file.write_all(text.as_bytes())?;
+        part.file.flush()?;
+        part.keep(path, force)
+    };
+    let written = match fs::metadata(path) {
+        // A device or a pipe is written to, not replaced.
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => {
+            File::options().write(true).open(path).and_then(|mut f| f.write_all(text.as_bytes()))
+        }
+        // A link stays, and what it leads to is replaced.
+        Ok(_) => path.canonicalize().and_then(|p| whole(&p)),
+        Err(_) => whole(path),
+    };
+    written.map_err(|e| failed(path, &e))
+}
+
+/// A file for its owner's eyes only, that does not exist yet.
+pub(super) struct PrivateFile {
+    part: Part,
+    path: PathBuf,
+}
+
+impl PrivateFile {
+    /// Begins the file.
+    pub(super) fn new(path: &Path) -> Result<PrivateFile> {
+        keep_existing(path, false)?;
+        let part = Part::beside(path, true).map_err(|e| failed(path, &e))?;
+        Ok(PrivateFile { part, path: path.to_owned() })
+    }
+
+    /// Appends a text.
+    pub(super) fn append(&mut self, text: &str) -> Result<()> {
+        self.part.file.write_all(text.as_bytes()).map_err(|e| failed(&self.path, &e))
+    }
+
+    /// Gives the file its name.
+    pub(super) fn keep(self) -> Result<()> {
+        self.part.keep(&self.path, false).map_err(|e| failed(&self.path, &e))
+    }
+}
+
+/// A folder that is not finished.
+pub(super) struct NewFolder {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl NewFolder {
+    /// Begins a folder that is to become `path`.
+    pub(super) fn beside(path: &Path) -> Result<NewFolder> {
+        let mut all = unfinished();
+        let folder = Builder::new().prefix(PREFIX).suffix(".part").tempdir_in(folder_of(path));
+        let folder = folder.map_err(|e| failed(path, &e))?;
+        all.push(folder.path().to_owned());
+        Ok(NewFolder { folder, path: path.to_owned() })
+    }
+
+    /// Creates a file in it, below folders as need be.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        let _held = unfinished();
+        let target = self.folder.path().join(name);
+        fs::create_dir_all(target.parent().unwrap_or(self.folder.path()))?;
+        File::create_new(target)
+    }
+
+    /// Removes a file of it.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.path().join(name))
+    }
+
+    /// Gives the folder its name, or the file `only` in it.
+    pub(super) fn keep(self, only: Option<&str>) -> Result<()> {
+        let mut all = unfinished();
+        let own = self.folder.path().to_owned();
+        let from = only.map_or_else(|| own.clone(), |name| own.join(name));
+        if self.path.symlink_metadata().is_ok() {
+            let place = self.path.display().to_string();
+            return Err(Error::usage(place, "the file exists"));
+        }
+        let kept = open_to_all(&from).and_then(|()| fs::rename(&from, &self.path));
+        all.retain(|p| *p != own);
+        kept.map_err(|e| failed(&self.path, &e))
+    }
+}
+
+/// A temporary folder is its owner's only; the finished one is a folder as any.
+#[cfg(unix)]
+fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if path.is_dir() {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Says whether a name in a folder is that of an unfinished output.
+#[cfg(test)]
+fn is_part(name: &std::ffi::OsStr) -> bool {
+    name.to_string_lossy().starts_with(PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let folder = TempDir::new().expect("a scratch folder");
+        let path = folder.path().join("a.txt");
+        write_file(&path, "one", false).expect("written");
+        assert!(write_file(&path, "two", false).is_err());
+        assert_eq!(fs::read_to_string(&path).expect("there"), "one");
+        write_file(&path, "two", true).expect("overwritten");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "two");
+        assert!(write_file(&folder.path().join("no/such/a.txt"), "x", false).is_err());
+        let left = fs::read_dir(folder.path()).expect("there").flatten();
+        assert_eq!(left.filter(|e| is_part(&e.file_name())).count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_a_secret_is_its_owners() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = TempDir::new().expect("a scratch folder");
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "one").expect("written");
+        symlink(&real, &link).expect("linked");
+        assert!(write_file(&link, "two", false).is_err());
+        write_file(&link, "two", true).expect("written");
+        assert!(link.symlink_metadata().expect("there").is_symlink());
+        assert_eq!(fs::read_to_string(&real).expect("there"), "two");
+        let secret = folder.path().join("map");
+        let mut file = PrivateFile::new(&secret).expect("begun");
+        file.append("x").and_then(|()| file.keep()).expect("written");
+        let mode = secret.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_is_there_at_the_end_only() {
+        let folder = TempDir::new().expect("a scratch folder");
+        let path = folder.path().join("out");
+        let new = NewFolder::beside(&path).expect("begun");
+        new.create("a/b.txt").and_then(|mut f| f.write_all(b"x")).expect("written");
+        assert!(!path.exists());
+        new.keep(None).expect("kept");
+        assert_eq!(fs::read_to_string(path.join("a/b.txt")).expect("there"), "x");
+        drop(NewFolder::beside(&folder.path().join("other")).expect("begun"));
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+}

@@ -1,0 +1,143 @@
+//! An action in a drill under way: on a recording it is replayed, on a simulation it changes what
+//! comes.
+
+use super::act::{self, ACTIONS, Aim, Deed};
+use super::case::SETTLES;
+use super::content::{Decoy, Outcome};
+use super::game::{Ask, Game};
+use super::score::Part;
+use super::words;
+use crate::model::SECOND;
+
+/// Beats after which it is shown what there is.
+const SETTLED: i64 = 10;
+/// Points for an action that does nothing, and for one that harms.
+const IDLE: f64 = 3.0;
+const HARM: f64 = 7.0;
+
+impl Game<'_> {
+    pub(super) fn act(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
+        if self.rerun.is_some() {
+            return self.simulate(typed);
+        }
+        let Some(word) = typed.first() else {
+            let verbs: Vec<&str> = ACTIONS.iter().map(|v| v.word).collect();
+            return Ok(vec![
+                format!("   act VERB TARGET: {}", verbs.join(", ")),
+                "   a target is a component; a pid for cancel and terminate".to_owned(),
+            ]);
+        };
+        let verb = act::verb(word)?;
+        let [_, target] = typed else { return Err(format!("usage: act {word} TARGET")) };
+        let aim = self.aim(verb, target)?;
+        self.pay("act");
+        let judged = act::judge(self.case, verb, &aim, self.now);
+        let before = self.symptom();
+        let mut out = judged.said.iter().map(|s| format!("   {s}")).collect::<Vec<_>>();
+        if let Some(until) = judged.until {
+            // As long as it takes until the symptom is gone: calls under way still end badly.
+            for beats in SETTLES..=SETTLED {
+                let at = until + beats * self.case.plan.beat;
+                self.now = at.min(self.case.plan.end).max(self.now);
+                if self.is_resolved() {
+                    break;
+                }
+            }
+            let (then, now) = (before.unwrap_or_default(), self.symptom().unwrap_or_default());
+            let at = words::moment(&self.case.plan, self.now);
+            out.push(format!("   replayed to {at}: {then} → {now}"));
+        }
+        let head = match judged.outcome {
+            Outcome::Helps => "IT HELPS",
+            Outcome::Relieves => "IT RELIEVES, and leaves the cause",
+            Outcome::Nothing => "NOTHING HAPPENS",
+            Outcome::Harms => "IT HARMS",
+        };
+        out.insert(0, format!("   {head}: {word} {target} ({})", verb.trade));
+        let what = format!("{word} {target}");
+        match judged.outcome {
+            Outcome::Nothing => self.score.lose(Part::Mitigation, IDLE, what),
+            Outcome::Harms => self.score.lose(Part::Mitigation, HARM, what),
+            Outcome::Helps | Outcome::Relieves => {}
+        }
+        self.deeds.push(Deed {
+            verb: word.clone(),
+            target: target.clone(),
+            outcome: judged.outcome,
+            trade: verb.trade.to_owned(),
+        });
+        if judged.outcome == Outcome::Helps && self.solved {
+            out.extend(self.finish());
+        } else if judged.outcome == Outcome::Helps {
+            out.push("   say what it was: `guess`, then `done`".to_owned());
+        }
+        Ok(out)
+    }
+
+    fn simulate(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
+        let words = typed.join(" ");
+        let (now, at) = (self.now, (self.now + self.case.plan.beat).min(self.case.plan.end));
+        let Some(rerun) = self.rerun.as_mut() else { return Err("nothing to act on".to_owned()) };
+        let ask = if typed.is_empty() { Ask::Offers(now) } else { Ask::Act(at, &words) };
+        let answer = rerun(ask).map_err(|e| {
+            format!("{e}{}", e.hint.as_ref().map_or(String::new(), |h| format!("; {h}")))
+        })?;
+        let mut out: Vec<String> = answer.said.iter().map(|s| format!("   {s}")).collect();
+        let Some(telemetry) = answer.telemetry else { return Ok(out) };
+        self.pay("act");
+        // From now on the instant is cut from what the action makes of the rest.
+        (self.future, self.now) = (Some(telemetry), at);
+        self.forget();
+        self.deeds.push(Deed {
+            verb: typed.first().cloned().unwrap_or_default(),
+            target: typed.get(1).cloned().unwrap_or_default(),
+            outcome: Outcome::Relieves,
+            trade: String::new(),
+        });
+        out.push("   what it brings shows with time: `wait`, `look`".to_owned());
+        Ok(out)
+    }
+
+    fn aim(&mut self, verb: &act::Verb, target: &str) -> std::result::Result<Aim, String> {
+        let name = target.to_owned();
+        if verb.target == act::Target::Component {
+            let entity = self.component(target);
+            let instant = self.instant();
+            let session = instant.telemetry.sessions.iter().any(|(_, s)| s.application == target);
+            return match entity {
+                Ok(e) => Ok(Aim { name, entity: Some(e), pid: None }),
+                Err(_) if session || target == "system" => {
+                    Ok(Aim { name, entity: None, pid: None })
+                }
+                Err(what) => Err(what),
+            };
+        }
+        let pid: i64 = target.parse().map_err(|_| format!("{} needs a pid", verb.word))?;
+        let instant = self.instant();
+        match instant.telemetry.sessions.iter().any(|(_, s)| s.pid == pid) {
+            true => Ok(Aim { name, entity: None, pid: Some(pid) }),
+            false => Err(format!("no session with pid {pid} was seen so far")),
+        }
+    }
+
+    /// Puts decoys among the changes: two of the drill's, which ones the seed says.
+    pub(super) fn plant(&mut self) {
+        let invented = |d: &&Decoy| d.title.is_some();
+        let count = self.case.file.decoy.iter().filter(invented).count();
+        let first = if count > 0 { self.seed as usize % count } else { 0 };
+        (0..count.min(2)).for_each(|i| {
+            self.inject((first + i) % count);
+        });
+    }
+
+    /// Injects the drill's decoy of a number from 0; says whether there is one.
+    pub(super) fn inject(&mut self, number: usize) -> bool {
+        let mut invented = self.case.file.decoy.iter().filter(|d| d.title.is_some());
+        let Some(d) = invented.nth(number) else { return false };
+        let kind = d.kind.clone().unwrap_or_else(|| "deploy".to_owned());
+        let title = d.title.clone().unwrap_or_default();
+        let at = self.case.plan.paged.saturating_sub(d.before_s.saturating_mul(SECOND));
+        self.injected.push((at, format!("{kind:<9} {}: {title}", d.component)));
+        true
+    }
+}

@@ -1,0 +1,197 @@
+//! `look COMPONENT`: what is measured of it, of its calls and of its parts, up to now.
+
+use super::case::{Layer, Level, Plan};
+use super::cut::Instant;
+use super::words;
+use crate::model::{EntityId, Subject};
+use crate::report::{Style, plain};
+use crate::rollup::{Origin, SignalSeries};
+use crate::signals::Direction;
+
+/// Roles in the order in which a dashboard shows them; others follow by name.
+const ROLES: [&str; 12] = [
+    "traffic",
+    "errors",
+    "latency",
+    "pool-used",
+    "pool-wait",
+    "queue",
+    "workers-busy",
+    "cpu",
+    "memory",
+    "restarts",
+    "up",
+    "lag",
+];
+/// Roles that the first layer shows.
+const EDGE_ROLES: [&str; 3] = ["traffic", "errors", "latency"];
+/// Series of a component at once; more are found by `query`.
+const LINES: usize = 14;
+/// Series of one role at once.
+const SAME_ROLE: usize = 3;
+/// Parts, callers and callees at once.
+const PARTS: usize = 10;
+
+/// What is drawn, and how.
+pub struct View<'a> {
+    pub instant: &'a Instant,
+    pub plan: &'a Plan,
+    pub level: Level,
+    pub open: &'a [Layer],
+    pub style: &'a Style,
+}
+
+impl View<'_> {
+    fn series(&self, subject: Subject) -> impl Iterator<Item = &SignalSeries> {
+        let all = self.instant.rollups.series.iter();
+        all.filter(move |s| s.subject == subject && !s.points.is_empty())
+    }
+
+    /// Whether a series is on the dashboards that are open.
+    pub fn is_open(&self, s: &SignalSeries) -> bool {
+        let edges = EDGE_ROLES.contains(&s.role.as_str()) && !s.guessed;
+        match s.origin {
+            Origin::Traces if !edges => self.open.contains(&Layer::Traces),
+            Origin::Sessions => self.open.contains(&Layer::Sessions),
+            _ => edges || self.open.contains(&Layer::Services),
+        }
+    }
+
+    /// Series with their titles, a line each, pictures under each other.
+    pub fn lines(&self, rows: &[(String, &SignalSeries)]) -> Vec<String> {
+        /// Columns of a value, and of what is usual.
+        const VALUE: usize = 14;
+        const USUAL: usize = 16;
+        let usual = if self.level == Level::Guided { USUAL } else { 0 };
+        let taken = words::picture_width(self.style) + VALUE + usual;
+        let most = self.style.width.saturating_sub(taken).max(20);
+        let widest = rows.iter().map(|(title, _)| title.chars().count()).max().unwrap_or(0);
+        let column = widest.min(most);
+        rows.iter().map(|(title, s)| self.line(title, column, s)).collect()
+    }
+
+    fn line(&self, title: &str, column: usize, s: &SignalSeries) -> String {
+        let t = &self.instant.telemetry;
+        let (plan, now) = (self.plan, self.instant.now);
+        let unit = t.signals.get(s.signal).unit();
+        let last = words::last(s, unit, plan, now);
+        let usual = match (self.level, words::usual(s, plan)) {
+            (Level::Guided, Some(v)) => format!("  (usual {})", plain::value(v, unit)),
+            _ => String::new(),
+        };
+        let picture = match self.level {
+            Level::Raw => String::new(),
+            _ => words::picture(s, unit, plan, now, self.style) + " ",
+        };
+        format!("   {title:<column$} {picture}{last}{usual}")
+    }
+
+    /// Traffic, errors and latency of a subject in a few words; `None` without any.
+    fn in_short(&self, subject: Subject) -> Option<String> {
+        let t = &self.instant.telemetry;
+        let of = |role: &&str| {
+            let s = self.series(subject).find(|s| s.role == **role && !s.guessed)?;
+            let unit = t.signals.get(s.signal).unit();
+            let now = words::last(s, unit, self.plan, self.instant.now);
+            let usual = words::usual(s, self.plan).filter(|_| self.level == Level::Guided);
+            let usual =
+                usual.map_or(String::new(), |v| format!(" (usual {})", plain::value(v, unit)));
+            Some(format!("{role} {now}{usual}"))
+        };
+        let said: Vec<String> = EDGE_ROLES.iter().filter_map(of).collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+
+    /// The panels of a component.
+    pub fn component(&self, e: EntityId) -> Vec<String> {
+        let t = &self.instant.telemetry;
+        let entity = t.graph.entity(e);
+        let of = entity.service.as_ref().map_or(String::new(), |s| format!(" of {s}"));
+        let mut out = vec![format!(" {} ({}{of})", entity.name, entity.kind.word())];
+        out.extend(self.own(e));
+        out.extend(self.edges(e));
+        out.extend(self.parts(e));
+        if out.len() == 1 {
+            out.push("   nothing is recorded of it on the dashboards that are open".to_owned());
+        }
+        out
+    }
+
+    /// Its own series, the usual ones first.
+    fn own(&self, e: EntityId) -> Vec<String> {
+        let t = &self.instant.telemetry;
+        let mut own: Vec<&SignalSeries> = Vec::new();
+        for s in self.series(Subject::Entity(e)).filter(|s| self.is_open(s)) {
+            let same = |o: &&&SignalSeries| o.role == s.role && !s.role.is_empty();
+            // What metrics say is not said again by traces.
+            let again = own.iter().any(|o| same(&o) && o.origin < s.origin);
+            let many = own.iter().filter(same).count() >= SAME_ROLE;
+            if self.level == Level::Raw || !(again || many) {
+                own.push(s);
+            }
+        }
+        let place = |s: &SignalSeries| {
+            // Limits and facts, which are never a symptom, come last.
+            let fact = t.signals.get(s.signal).direction == Direction::None;
+            let last = ROLES.len() + usize::from(s.guessed) + 2 * usize::from(fact);
+            ROLES.iter().position(|r| *r == s.role).unwrap_or(last)
+        };
+        let change = |s: &SignalSeries| {
+            let last = s.points.last().map_or(0.0, |p| p.1);
+            let usual = words::usual(s, self.plan).unwrap_or(last);
+            (last - usual).abs() / usual.abs().max(last.abs()).max(f64::MIN_POSITIVE)
+        };
+        let title = |s: &SignalSeries| words::signal(t, s);
+        match self.level {
+            Level::Raw => own.sort_by_key(|s| title(s)),
+            Level::Usual => own.sort_by_key(|s| place(s)),
+            // What moved comes first.
+            Level::Guided => own.sort_by(|a, b| {
+                let first = |s: &SignalSeries| place(s).min(EDGE_ROLES.len());
+                first(a).cmp(&first(b)).then(change(b).total_cmp(&change(a)))
+            }),
+        }
+        let shown: Vec<(String, &SignalSeries)> =
+            own.iter().take(LINES).map(|s| (title(s), *s)).collect();
+        let mut out = self.lines(&shown);
+        if own.len() > LINES {
+            out.push(format!("   and {} more: `query SIGNAL`", own.len() - LINES));
+        }
+        out
+    }
+
+    /// Calls to and from it.
+    fn edges(&self, e: EntityId) -> Vec<String> {
+        let t = &self.instant.telemetry;
+        let mut out = Vec::new();
+        for (a, b) in
+            self.instant.called.iter().filter(|(a, b)| a != b && (*a == e || *b == e)).take(PARTS)
+        {
+            let said = self.in_short(Subject::Edge(*a, *b));
+            let said = said.unwrap_or_else(|| "seen in traces".to_owned());
+            let word = match *a == e {
+                true => format!("calls {}", words::name(t, *b)),
+                false => format!("called by {}", words::name(t, *a)),
+            };
+            out.push(format!("   {word}: {said}"));
+        }
+        out
+    }
+
+    /// Its instances and partitions.
+    fn parts(&self, e: EntityId) -> Vec<String> {
+        let t = &self.instant.telemetry;
+        let own = |p: &&EntityId| **p != e && t.graph.owner(**p) == e;
+        let parts: Vec<EntityId> = self.instant.known.iter().filter(own).copied().collect();
+        let mut out = Vec::new();
+        // A service of one instance is that instance.
+        for p in parts.iter().take(PARTS).filter(|_| parts.len() > 1) {
+            let said = self.in_short(Subject::Entity(*p)).unwrap_or_else(|| "(look)".to_owned());
+            out.push(format!("   {}: {said}", words::name(t, *p)));
+        }
+        if parts.len() > PARTS {
+            out.push(format!("   and {} more parts", parts.len() - PARTS));
+        }
+        out
+    }
+}

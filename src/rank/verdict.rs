@@ -1,0 +1,153 @@
+//! The verdict and what it rests on. In: the hypotheses, best first. Out: how sure the first one
+//! is, with the reasons in words.
+//!
+//! A verdict above inconclusive is a claim that people act on. It needs more than a high
+//! probability: evidence that decides, a place that the graph tells from its neighbours, and no
+//! explanation beside it that the data neither show nor rule out (see `doubts`).
+
+use super::answer::Writer;
+use super::doubts::Claim;
+use crate::catalog::Category;
+use crate::diagnosis::{
+    Evidence, EvidenceRole, EvidenceState, Hypothesis, Role, Strength, Verdict,
+};
+use crate::model::EntityKind;
+
+/// Posterior from which the verdict is confirmed, with decisive evidence.
+const CONFIRMED: f64 = 0.80;
+/// The same where the match only says that something is slow or fails: that rests on the
+/// abnormality alone.
+pub(super) const CONFIRMED_GENERIC: f64 = 0.90;
+/// Strength of a found window from which a vague explanation counts: two subjects 20 standard
+/// deviations off, or more of them less far.
+const CLEAR_STRENGTH: f64 = 6.0;
+/// Odds below which two causes at one place are not told apart.
+const CLOSE: f64 = 2.0;
+/// Posterior of a place from which the verdict is likely.
+const LIKELY: f64 = 0.45;
+
+impl Writer<'_> {
+    /// The verdict and what it rests on.
+    pub(super) fn verdict(&self, hypotheses: &[Hypothesis]) -> (Verdict, Vec<String>) {
+        let windows = &self.context.features.windows;
+        let top = hypotheses.iter().find(|h| h.role != Role::Rejected);
+        if !windows.disturbed
+            && let Some(quiet) = self.undisturbed(top)
+        {
+            return quiet;
+        }
+        let mut reasons = Vec::new();
+        if !self.symptoms_were_read() {
+            reasons.push("no latency, error or availability sample lies in the window".to_owned());
+        }
+        let Some(top) = top else {
+            reasons.push("nothing abnormal was seen that could be a cause".to_owned());
+            return (Verdict::Inconclusive, reasons);
+        };
+        let runner_up = hypotheses.get(1).map_or(0.0, |h| h.probability);
+        let (first, next) = (pct(top.probability), pct(runner_up));
+        reasons.push(format!("{first} that it is the cause, the next {next}"));
+        let present = || top.evidence.iter().filter(|e| e.state == EvidenceState::Present);
+        let decisive =
+            present().any(|e| e.role == EvidenceRole::Required && e.strength >= Strength::Strong);
+        // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
+        let by_fact = present().any(|e| e.strength == Strength::Decisive);
+        let told_apart = by_fact || self.has_edges(&top.entity.service);
+        // Two things at one time may be so by chance, however well they fit.
+        let by_time = self.claim(top) == Claim::Moment;
+        let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
+        let sure = top.probability >= enough && decisive && windows.felt && told_apart;
+        let supported = windows.disturbed || top.signature.is_some();
+        // Any recording has a stretch that looks worst. A vague explanation of a stretch that was
+        // found, not told, needs more than one subject that is clearly off at once.
+        let faint = self.is_generic(top) && windows.strength < CLEAR_STRENGTH;
+        let refutes = |e: &Evidence| {
+            e.role == EvidenceRole::Refutes
+                && e.strength == Strength::Decisive
+                && e.state == EvidenceState::Present
+        };
+        let refuted = top.against.iter().any(refutes);
+        // A culprit and a victim on one entity share its probability: the place is meant.
+        let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
+        let there: f64 = hypotheses.iter().filter(place).map(|h| h.probability).sum();
+        // Two causes at one place, nearly as good: the first would be named by chance.
+        let rival = |h: &&Hypothesis| place(h) && h.rank != top.rank && !self.is_generic(h);
+        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
+        let close = !self.is_generic(top)
+            && rival.is_some_and(|h| h.probability * CLOSE >= top.probability);
+        let doubts = self.doubts(hypotheses, top);
+        let verdict = match () {
+            () if faint || refuted || !doubts.is_empty() => Verdict::Inconclusive,
+            () if sure && !by_time => Verdict::Confirmed,
+            () if there >= LIKELY && supported && !close => Verdict::Likely,
+            () => Verdict::Inconclusive,
+        };
+        if faint {
+            reasons.push("too little is off at once to tell it from chance".to_owned());
+        }
+        if refuted {
+            reasons.push("decisive evidence speaks against it, and nothing fits better".to_owned());
+        }
+        if close {
+            reasons.push("another cause at the same place is nearly as good".to_owned());
+        }
+        reasons.extend(doubts);
+        if !told_apart {
+            reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
+        }
+        reasons.extend(self.basis(top, decisive));
+        (verdict, reasons)
+    }
+
+    /// Says whether a hypothesis says where, not why.
+    fn is_generic(&self, h: &Hypothesis) -> bool {
+        let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
+        file.is_none_or(|f| f.signature.category == Category::Dependency)
+    }
+
+    fn has_edges(&self, name: &str) -> bool {
+        let graph = &self.context.telemetry.graph;
+        let known = graph.find(name);
+        known.is_some_and(|e| !graph.callers(e).is_empty() || !graph.callees(e).is_empty())
+    }
+
+    /// What decides, and what is missing that would.
+    fn basis(&self, top: &Hypothesis, decisive: bool) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if top.signature.is_none() {
+            let what =
+                "the place is known better than the failure mode: no signature matches there";
+            reasons.push(what.to_owned());
+        } else if decisive {
+            let strong = top.evidence.iter().filter(|e| e.nats >= 2.0);
+            let by: Vec<&str> = strong.map(|e| e.id.as_str()).take(4).collect();
+            let verb = if by.len() == 1 { "decides" } else { "decide" };
+            reasons.push(format!("{} {verb} it", by.join(" ")));
+        }
+        let graph = &self.context.telemetry.graph;
+        let kind = graph.find(&top.entity.name).map(|e| graph.entity(e).kind);
+        if kind == Some(EntityKind::External) {
+            let what = "it is only seen from outside: whether it or the way to it is at fault \
+                        cannot be proven from this data";
+            reasons.push(what.to_owned());
+        }
+        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
+            let what = "pg_stat_activity snapshots are missing: what happens inside the database \
+                        cannot be seen";
+            reasons.push(what.to_owned());
+        }
+        if !self.context.features.windows.felt {
+            reasons.push("no user symptom was seen".to_owned());
+        }
+        reasons
+    }
+}
+
+/// A probability in words that never claims certainty.
+fn pct(p: f64) -> String {
+    match p {
+        _ if p > 0.99 => "more than 99 in 100".to_owned(),
+        _ if p < 0.01 => "less than 1 in 100".to_owned(),
+        _ => format!("{:.0} in 100", 100.0 * p),
+    }
+}

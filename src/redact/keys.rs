@@ -1,0 +1,246 @@
+//! What the name of a field says of its value. In: a key of JSON, a column, a label, the left side of
+//! `key=value`. Out: its class. Names are compared in lower case, `-` and `.` as `_`.
+
+/// What a field holds, as far as its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Class {
+    /// A password, token or key: the whole value goes.
+    Secret,
+    /// As a secret, but in a text the value reaches to the end of the line: `Authorization: a b`.
+    Header,
+    /// A statement.
+    Sql,
+    /// Who did something.
+    User,
+    #[default]
+    Other,
+}
+
+/// Longest name that is looked at, bytes.
+const NAME_MAX: usize = 96;
+
+const HEADERS: [&str; 7] = [
+    "authorization",
+    "proxy_authorization",
+    "cookie",
+    "set_cookie",
+    "x_api_key",
+    "x_auth_token",
+    "x_amz_security_token",
+];
+
+/// Endings that name a secret however they are joined to what stands before them.
+const SECRETS: [&str; 26] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "api_key",
+    "access_key",
+    "accesskey",
+    "access_key_id",
+    "accesskeyid",
+    "secret_key",
+    "secretkey",
+    "secret_access_key",
+    "secretaccesskey",
+    "private_key",
+    "privatekey",
+    "access_token",
+    "accesstoken",
+    "auth_token",
+    "connection_string",
+    "connectionstring",
+    "credential",
+    "credentials",
+    "sessionid",
+    "x_amz_signature",
+    "x_amz_credential",
+];
+
+/// Endings that name a secret when they are a word of their own.
+const SECRET_WORDS: [&str; 14] = [
+    "pwd",
+    "pass",
+    "token",
+    "tokens",
+    "sas",
+    "sig",
+    "otp",
+    "cvv",
+    "ssn",
+    "csrf",
+    "xsrf",
+    "jwt",
+    "phpsessid",
+    "jsessionid",
+];
+
+const STATEMENTS: [&str; 9] = [
+    "query",
+    "statement",
+    "sql",
+    "stmt",
+    "query_text",
+    "sql_text",
+    "digest_text",
+    "query_sample_text",
+    "full_sql",
+];
+
+/// Words that name a person or a role, as the last word of a name.
+const USERS: [&str; 22] = [
+    "user",
+    "usename",
+    "username",
+    "rolname",
+    "role_name",
+    "login",
+    "loginname",
+    "user_name",
+    "enduser_id",
+    "author",
+    "committer",
+    "assignee",
+    "created_by",
+    "createdby",
+    "changed_by",
+    "deployed_by",
+    "requested_by",
+    "approved_by",
+    "silenced_by",
+    "actor",
+    "owner_name",
+    "user_id",
+];
+
+/// Names of roles that come with a product and say nothing of anybody.
+const PRODUCTS: [&str; 24] = [
+    "postgres",
+    "pgbouncer",
+    "root",
+    "guest",
+    "default",
+    "replicator",
+    "replication",
+    "rdsadmin",
+    "rdsrepladmin",
+    "mysql",
+    "redis",
+    "admin",
+    "nobody",
+    "system",
+    "monitoring",
+    "prometheus",
+    "grafana",
+    "haproxy",
+    "nginx",
+    "www-data",
+    "kafka",
+    "rabbitmq",
+    "azuresu",
+    "cloudsqladmin",
+];
+
+/// Values that stand for no value.
+const BLANK: [&str; 14] = [
+    "[masked]",
+    "",
+    "-",
+    "?",
+    "null",
+    "none",
+    "nil",
+    "unknown",
+    "[unknown]",
+    "true",
+    "false",
+    "n/a",
+    "redacted",
+    "[redacted]",
+];
+
+/// The class of a field.
+pub fn class(name: &str) -> Class {
+    if name.is_empty() || name.len() > NAME_MAX {
+        return Class::Other;
+    }
+    let name = folded(name);
+    let word = |w: &&&str| name == **w || name.strip_suffix(**w).is_some_and(|r| r.ends_with('_'));
+    match () {
+        () if HEADERS.iter().any(|h| word(&h)) => Class::Header,
+        () if SECRETS.iter().any(|s| name.ends_with(s)) => Class::Secret,
+        () if SECRET_WORDS.iter().any(|s| word(&s)) => Class::Secret,
+        () if STATEMENTS.iter().any(|s| word(&s)) => Class::Sql,
+        () if USERS.iter().any(|s| word(&s)) => Class::User,
+        () => Class::Other,
+    }
+}
+
+/// Lower case, words joined by `_`: `clientSecret`, `client-secret` and `client.secret` are one.
+fn folded(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    let mut lower = false;
+    for c in name.chars() {
+        match c {
+            c if c.is_alphanumeric() => {
+                if c.is_uppercase() && lower {
+                    out.push('_');
+                }
+                lower = c.is_lowercase();
+                out.extend(c.to_lowercase());
+            }
+            _ => {
+                lower = false;
+                if !out.ends_with('_') {
+                    out.push('_');
+                }
+            }
+        }
+    }
+    out.trim_matches('_').to_owned()
+}
+
+/// Says whether a value stands for none, or was made unreadable by somebody else.
+pub fn is_blank(value: &str) -> bool {
+    let value = value.trim();
+    BLANK.iter().any(|b| value.eq_ignore_ascii_case(b))
+        || value.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '•' | '#' | '_'))
+}
+
+/// Says whether a role comes with a product.
+pub fn is_product(user: &str) -> bool {
+    PRODUCTS.contains(&user) || user.starts_with("pg_") || user.starts_with("system:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_what_its_value_is() {
+        for (name, want) in [
+            ("password", Class::Secret),
+            ("clientSecret", Class::Secret),
+            ("X-Amz-Signature", Class::Secret),
+            ("db.auth.token", Class::Secret),
+            ("AWS_SECRET_ACCESS_KEY", Class::Secret),
+            ("http.request.header.authorization", Class::Header),
+            ("Set-Cookie", Class::Header),
+            ("db.query.text", Class::Sql),
+            ("query", Class::Sql),
+            ("usename", Class::User),
+            ("db.user", Class::User),
+            ("user_agent", Class::Other),
+            ("query_id", Class::Other),
+            ("compass", Class::Other),
+            ("broken", Class::Other),
+            ("users", Class::Other),
+            ("", Class::Other),
+        ] {
+            assert_eq!(class(name), want, "{name}");
+        }
+        assert!(is_blank("****") && is_blank("NULL") && !is_blank("x1"));
+    }
+}

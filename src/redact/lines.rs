@@ -1,0 +1,170 @@
+//! Text of lines: logs, expositions, configuration, psql's tables. In: pieces of a text. Out: the same
+//! lines with tokens. A line that begins with white space belongs to the one before it.
+
+use super::keys::{self, Class};
+use super::words::Scope;
+use super::{Kind, Redactor};
+use crate::ingest::{Drawn, drawn};
+use unicode_width::UnicodeWidthStr;
+
+/// Longest message of several lines that is looked at as one, bytes.
+const MESSAGE_MAX: usize = 256 << 10;
+/// What the lines of a statement begin with that is printed over several.
+const CLAUSES: [&str; 14] = [
+    "where ",
+    "and ",
+    "or ",
+    "from ",
+    "set ",
+    "values ",
+    "values(",
+    "join ",
+    "left join ",
+    "inner join ",
+    "order by ",
+    "group by ",
+    "having ",
+    "on ",
+];
+
+/// A walk through the lines of a text.
+pub(super) struct Lines {
+    line: u64,
+    /// A private key began on a line before.
+    in_key: bool,
+}
+
+impl Lines {
+    pub fn new() -> Lines {
+        Lines { line: 1, in_key: false }
+    }
+
+    /// Rewrites whole messages of `text`; gives the bytes used. With `last` that is all.
+    pub fn feed(
+        &mut self,
+        text: &[u8],
+        last: bool,
+        all: &mut Redactor,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let mut at = 0;
+        while let Some(end) = message_end(&text[at..], last) {
+            if let Some(table) = may_be_table(&text[at..]).then(|| drawn(&text[at..])).flatten() {
+                if !last && at + table.bytes == text.len() {
+                    return at;
+                }
+                self.table(&table, all, out);
+                self.line += memchr::memchr_iter(b'\n', &text[at..at + table.bytes]).count() as u64;
+                at += table.bytes;
+                continue;
+            }
+            self.message(&text[at..at + end], all, out);
+            at += end;
+            if at == text.len() {
+                break;
+            }
+        }
+        at
+    }
+
+    fn message(&mut self, message: &[u8], all: &mut Redactor, out: &mut Vec<u8>) {
+        let lines = memchr::memchr_iter(b'\n', message).count() as u64;
+        let text = String::from_utf8_lossy(message);
+        let body = text.trim_end_matches(['\n', '\r']);
+        let new = self.key_line(body, all).or_else(|| line(body, all));
+        all.note(self.line);
+        match new {
+            Some(new) => {
+                out.extend_from_slice(new.as_bytes());
+                out.extend_from_slice(&text.as_bytes()[body.len()..]);
+            }
+            None => out.extend_from_slice(message),
+        }
+        self.line += lines;
+    }
+
+    /// A table, drawn anew with its columns as wide as the tokens need.
+    fn table(&mut self, table: &Drawn, all: &mut Redactor, out: &mut Vec<u8>) {
+        let classes: Vec<Class> = table.header.iter().map(|h| keys::class(h)).collect();
+        let mut rows = vec![table.header.clone()];
+        for (i, row) in table.rows.iter().enumerate() {
+            let cell = |(text, class): (&String, &Class)| {
+                let new = all.value(*class, text, self.line + i as u64 + 2);
+                new.unwrap_or_else(|| text.clone()).replace('\n', " ")
+            };
+            rows.push(row.iter().zip(&classes).map(cell).collect());
+        }
+        let width = |i: usize| rows.iter().map(|r| r[i].width()).max().unwrap_or(0) + 1;
+        let widths: Vec<usize> = (0..classes.len()).map(width).collect();
+        let draw = |row: &Vec<String>| {
+            let pad = |(c, w): (&String, &usize)| format!(" {c}{}", " ".repeat(w - c.width()));
+            row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("|") + "\n"
+        };
+        let rule: Vec<String> = widths.iter().map(|w| "-".repeat(w + 1)).collect();
+        out.extend(draw(&rows[0]).bytes());
+        out.extend(format!("{}\n", rule.join("+")).bytes());
+        rows.iter().skip(1).for_each(|row| out.extend(draw(row).bytes()));
+        out.extend(format!("({} rows)\n\n", rows.len() - 1).bytes());
+    }
+
+    /// Lines of a private key in PEM.
+    fn key_line(&mut self, body: &str, all: &mut Redactor) -> Option<String> {
+        let ends = body.contains("-----END ");
+        if self.in_key {
+            self.in_key = !ends;
+            let keep = ends || super::tokens::is_token(body.trim());
+            if keep {
+                return None;
+            }
+            all.hit(Kind::Secret);
+            return Some(all.tokens.word(Kind::Secret, body.trim()));
+        }
+        self.in_key = body.contains("-----BEGIN ") && body.contains("PRIVATE KEY-----") && !ends;
+        None
+    }
+}
+
+/// Says at a glance whether the second line of a text may be the rule of a table.
+fn may_be_table(text: &[u8]) -> bool {
+    let second = memchr::memchr(b'\n', text).and_then(|p| text.get(p + 1..)).unwrap_or_default();
+    let first = second.iter().find(|b| **b != b' ');
+    first.is_some_and(|b| matches!(b, b'-' | b'+') || !b.is_ascii())
+}
+
+/// The end of the message at the start of a text; `None` where it may go on behind it.
+fn message_end(text: &[u8], last: bool) -> Option<usize> {
+    let mut end = 0;
+    loop {
+        let line = memchr::memchr(b'\n', &text[end..]).map(|p| end + p + 1);
+        let Some(next) = line else { return (last && !text.is_empty()).then_some(text.len()) };
+        end = next;
+        match text.get(end) {
+            Some(b' ' | b'\t') if end < MESSAGE_MAX => {}
+            None if !last => return None,
+            _ => return Some(end),
+        }
+    }
+}
+
+fn line(body: &str, all: &mut Redactor) -> Option<String> {
+    if let Some((at, class)) = field(body) {
+        let value = body[at..].trim();
+        let new = all.classed(class, value)?;
+        let from = at + body[at..].find(value)?;
+        return Some(format!("{}{new}{}", &body[..from], &body[from + value.len()..]));
+    }
+    let lower = body.trim_start().get(..12).unwrap_or(body.trim_start()).to_ascii_lowercase();
+    match CLAUSES.iter().any(|c| lower.starts_with(c)) && body.contains(['\'', '=', '(']) {
+        true => all.literals(body, true),
+        false => all.text(body, Scope::Line),
+    }
+}
+
+/// A line `name | value` of an expanded table: where the value begins, and what it is.
+fn field(body: &str) -> Option<(usize, Class)> {
+    let at = body.find('|')?;
+    let name = body[..at].trim();
+    let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let class = keys::class(name);
+    (word && class != Class::Other).then_some((at + 1, class))
+}

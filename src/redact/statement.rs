@@ -1,0 +1,254 @@
+//! Statements without what was put into them. In: SQL, cut off anywhere. Out: the same statement with
+//! tokens for its literals and comments; [`crate::ingest::sql::normalize`] makes the same of both.
+
+use super::words::{self, Scope};
+use super::{Kind, Redactor, keys, tokens};
+use crate::ingest::sql::{Piece, Stretch, stretches};
+
+/// Numbers that say nothing.
+const PLAIN: [&str; 2] = ["0", "1"];
+
+/// Words by which a statement begins, with what must follow.
+const BEGINS: [&str; 24] = [
+    "select",
+    "insert into",
+    "update",
+    "delete from",
+    "with",
+    "merge into",
+    "replace into",
+    "copy",
+    "call",
+    "execute",
+    "create",
+    "alter",
+    "drop",
+    "grant",
+    "revoke",
+    "declare",
+    "explain",
+    "values",
+    "prepare",
+    "truncate",
+    "lock table",
+    "begin;",
+    "do $",
+    "set ",
+];
+
+/// Redis commands whose arguments behind the key are data.
+const WRITES: [&str; 15] = [
+    "set", "setex", "psetex", "setnx", "getset", "hset", "hmset", "lpush", "rpush", "sadd", "zadd",
+    "mset", "append", "publish", "xadd",
+];
+
+/// Beginnings that are looked at; a text with more of them is taken for statements.
+pub(super) const TRIES: usize = 16;
+/// Bytes behind a beginning that tell whether it is one.
+const LOOK: usize = 16 << 10;
+
+/// Where in a text a statement begins; `None` where there is none.
+pub fn begin(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr3(b' ', b'\n', b'\t', bytes)?;
+    let (mut word, mut tries) = (true, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        if word && byte.is_ascii_alphabetic() && begins(&bytes[at..]) {
+            tries += 1;
+            if tries > TRIES || is_whole(text, at) {
+                return Some(at);
+            }
+        }
+        word = !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'.' | b'-');
+    }
+    None
+}
+
+pub(super) fn begins(rest: &[u8]) -> bool {
+    let hit = |b: &&str| {
+        rest.get(..b.len()).is_some_and(|r| r.eq_ignore_ascii_case(b.as_bytes()))
+            && rest.get(b.len()).is_none_or(|c| !c.is_ascii_alphanumeric() && *c != b'_')
+    };
+    // The first letter sorts out nearly all.
+    matches!(
+        rest[0] | 0x20,
+        b's' | b'i'
+            | b'u'
+            | b'd'
+            | b'w'
+            | b'm'
+            | b'r'
+            | b'c'
+            | b'e'
+            | b'a'
+            | b'g'
+            | b'v'
+            | b'p'
+            | b't'
+            | b'l'
+            | b'b'
+    ) && BEGINS.iter().any(|b| hit(&b))
+}
+
+/// Says whether what begins like a statement goes on like one: prose uses the same words.
+pub(super) fn is_whole(text: &str, at: usize) -> bool {
+    let rest = &text.as_bytes()[at..];
+    let rest = String::from_utf8_lossy(&rest[..rest.len().min(LOOK)]).to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| rest.contains(w));
+    let first = rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let alone =
+        text[..at].trim_end().is_empty() || text[..at].trim_end().ends_with([':', '(', '/']);
+    match first {
+        "select" => alone || has(&[" from", " where ", "("]),
+        "update" => has(&[" set ", "\nset ", "\tset "]),
+        "with" => has(&[" as (", " as(", " as materialized", " as not materialized"]),
+        "set" => alone && has(&["=", " to "]),
+        "copy" => has(&[" from ", " to "]),
+        "call" | "execute" | "values" => has(&["("]),
+        "create" | "alter" | "drop" | "truncate" => has(&[
+            " table",
+            " user",
+            " role",
+            " index",
+            " view",
+            " function",
+            " database",
+            " schema",
+            " sequence",
+            " type",
+            " policy",
+            " trigger",
+            " server",
+            " subscription",
+        ]),
+        "grant" | "revoke" => has(&[" on ", " to ", " from "]),
+        "explain" => has(&["select", "insert", "update", "delete"]),
+        "declare" => has(&[" cursor"]),
+        "prepare" => has(&[" as ", "transaction"]),
+        _ => true,
+    }
+}
+
+impl Redactor {
+    /// The value of a field that holds statements.
+    pub(super) fn statement(&mut self, text: &str) -> Option<String> {
+        if let Some(at) = begin(text) {
+            return self.from_statement(text, at);
+        }
+        if text.starts_with(['{', '[']) {
+            return self.text(text, Scope::Value);
+        }
+        if let Some(done) = self.redis(text) {
+            return done;
+        }
+        // Text of another language: quoted text is a literal in all of them.
+        match text.contains('\'') {
+            true => self.literals(text, false),
+            false => self.text(text, Scope::Value),
+        }
+    }
+
+    /// A text in which a statement begins at an offset.
+    pub(super) fn from_statement(&mut self, text: &str, at: usize) -> Option<String> {
+        // A comment, a parenthesis or EXPLAIN may stand before it.
+        let lead = text[..at].rfind("/*").filter(|c| text[*c..at].contains("*/"));
+        let at = lead.unwrap_or(at);
+        let before = self.text(&text[..at], Scope::Value);
+        let after = self.literals(&text[at..], true);
+        if before.is_none() && after.is_none() {
+            return None;
+        }
+        let kept = |new: Option<String>, old: &str| new.unwrap_or_else(|| old.to_owned());
+        Some(kept(before, &text[..at]) + &kept(after, &text[at..]))
+    }
+
+    /// Data of a Redis command; the outer `None` where it is none.
+    fn redis(&mut self, text: &str) -> Option<Option<String>> {
+        let mut parts = text.splitn(3, ' ');
+        let (command, first, rest) = (parts.next()?, parts.next()?, parts.next());
+        let command = command.to_ascii_lowercase();
+        if command == "auth" {
+            let data = text[5..].to_owned();
+            return Some(self.secret(&data).map(|t| format!("{} {t}", &text[..4])));
+        }
+        let rest = rest.filter(|_| WRITES.contains(&command.as_str()))?;
+        if rest.split(' ').all(|w| tokens::is_token(w) || w == "?" || keys::is_blank(w)) {
+            return Some(None);
+        }
+        let all: Vec<String> = rest.split(' ').map(|w| self.token(Kind::Literal, w)).collect();
+        Some(Some(format!("{} {first} {}", &text[..command.len()], all.join(" "))))
+    }
+
+    /// Tokens for the literals and comments of a statement; numbers only where it is SQL.
+    pub(super) fn literals(&mut self, sql: &str, numbers: bool) -> Option<String> {
+        let mut out = String::with_capacity(sql.len() + 32);
+        let mut changed = false;
+        for stretch in stretches(sql) {
+            let new = match stretch.piece {
+                Piece::Text => self.quoted(&stretch),
+                Piece::Dollar => self.fenced(&stretch),
+                Piece::Number if numbers => self.number(stretch.text),
+                Piece::Line => self.comment(stretch.text, 2, 0),
+                Piece::Block => self.comment(stretch.text, 2, if stretch.cut { 0 } else { 2 }),
+                Piece::Name => self.text(stretch.text, Scope::Value),
+                // What is no part of a statement may stand behind it.
+                Piece::Rest => self.words(stretch.text, Scope::Statement),
+                Piece::Number => None,
+            };
+            changed |= new.is_some();
+            out.push_str(new.as_deref().unwrap_or(stretch.text));
+        }
+        changed.then_some(out)
+    }
+
+    fn quoted(&mut self, stretch: &Stretch) -> Option<String> {
+        let end = stretch.text.len() - usize::from(!stretch.cut);
+        let inner = &stretch.text[1..end];
+        let token = self.literal(inner)?;
+        Some(format!("'{token}'"))
+    }
+
+    fn fenced(&mut self, stretch: &Stretch) -> Option<String> {
+        let open = stretch.text[1..].find('$')? + 2;
+        let close = if stretch.cut { 0 } else { open };
+        let inner = stretch.text.get(open..stretch.text.len() - close)?;
+        let token = self.literal(inner)?;
+        Some(format!("$${token}$$"))
+    }
+
+    /// The token of a literal: of its own shape where the whole of it is an address and the like.
+    pub(super) fn literal(&mut self, inner: &str) -> Option<String> {
+        if inner.is_empty() || inner == "?" || tokens::is_token(inner) || words::is_tokens(inner) {
+            return None;
+        }
+        if self.mask {
+            return Some(self.token(Kind::Literal, inner));
+        }
+        self.hit(Kind::Literal);
+        match self.text(inner, Scope::Value) {
+            Some(whole) if words::is_tokens(&whole) => Some(whole),
+            _ => Some(self.tokens.word(Kind::Literal, inner)),
+        }
+    }
+
+    fn number(&mut self, text: &str) -> Option<String> {
+        if PLAIN.contains(&text) || tokens::is_token(text) {
+            return None;
+        }
+        if self.mask {
+            return Some(self.token(Kind::Literal, text));
+        }
+        self.hit(Kind::Literal);
+        Some(self.tokens.digits(Kind::Literal, text))
+    }
+
+    fn comment(&mut self, text: &str, open: usize, close: usize) -> Option<String> {
+        let inner = &text[open..text.len() - close];
+        let body = inner.trim();
+        if body.is_empty() || body == "?" || tokens::is_token(body) {
+            return None;
+        }
+        let token = self.token(Kind::Comment, body);
+        Some(format!("{} {token}{}", &text[..open], if close > 0 { " */" } else { "" }))
+    }
+}

@@ -1,0 +1,453 @@
+//! One scrape of everything that exports metrics, with the names that real exporters use.
+
+use super::Record;
+use crate::simulate::station::SECOND;
+use crate::simulate::world::{BOUNDS, Meter, Operation, World, status};
+
+const SERVICES: &str = "services";
+const POSTGRES: &str = "postgres";
+const REDIS: &str = "redis";
+const RABBITMQ: &str = "rabbitmq";
+const KUBE: &str = "kube";
+/// What a process holds besides requests, in files.
+const FILES: f64 = 24.0;
+/// Share by which resident memory moves from scrape to scrape.
+const ALLOCATOR: f64 = 0.02;
+
+type Labels<'a> = Vec<(&'a str, &'a str)>;
+
+/// Scrapes every target once.
+pub fn scrape(world: &mut World) {
+    let mut record = std::mem::replace(&mut world.record, Record::empty());
+    record.scrapes.push(world.now);
+    for service in 0..world.services.len() {
+        let s = &world.services[service];
+        if s.external || s.unscraped {
+            continue;
+        }
+        for instance in 0..world.services[service].instances.len() {
+            if world.services[service].instances[instance].removed {
+                continue;
+            }
+            let lost = record.lost_scrapes;
+            let lost = record.draw.hits(lost);
+            let at = (service, instance);
+            let i = &world.services[service].instances[instance];
+            let alive = i.ready && !world.services[service].hangs && !lost;
+            let job = world.services[service].name.clone();
+            let name = i.name.clone();
+            let own = [("instance", name.as_str()), ("job", job.as_str())];
+            record.put(SERVICES, "up", &own, f64::from(u8::from(alive)));
+            if alive {
+                process(world, at, &own, &mut record);
+                requests(world, at, &own, &mut record);
+                stores(world, at, &own, &mut record);
+                pools(world, at, &own, &mut record);
+            }
+        }
+        platform(world, service, &mut record);
+    }
+    (0..world.databases.len()).for_each(|db| database(world, db, &mut record));
+    (0..world.caches.len()).for_each(|c| cache(world, c, &mut record));
+    (0..world.stores.len()).for_each(|s| partitions(world, s, &mut record));
+    (0..world.queues.len()).for_each(|q| queue(world, q, &mut record));
+    world.record = record;
+}
+
+impl Record {
+    /// Stands in while a scrape reads the world.
+    fn empty() -> Record {
+        Record {
+            scrape_every: SECOND,
+            snapshot_every: SECOND,
+            trace_share: 0.0,
+            lost_scrapes: 0.0,
+            ahead: Default::default(),
+            scrapes: Vec::new(),
+            series: Vec::new(),
+            index: Default::default(),
+            spans: Vec::new(),
+            sessions: Vec::new(),
+            statements: Vec::new(),
+            draw: crate::simulate::draw::Draw::of("", 0),
+        }
+    }
+
+    /// A histogram; without buckets where they are of no use.
+    fn meter(&mut self, name: &str, labels: &Labels, m: &Meter, buckets: bool) {
+        self.put(SERVICES, &format!("{name}_count"), labels, m.count as f64);
+        self.put(SERVICES, &format!("{name}_sum"), labels, m.sum_s);
+        if !buckets {
+            return;
+        }
+        let mut below = 0;
+        let bucket = format!("{name}_bucket");
+        for (bound, n) in BOUNDS.iter().zip(m.buckets) {
+            below += n;
+            let le = bound.to_string();
+            let mut labels = labels.clone();
+            labels.push(("le", &le));
+            self.put(SERVICES, &bucket, &labels, below as f64);
+        }
+        let mut labels = labels.clone();
+        labels.push(("le", "+Inf"));
+        self.put(SERVICES, &bucket, &labels, m.count as f64);
+    }
+}
+
+fn process(world: &mut World, at: (usize, usize), own: &[(&str, &str)], record: &mut Record) {
+    let now = world.now;
+    // The allocator takes and gives pages back: what is resident is never quite still.
+    let breath = 1.0 + ALLOCATOR * (2.0 * record.draw.unit() - 1.0);
+    let memory = world.memory_mb(at.0 as u16, at.1 as u16) * breath;
+    let start = world.record_start_s() + world.seconds_from_zero(0);
+    let s = &mut world.services[at.0];
+    let version = {
+        let i = &s.instances[at.1];
+        s.versions[usize::from(i.version)].version.clone()
+    };
+    let (shows, limit) = (s.shows_workers, s.memory.limit_mb);
+    let i = &mut s.instances[at.1];
+    let cpu = i.cores.busy_s(now);
+    let started = start + i.started as f64 / SECOND as f64;
+    let pools: u32 = i.pools.iter().map(|p| p.station.busy).sum();
+    record.put(SERVICES, "process_cpu_seconds_total", own, cpu);
+    record.put(SERVICES, "process_resident_memory_bytes", own, (memory * 1e6).round());
+    record.put(SERVICES, "process_memory_limit_bytes", own, limit * 1e6);
+    record.put(SERVICES, "process_start_time_seconds", own, started);
+    let files = FILES + f64::from(i.in_flight) + f64::from(pools);
+    record.put(SERVICES, "process_open_fds", own, files);
+    record.put(SERVICES, "http_server_active_requests", own, f64::from(i.in_flight));
+    let mut info = own.to_vec();
+    info.push(("version", &version));
+    record.put(SERVICES, "app_build_info", &info, 1.0);
+    if i.gc_s > 0.0 {
+        record.put(SERVICES, "nodejs_gc_duration_seconds_sum", own, i.gc_s);
+    }
+    if shows {
+        record.put(SERVICES, "worker_busy", own, f64::from(i.workers.busy));
+        record.put(SERVICES, "worker_pool_size", own, f64::from(i.workers.servers));
+        record.put(SERVICES, "worker_queue_length", own, i.workers.waiting() as f64);
+        record.put(SERVICES, "worker_wait_seconds_total", own, i.workers.wait_s());
+    }
+}
+
+/// The word for an answer that is no HTTP status, as HTTP clients name it.
+pub fn error_word(answer: u16) -> Option<&'static str> {
+    match answer {
+        status::REFUSED => Some("ClientConnectorError"),
+        status::TIMEOUT => Some("timeout"),
+        status::NAME => Some("ClientConnectorDNSError"),
+        status::OPEN => Some("CircuitOpenError"),
+        status::HANDSHAKE => Some("ClientConnectorCertificateError"),
+        status::UNKNOWN => Some("NoEndpointsError"),
+        _ => None,
+    }
+}
+
+fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut Record) {
+    let s = &world.services[at.0];
+    let i = &s.instances[at.1];
+    for ((program, code), meter) in &i.served {
+        let p = &world.programs[usize::from(*program)];
+        if matches!(p.purpose, crate::simulate::world::Purpose::Message(_)) {
+            continue;
+        }
+        let (code, route) = (code.to_string(), format!("/{}/{{id}}", p.path));
+        let mut labels = own.to_vec();
+        labels.push(("http_request_method", &p.method));
+        labels.push(("http_response_status_code", &code));
+        labels.push(("http_route", &route));
+        record.meter("http_server_request_duration_seconds", &labels, meter, true);
+    }
+    for ((edge, answer), meter) in &i.called {
+        let callee = &world.services[usize::from(world.edges[usize::from(*edge)].to)].name;
+        let code = answer.to_string();
+        let mut labels = own.to_vec();
+        match error_word(*answer) {
+            Some(word) => labels.push(("error_type", word)),
+            None => {
+                if *answer >= 400 {
+                    labels.push(("error_type", &code));
+                }
+                labels.push(("http_response_status_code", &code));
+            }
+        }
+        let route = &world.programs[usize::from(world.edges[usize::from(*edge)].program)].name;
+        let route = format!("/{route}");
+        labels.push(("server_address", callee));
+        labels.push(("url_template", &route));
+        record.meter("http_client_request_duration_seconds", &labels, meter, false);
+    }
+    for ((source, status), n) in &i.clients {
+        let code = status.to_string();
+        let mut labels = own.to_vec();
+        labels.push(("http_response_status_code", &code));
+        labels.push(("tenant", &world.sources[usize::from(*source)].client));
+        record.put(SERVICES, "api_requests_total", &labels, *n as f64);
+    }
+    for (edge, n) in &i.retries {
+        let callee = &world.services[usize::from(world.edges[usize::from(*edge)].to)].name;
+        let mut labels = own.to_vec();
+        labels.push(("server_address", callee));
+        record.put(SERVICES, "http_client_retries_total", &labels, *n as f64);
+    }
+    if i.fallbacks > 0 {
+        record.put(SERVICES, "fallback_total", own, i.fallbacks as f64);
+    }
+    if i.lookups.count > 0 {
+        record.meter("dns_lookup_duration_seconds", &own.to_vec(), &i.lookups, false);
+    }
+}
+
+fn stores(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut Record) {
+    let i = &world.services[at.0].instances[at.1];
+    for ((cache, hit), n) in &i.looked {
+        let mut labels = own.to_vec();
+        labels.push(("cache", &world.caches[usize::from(*cache)].name));
+        labels.push(("result", if *hit == 1 { "hit" } else { "miss" }));
+        record.put(SERVICES, "cache_requests_total", &labels, *n as f64);
+    }
+    for ((store, place), meter) in &i.partitions {
+        let store = &world.stores[usize::from(*store)];
+        let name = format!("{}-{place}", store.name);
+        let mut labels = own.to_vec();
+        labels.push(("partition", &name));
+        record.meter("partition_request_duration_seconds", &labels, meter, false);
+        let waiting = store.partitions[usize::from(*place)].waiting() as f64;
+        record.put(SERVICES, "partition_queue_length", &labels, waiting);
+    }
+    for ((store, place), n) in &i.partition_timeouts {
+        let name = format!("{}-{place}", world.stores[usize::from(*store)].name);
+        let mut labels = own.to_vec();
+        labels.push(("partition", &name));
+        record.put(SERVICES, "partition_timeouts_total", &labels, *n as f64);
+    }
+    for (queue, meter) in &i.sent {
+        let mut labels = own.to_vec();
+        labels.push(("messaging_destination_name", &world.queues[usize::from(*queue)].name));
+        labels.push(("messaging_operation_name", "send"));
+        record.meter("messaging_client_operation_duration_seconds", &labels, meter, false);
+    }
+    for (queue, meter) in &i.done {
+        let mut labels = own.to_vec();
+        labels.push(("messaging_destination_name", &world.queues[usize::from(*queue)].name));
+        record.meter("messaging_process_duration_seconds", &labels, meter, false);
+    }
+}
+
+fn pools(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut Record) {
+    let s = &world.services[at.0];
+    for pool in &s.instances[at.1].pools {
+        let database = &world.databases[usize::from(pool.database)].name;
+        let name = format!("{}-{database}", s.name);
+        let mut labels = own.to_vec();
+        labels.push(("db_client_connection_pool_name", &name));
+        let busy = f64::from(pool.station.busy);
+        for (state, n) in [("idle", pool.idle.len() as f64), ("used", busy)] {
+            let mut labels = labels.clone();
+            labels.push(("db_client_connection_state", state));
+            record.put(SERVICES, "db_client_connection_count", &labels, n);
+        }
+        let waiting = pool.station.waiting() as f64;
+        let rows = [
+            ("db_client_connection_max", f64::from(pool.station.servers)),
+            ("db_client_connection_pending_requests", waiting),
+            ("db_client_connection_requests_total", pool.requests as f64),
+            ("db_client_connection_timeouts_total", pool.timeouts as f64),
+            ("db_client_connection_use_time_seconds_total", pool.use_s),
+            ("db_client_connection_wait_time_seconds_total", pool.wait_s),
+        ];
+        rows.iter().for_each(|(name, value)| record.put(SERVICES, name, &labels, *value));
+    }
+}
+
+/// What the platform knows of a service: replicas, restarts, the autoscaler.
+fn platform(world: &World, service: usize, record: &mut Record) {
+    let s = &world.services[service];
+    let own = [
+        ("instance", "kube-state-metrics-0"),
+        ("job", "kube-state-metrics"),
+        ("namespace", "shop"),
+    ];
+    let living = s.instances.iter().filter(|i| !i.removed);
+    let (all, good) = (living.clone().count(), living.clone().filter(|i| i.ready && i.in_target));
+    let good = good.count();
+    let mut labels = own.to_vec();
+    labels.push(("deployment", &s.name));
+    let rows = [
+        ("kube_deployment_spec_replicas", all),
+        ("kube_deployment_status_replicas_available", good),
+        ("kube_deployment_status_replicas_unavailable", all - good),
+    ];
+    rows.iter().for_each(|(name, n)| record.put(KUBE, name, &labels, *n as f64));
+    for i in living {
+        let mut labels = own.to_vec();
+        labels.push(("container", &s.name));
+        labels.push(("pod", &i.name));
+        let name = "kube_pod_container_status_restarts_total";
+        record.put(KUBE, name, &labels, f64::from(i.restarts));
+        if i.killed_for_memory > 0 {
+            labels.push(("reason", "OOMKilled"));
+            let name = "kube_pod_container_status_last_terminated_reason";
+            record.put(KUBE, name, &labels, 1.0);
+        }
+    }
+    if let Some(scale) = s.autoscale {
+        let mut labels = own.to_vec();
+        labels.push(("horizontalpodautoscaler", &s.name));
+        labels.push(("scaletargetref_kind", "Deployment"));
+        labels.push(("scaletargetref_name", &s.name));
+        let name = "kube_horizontalpodautoscaler_spec_max_replicas";
+        record.put(KUBE, name, &labels, f64::from(scale.max));
+        let name = "kube_horizontalpodautoscaler_status_current_replicas";
+        record.put(KUBE, name, &labels, all as f64);
+    }
+}
+
+fn database(world: &mut World, db: usize, record: &mut Record) {
+    let now = world.now;
+    let d = &mut world.databases[db];
+    let busy = d.cores.busy_s(now);
+    let name = d.name.clone();
+    let job = format!("postgres-{name}");
+    let own = [("instance", name.as_str()), ("job", job.as_str())];
+    record.put(POSTGRES, "pg_up", &own, f64::from(u8::from(!d.down)));
+    if d.down {
+        return;
+    }
+    let mut all = own.to_vec();
+    all.push(("datname", "shop"));
+    let open = |state| {
+        let open = d.backends.iter().filter(move |b| !b.startup && b.state == state);
+        open.collect::<Vec<_>>()
+    };
+    let age = |since: u64| (now - since) as f64 / SECOND as f64;
+    let mut total = 0;
+    for (word, state) in [
+        ("active", Operation::Active),
+        ("idle", Operation::Idle),
+        ("idle in transaction", Operation::InTransaction),
+    ] {
+        let open = open(state);
+        total += open.len();
+        let oldest = open.iter().filter_map(|b| b.transaction).map(age).fold(0.0, f64::max);
+        let mut labels = all.clone();
+        labels.push(("state", word));
+        record.put(POSTGRES, "pg_stat_activity_count", &labels, open.len() as f64);
+        record.put(POSTGRES, "pg_stat_activity_max_tx_duration", &labels, oldest);
+    }
+    let lag = d.replay_waits.map_or(0.0, age);
+    record.put(POSTGRES, "pg_replication_lag_seconds", &own, lag);
+    let standby = f64::from(u8::from(d.primary.is_some()));
+    record.put(POSTGRES, "pg_replication_is_replica", &own, standby);
+    record.put(POSTGRES, "pg_settings_max_connections", &own, f64::from(d.max_connections));
+    let calls: u64 = d.statements.iter().map(|s| s.calls).sum();
+    let rows = [
+        ("pg_stat_database_numbackends", total as f64),
+        ("pg_stat_database_xact_commit", d.commits as f64),
+        ("pg_stat_database_xact_rollback", d.rollbacks as f64),
+        ("pg_stat_database_deadlocks", d.deadlocks as f64),
+        ("pg_stat_database_blks_hit", d.read.round()),
+        ("pg_stat_database_blks_read", (d.read * (d.disk - 1.0).max(0.002)).round()),
+        ("pg_stat_database_tup_fetched", calls as f64),
+    ];
+    rows.iter().for_each(|(name, value)| record.put(POSTGRES, name, &all, *value));
+    let hogs = f64::from(d.hogs.min(d.all_cores));
+    let step = (now - d.scraped) as f64 / SECOND as f64;
+    d.hog_s += hogs * step;
+    let spent = busy + d.hog_s;
+    let use_of_cores = (spent - d.spent_s) / (step * f64::from(d.all_cores)).max(1e-9);
+    record.put(POSTGRES, "db_cpu_utilization", &own, (use_of_cores.min(1.0) * 1e4).round() / 1e4);
+    // Little's law: reads in progress are the time spent reading per second.
+    let reading = (d.reading_s - d.read_before_s) / step.max(1e-9);
+    record.put(POSTGRES, "DiskQueueDepth", &own, (reading * 1e3).round() / 1e3);
+    d.read_before_s = d.reading_s;
+    (d.spent_s, d.scraped) = (spent, now);
+}
+
+fn redis_server(record: &mut Record, name: &str, rows: &[(&str, f64)]) {
+    let own = [("instance", name), ("job", "redis")];
+    rows.iter().for_each(|(name, value)| record.put(REDIS, name, &own, *value));
+}
+
+fn cache(world: &mut World, cache: usize, record: &mut Record) {
+    let now = world.now;
+    let c = &mut world.caches[cache];
+    let before = c.keys.len();
+    c.keys.retain(|_, until| *until > now);
+    c.expired += (before - c.keys.len()) as u64;
+    let name = c.name.clone();
+    let up = f64::from(u8::from(!c.down));
+    redis_server(record, &name, &[("redis_up", up)]);
+    if !c.down {
+        let rows = [
+            ("redis_keyspace_hits_total", c.hits as f64),
+            ("redis_keyspace_misses_total", c.misses as f64),
+            ("redis_commands_processed_total", c.commands as f64),
+            ("redis_expired_keys_total", c.expired as f64),
+            ("redis_evicted_keys_total", 0.0),
+            ("redis_memory_used_bytes", 1.2e6 + 2_000.0 * c.keys.len() as f64),
+        ];
+        redis_server(record, &name, &rows);
+        let labels = [("db", "db0"), ("instance", name.as_str()), ("job", "redis")];
+        record.put(REDIS, "redis_db_keys", &labels, c.keys.len() as f64);
+    }
+}
+
+fn partitions(world: &mut World, store: usize, record: &mut Record) {
+    let now = world.now;
+    let s = &mut world.stores[store];
+    let parallel: Vec<f64> = s.partitions.iter_mut().map(|p| p.busy_s(now)).collect();
+    for (at, busy) in parallel.iter().enumerate() {
+        let name = format!("{}-{at}", s.name);
+        let rows = [
+            ("redis_up", 1.0),
+            ("redis_commands_processed_total", s.commands[at] as f64),
+            ("redis_cpu_user_seconds_total", *busy),
+        ];
+        redis_server(record, &name, &rows);
+    }
+}
+
+fn queue(world: &World, queue: usize, record: &mut Record) {
+    let q = &world.queues[queue];
+    let own = [("instance", q.broker.as_str()), ("job", "rabbitmq")];
+    let consumers = q.consumer.map_or(0, |(service, _)| {
+        let all = &world.services[usize::from(service)].instances;
+        all.iter().filter(|i| i.ready && !i.removed).count()
+    });
+    let workers = q.consumer.map_or(0, |(service, _)| world.services[usize::from(service)].workers);
+    let capacity = consumers as f64 * f64::from(workers);
+    let busy = f64::from(q.unacknowledged);
+    let free = if capacity > 0.0 { (1.0 - busy / capacity).clamp(0.0, 1.0) } else { 0.0 };
+    let head = q
+        .waiting
+        .front()
+        .map(|m| world.record_start_s() + world.seconds_from_zero(0) + m.at as f64 / SECOND as f64);
+    let mut labels = own.to_vec();
+    labels.push(("queue", &q.name));
+    labels.push(("vhost", "/"));
+    let (ready, unacked) = (q.waiting.len() as f64, f64::from(q.unacknowledged));
+    let rows = [
+        ("rabbitmq_queue_messages", ready + unacked),
+        ("rabbitmq_queue_messages_ready", ready),
+        ("rabbitmq_queue_messages_unacked", unacked),
+        ("rabbitmq_queue_consumers", consumers as f64),
+        ("rabbitmq_queue_consumer_utilisation", free),
+    ];
+    rows.iter().for_each(|(name, value)| record.put(RABBITMQ, name, &labels, *value));
+    if let Some(head) = head {
+        record.put(RABBITMQ, "rabbitmq_queue_head_message_timestamp", &labels, head.floor());
+    }
+    let mut global = own.to_vec();
+    global.push(("protocol", "amqp091"));
+    let rows = [
+        ("rabbitmq_global_messages_received_total", q.published),
+        ("rabbitmq_global_messages_delivered_total", q.delivered),
+        ("rabbitmq_global_messages_acknowledged_total", q.acknowledged),
+        ("rabbitmq_global_messages_redelivered_total", q.redelivered),
+    ];
+    rows.iter().for_each(|(name, n)| record.put(RABBITMQ, name, &global, *n as f64));
+    record.put(RABBITMQ, "up", &own, 1.0);
+}
