@@ -278,27 +278,3 @@ fn style(look: &Look, terminal: Terminal) -> Style {
     let width = look.width.or(terminal.columns).unwrap_or(100).clamp(40, 200) as usize;
     Style { width, color, ascii: look.ascii || terminal.dumb, verbosity, explain: false }
 }
-
-/// Refuses a file that exists unless `force` is given.
-fn keep_existing(path: &Path, force: bool) -> Result<()> {
-    if path.exists() && !force {
-        let place = path.display().to_string();
-        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
-    }
-    Ok(())
-}
-
-/// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-fn write_file(path: &Path, text: impl AsRef<[u8]>, force: bool) -> Result<()> {
-    keep_existing(path, force)?;
-    let place = path.display().to_string();
-    // A name of our own: a user's own `x.part` stays as it is.
-    let part = PathBuf::from(format!("{place}.{}.rootline-part", std::process::id()));
-    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
-    fs::write(&part, text).map_err(fail)?;
-    fs::rename(&part, path).map_err(|e| {
-        // The part file is ours; if it cannot be removed either, the first error matters more.
-        let _ = fs::remove_file(&part);
-        fail(e)
-    })
-}

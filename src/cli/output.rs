@@ -107,18 +107,18 @@ pub(super) fn keep_existing(path: &Path, force: bool) -> Result<()> {
 }
 
 /// Writes a file whole or not at all; an existing one is kept unless `force` is given.
-pub(super) fn write_file(path: &Path, text: &str, force: bool) -> Result<()> {
+pub(super) fn write_file(path: &Path, text: impl AsRef<[u8]>, force: bool) -> Result<()> {
     keep_existing(path, force)?;
     let whole = |path: &Path| -> io::Result<()> {
         let mut part = Part::beside(path, false)?;
-        part.file.write_all(text.as_bytes())?;
+        part.file.write_all(text.as_ref())?;
         part.file.flush()?;
         part.keep(path, force)
     };
     let written = match fs::metadata(path) {
         // A device or a pipe is written to, not replaced.
         Ok(meta) if !meta.is_file() && !meta.is_dir() => {
-            File::options().write(true).open(path).and_then(|mut f| f.write_all(text.as_bytes()))
+            File::options().write(true).open(path).and_then(|mut f| f.write_all(text.as_ref()))
         }
         // A link stays, and what it leads to is replaced.
         Ok(_) => path.canonicalize().and_then(|p| whole(&p)),
