@@ -62,7 +62,7 @@ class Cluster:
 def session(cluster, memory, folder):
     from pyspark.sql import SparkSession
     settings = {
-        "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
         "spark.executor.cores": "1", "spark.executor.memory": memory, "spark.driver.memory": "1g",
         "spark.sql.shuffle.partitions": "64", "spark.local.dir": f"{folder}/scratch", "spark.sql.warehouse.dir": f"{folder}/warehouse",
         # A partition folder's name is no column of the spans.

@@ -241,7 +241,9 @@ fn emit_red(
     let count = ((last - first) / step).min(BUCKETS_MAX);
     let rate = |t: Micros| (t, cells.get(&t).map_or(0.0, |s| s.count) / seconds);
     let rates = (0..=count).map(|i| rate(first + i * step)).collect();
-    emit(input, &format!("http.{side}.requests"), ("1/s", ""), labels, rates, raw);
+    // Not by the signal's own name, which an exporter gives to a counter of durations as well.
+    let calls = if side == "server" { "http_requests" } else { "edge_calls" };
+    emit(input, calls, ("1/s", ""), labels, rates, raw);
     let errors = points(cells, |s| (s.count > 0.0).then(|| s.errors / s.count));
     emit(input, &format!("http.{side}.errors"), ("ratio", ""), labels, errors, raw);
     let mean = points(cells, |s| (s.timed > 0.0).then(|| s.time_us / s.timed / SECOND as f64));
@@ -312,7 +314,7 @@ mod tests {
             let series = raw.series.iter().find(own).expect("a series");
             series.samples.iter().map(|s| s.1).collect::<Vec<f64>>()
         };
-        assert_eq!(of("http.server.requests"), [1.0, 0.0, 0.4]);
+        assert_eq!(of("http_requests"), [1.0, 0.0, 0.4]);
         assert_eq!(of("http.server.errors"), [0.1, 0.0]);
         assert_eq!(of("http.server.request.duration"), [0.1, 0.01]);
         assert_eq!(of("trace.self_time"), [0.02, 0.01]);
@@ -327,7 +329,7 @@ mod tests {
         let said: Vec<_> =
             raw.series.iter().map(|s| (s.name.as_str(), s.samples.at(0).1)).collect();
         let wanted = [
-            ("http.client.requests", 1.0),
+            ("edge_calls", 1.0),
             ("http.client.errors", 0.5),
             ("http.client.request.duration", 0.2),
         ];

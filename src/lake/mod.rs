@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | operations | bucket, service, operation, kind, error type | spans, errors, time, own time, children |
 //! | durations | bucket, service, kind, slot | spans |
-//! | edges | bucket, caller, callee, operation of the callee | attempts, parents, errors and times of both sides |
+//! | edges | bucket, caller, callee, operation | attempts, parents, errors and times of both sides |
 //!
 //! Own time is a span's duration less the durations of its children, 0 where these are longer (they ran
 //! at the same time). A slot is one of 16 between a power of two and the next, in microseconds: its

@@ -104,7 +104,8 @@ fn polars_and_files_stay_where_they_belong() {
 #[test]
 fn only_record_opens_a_connection_or_asks_the_clock() {
     let words = ["ureq::", "postgres::Client", "rustls::", "TcpStream", "UdpSocket"];
-    let words = words.iter().chain(&["SystemTime::now", "Timestamp::now", "Instant::now"]);
+    // The scaffold of a signature has a date, which `cli` writes.
+    let words = words.iter().chain(&["SystemTime::now", "Instant::now"]);
     let all = sources();
     assert!(all.iter().any(|s| s.module == "record" && s.code.contains("ureq::")));
     let mut found = Vec::new();

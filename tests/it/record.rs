@@ -429,7 +429,7 @@ fn traces_of_jaeger_come_once_and_in_smaller_stretches_when_there_are_many() {
     let summary = record::run(&request).expect("recorded");
     assert_eq!(summary.missing, 0);
     let raw = read(folder.path());
-    assert_eq!(raw.spans.iter().count(), 1, "{:?}", raw.gaps);
+    assert_eq!(raw.spans.len(), 1, "{:?}", raw.gaps);
     let asked = server.asked().len();
     record::run(&request).expect("complete");
     assert_eq!(server.asked().len(), asked);
@@ -452,7 +452,7 @@ fn traces_of_tempo_are_named_first_and_a_name_is_no_path() {
     let request = Request { tempo: source(&server.url), ..request(folder.path(), 60) };
     record::run(&request).expect("recorded");
     let raw = read(folder.path());
-    assert_eq!(raw.spans.iter().count(), 1, "{:?}", raw.gaps);
+    assert_eq!(raw.spans.len(), 1, "{:?}", raw.gaps);
     let said = gaps(folder.path());
     assert!(said.len() == 1 && said[0].contains("2 traces from"), "{said:?}");
     assert!(!server.asked().iter().any(|a| a.target.contains("admin")));
