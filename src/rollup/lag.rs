@@ -9,7 +9,7 @@ use super::{Origin, SignalSeries};
 use crate::model::{Gap, GapKind, Micros, SECOND, Subject};
 use crate::points::Points;
 use crate::signals::{Stat, View};
-use crate::telemetry::{Points, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::time;
 use std::collections::BTreeMap;
 
