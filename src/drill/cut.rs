@@ -53,7 +53,7 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         extent: whole.extent.map(|(from, to)| (from, to.min(now))),
         trace_file: whole.trace_file,
         symbols: whole.symbols.clone(),
-        sessions: whole.sessions.iter().filter(|(_, s)| s.at <= now).cloned().collect(),
+        sessions: whole.sessions.kept(|s| s.at <= now),
         locks: whole
             .locks
             .iter()
@@ -61,6 +61,12 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
             .cloned()
             .collect(),
         logs: whole.logs.iter().filter(|(_, l)| l.at <= now).cloned().collect(),
+        log_times: whole
+            .log_times
+            .iter()
+            .filter(|(_, (from, _))| *from <= now)
+            .map(|(db, (from, to))| (*db, (*from, (*to).min(now))))
+            .collect(),
         events: whole.events.iter().filter(|(_, e)| e.at <= now).cloned().collect(),
         // Its windows say when the incident will be over.
         incident: IncidentFile::default(),
@@ -103,8 +109,8 @@ fn known(t: &Telemetry) -> BTreeSet<EntityId> {
         let named = [shape.service, shape.instance, shape.peer];
         seen.extend(named.into_iter().filter(|n| *n != NONE).map(EntityId));
     }
-    for (db, s) in &t.sessions {
-        seen.insert(*db);
+    for (db, s) in t.sessions.iter() {
+        seen.insert(db);
         seen.extend(service_of(&t.graph, s).map(|(service, _)| service));
     }
     seen.extend(t.events.iter().flat_map(|(about, _)| about.iter().copied()));
