@@ -73,6 +73,13 @@ impl Sessions {
         Sessions { rows, servers }
     }
 
+    /// The rows that `keep` says, with their servers.
+    pub fn kept(&self, keep: impl Fn(&Session) -> bool) -> Sessions {
+        let kept = self.iter().filter(|(_, s)| keep(s)).map(|(server, s)| (server, s.clone()));
+        let (servers, rows) = kept.unzip();
+        Sessions { rows, servers }
+    }
+
     /// All rows in the order of their files.
     pub fn iter(&self) -> impl Iterator<Item = (EntityId, &Session)> {
         self.servers.iter().copied().zip(&self.rows)
