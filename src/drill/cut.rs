@@ -3,7 +3,7 @@
 
 use crate::model::{EntityId, Micros, Subject};
 use crate::rollup::{Rollups, roll_up};
-use crate::telemetry::{NONE, Spans, Telemetry, service_of};
+use crate::telemetry::{NONE, Sessions, Spans, Telemetry, service_of};
 use std::collections::BTreeSet;
 
 /// Telemetry and rollups of a moment.
@@ -52,7 +52,7 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         extent: whole.extent.map(|(from, to)| (from, to.min(now))),
         trace_file: whole.trace_file,
         symbols: whole.symbols.clone(),
-        sessions: whole.sessions.iter().filter(|(_, s)| s.at <= now).cloned().collect(),
+        sessions: sessions(&whole.sessions, now),
         locks: whole
             .locks
             .iter()
@@ -60,6 +60,8 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
             .cloned()
             .collect(),
         logs: whole.logs.iter().filter(|(_, l)| l.at <= now).cloned().collect(),
+        // When a log begins and ends says nothing here.
+        log_times: Vec::new(),
         events: whole.events.iter().filter(|(_, e)| e.at <= now).cloned().collect(),
         // Its windows say when the incident will be over.
         incident: Default::default(),
@@ -68,6 +70,14 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         signals: whole.signals.clone(),
         gaps: Vec::new(),
     }
+}
+
+fn sessions(whole: &Sessions, now: Micros) -> Sessions {
+    let left = || whole.iter().filter(|(_, s)| s.at <= now);
+    let mut servers = left().map(|(server, _)| server);
+    let rows = left().map(|(_, s)| s.clone()).collect();
+    // One server for each row, in the same order.
+    Sessions::new(rows, |_| servers.next().unwrap_or(EntityId(NONE)))
 }
 
 fn spans(whole: &Spans, now: Micros) -> Spans {
@@ -102,8 +112,8 @@ fn known(t: &Telemetry) -> BTreeSet<EntityId> {
         let named = [shape.service, shape.instance, shape.peer];
         seen.extend(named.into_iter().filter(|n| *n != NONE).map(EntityId));
     }
-    for (db, s) in &t.sessions {
-        seen.insert(*db);
+    for (db, s) in t.sessions.iter() {
+        seen.insert(db);
         seen.extend(service_of(&t.graph, s).map(|(service, _)| service));
     }
     seen.extend(t.events.iter().flat_map(|(about, _)| about.iter().copied()));

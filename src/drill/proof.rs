@@ -64,7 +64,7 @@ impl<'a> Places<'a> {
         if t.events.iter().any(|(_, e)| from(e.file)) && !self.is_series(source) {
             return Some((Seen::Changes, None));
         }
-        let database = t.sessions.iter().find(|(_, s)| from(s.file)).map(|(db, _)| *db);
+        let database = t.sessions.iter().find(|(_, s)| from(s.file)).map(|(db, _)| db);
         if let Some(db) = database {
             return Some((Seen::Sessions(db), None));
         }
