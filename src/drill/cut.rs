@@ -3,7 +3,7 @@
 
 use crate::model::{EntityId, Micros, Subject};
 use crate::rollup::{Rollups, roll_up};
-use crate::telemetry::{NONE, Spans, Telemetry, service_of};
+use crate::telemetry::{NONE, Sessions, Spans, Telemetry, service_of};
 use std::collections::BTreeSet;
 
 /// Telemetry and rollups of a moment.
@@ -43,7 +43,6 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         // Sorted by time; a clock that steps back within a file must not let a later one through.
         points.iter().filter(|p| p.0 <= now).collect()
     });
-    let log_times = whole.log_times.iter().filter(|(_, (from, _))| *from <= now);
     Telemetry {
         files: whole.files.clone(),
         times: whole.times.clone(),
@@ -61,7 +60,8 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
             .cloned()
             .collect(),
         logs: whole.logs.iter().filter(|(_, l)| l.at <= now).cloned().collect(),
-        log_times: log_times.map(|(server, (a, b))| (*server, (*a, now.min(*b)))).collect(),
+        // When a log begins and ends says nothing here.
+        log_times: Vec::new(),
         events: whole.events.iter().filter(|(_, e)| e.at <= now).cloned().collect(),
         // Its windows say when the incident will be over.
         incident: Default::default(),

@@ -36,7 +36,7 @@ impl View<'_> {
 
     fn of(&self, db: EntityId) -> Vec<String> {
         let t = &self.instant.telemetry;
-        let rows = || t.sessions.iter().filter(|(d, _)| *d == db).map(|(_, s)| s);
+        let rows = || t.sessions.iter().filter(move |(d, _)| *d == db).map(|(_, s)| s);
         let Some(at) = rows().map(|s| s.at).max() else { return vec![] };
         let now: Vec<&Session> = rows().filter(|s| s.at == at).collect();
         let earlier: BTreeSet<Micros> = rows().map(|s| s.at).filter(|t| *t < at).collect();

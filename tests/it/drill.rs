@@ -123,7 +123,7 @@ fn colour_is_said_in_words_and_left_out_where_it_is_not_wanted() {
 
 /// Every time of the telemetry of a moment, and of what was made of it.
 fn latest(i: &cut::Instant, cut: &rootline::telemetry::Telemetry) -> Option<Micros> {
-    let samples = cut.samples.iter().flatten().map(|p| p.0);
+    let samples = cut.samples.iter().flat_map(|s| s.iter().map(|p| p.0));
     let spans = cut.spans.end.iter().chain(&cut.spans.start).copied();
     let sessions = cut.sessions.iter().map(|(_, s)| s.at);
     let locks = cut.locks.iter().map(|(_, l)| l.at.unwrap_or(Micros::MAX));
@@ -147,7 +147,7 @@ fn no_sample_span_session_or_event_later_than_now_is_left() {
             let left = cut::until(&whole, now);
             let instant = cut::at(&whole, now);
             assert!(latest(&instant, &left) <= Some(now), "{} at {share}/10", folder.display());
-            checked += left.samples.iter().map(Vec::len).sum::<usize>();
+            checked += left.samples.iter().map(|s| s.len()).sum::<usize>();
         }
     }
     assert!(checked > 100_000, "only {checked} samples were left to check");
@@ -517,7 +517,7 @@ fn simulated(run: &rootline::simulate::Run) -> rootline::telemetry::Telemetry {
 fn past(t: &rootline::telemetry::Telemetry, now: Micros) -> Vec<(String, Vec<(Micros, f64)>)> {
     let cut = cut::until(t, now);
     let named = cut.series.iter().zip(cut.samples).filter(|(_, points)| !points.is_empty());
-    let mut all: Vec<_> = named.map(|(s, points)| (s.shown.clone(), points)).collect();
+    let mut all: Vec<_> = named.map(|(s, points)| (s.shown.clone(), points.to_vec())).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
