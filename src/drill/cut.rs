@@ -3,7 +3,7 @@
 
 use crate::model::{EntityId, Micros, Subject};
 use crate::rollup::{Rollups, roll_up};
-use crate::telemetry::{NONE, Sessions, Spans, Telemetry, service_of};
+use crate::telemetry::{NONE, Spans, Telemetry, service_of};
 use std::collections::BTreeSet;
 
 /// Telemetry and rollups of a moment.
