@@ -100,7 +100,7 @@ impl Points {
     ///
     /// When there are not so many.
     pub fn at(&self, i: usize) -> Point {
-        self.get(i).unwrap_or_else(|| panic!("point {i} of {}", self.len()))
+        self.get(i).expect("the caller counted the points")
     }
 
     /// The first point.
@@ -394,7 +394,7 @@ mod tests {
             points.extend_every(first, step, &values);
             list.extend(values.iter().enumerate().map(|(i, v)| (first + step * i as i64, *v)));
             prop_assert_eq!(&points, &list);
-            prop_assert!(points == Points::from(list.clone()), "one form for the same times");
+            prop_assert!(points == list.clone(), "one form for the same times");
             let window = Window { from: window.0, to: window.1 };
             let inside = list.iter().filter(|p| window.contains(p.0)).map(|p| p.1);
             prop_assert_eq!(points.within(window).to_vec(), inside.collect::<Vec<f64>>());
@@ -409,7 +409,7 @@ mod tests {
             points.retime(|t| (t % 3 != 0).then_some(t * 2));
             list.retain(|p| p.0 % 3 != 0);
             list.iter_mut().for_each(|p| p.0 *= 2);
-            prop_assert!(points == Points::from(list.clone()), "{points:?} for {list:?}");
+            prop_assert!(points == list.clone(), "{points:?} for {list:?}");
             points.shift(7);
             points.scale(2.0);
             let moved: Vec<Point> = list.iter().map(|(t, v)| (t + 7, v * 2.0)).collect();

@@ -105,7 +105,7 @@ impl Diagnose {
         let style = Style { explain: self.explain, ..style };
         for (path, format) in files.iter().zip(formats) {
             let plain = Style { color: false, ..style };
-            write_file(path, &render(&diagnosis, format, &plain), self.force)?;
+            write_file(path, render(&diagnosis, format, &plain), self.force)?;
         }
         if let Some(name) = &self.why_not {
             let found = why_not(&diagnosis, name);

@@ -101,7 +101,7 @@ impl History {
         fs::create_dir_all(&self.store).map_err(|e| Error::runtime(place, e.to_string()))?;
         let day: String = d.from.chars().take_while(|c| *c != 'T').collect();
         let path = self.store.join(format!("{day}-{}.json", d.key));
-        write_file(&path, &report::json(d), true)?;
+        write_file(&path, report::json(d), true)?;
         Ok(Outcome::text(format!("{}\n", path.display())))
     }
 

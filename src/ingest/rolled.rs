@@ -286,7 +286,7 @@ mod tests {
             [power - 1, power, power + power / 3]
         })) {
             let slot = slot(duration);
-            assert!(slot == last || slot > last, "{duration}");
+            assert!(slot >= last, "{duration}");
             assert!(duration > 5000 || slot - last <= 1, "{duration}: {slot} after {last}");
             last = slot;
             let off = (middle(slot) - duration as f64).abs();

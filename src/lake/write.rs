@@ -41,14 +41,10 @@ pub fn parquet(rolled: &Rolled, names: &Names, table: Table) -> Result<Vec<u8>> 
 }
 
 /// Key and sums of one row, by what the key's names say.
-fn sorted<'a, K: Copy, V, S: Ord>(
+fn sorted<'a, K: Copy + 'a, V: 'a, S: Ord>(
     table: impl Iterator<Item = (&'a K, &'a V)>,
     by: impl Fn(&K) -> S,
-) -> Vec<(K, &'a V)>
-where
-    K: 'a,
-    V: 'a,
-{
+) -> Vec<(K, &'a V)> {
     let mut rows: Vec<(K, &V)> = table.map(|(k, v)| (*k, v)).collect();
     rows.sort_by_cached_key(|(k, _)| by(k));
     rows

@@ -218,17 +218,7 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
         }
         let mut all = facts.clone();
         all.extend(observation.facts.clone());
-        let template = match (state, &rule.say_absent) {
-            (EvidenceState::Absent, Some(t)) => t,
-            _ => &rule.say,
-        };
-        let said = match state {
-            EvidenceState::Unobservable => format!("not observable: {}", rule.source),
-            EvidenceState::Absent if rule.say_absent.is_none() => {
-                format!("not so: {}", fill(template, &all))
-            }
-            _ => fill(template, &all),
-        };
+        let said = words(rule, state, &all);
         present +=
             usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
         if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
@@ -251,10 +241,7 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
     match failed {
         Some((EvidenceState::Unobservable, what)) => {
             let lacks = what.trim_start_matches("not observable: ");
-            let there = seen.iter().filter(|x| x.observation.state == EvidenceState::Present);
-            let required = there.map(|x| &s.evidence[x.rule]);
-            let required = required.filter(|r| r.role == EvidenceRole::Required);
-            let told = required.map(|r| r.strength).max();
+            let told = strongest(s, &seen);
             Outcome::Unobservable(undecided(lacks, told), told.is_some() && !refuted)
         }
         Some((_, reason)) => {
@@ -267,6 +254,23 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
             Outcome::Found(Finding { signature: index, subject, seen, facts, nats })
         }
     }
+}
+
+/// What a rule says of what was seen, with the facts filled in.
+fn words(rule: &EvidenceRule, state: EvidenceState, facts: &BTreeMap<String, String>) -> String {
+    match (state, &rule.say_absent) {
+        (EvidenceState::Unobservable, _) => format!("not observable: {}", rule.source),
+        (EvidenceState::Absent, Some(template)) => fill(template, facts),
+        (EvidenceState::Absent, None) => format!("not so: {}", fill(&rule.say, facts)),
+        (EvidenceState::Present, _) => fill(&rule.say, facts),
+    }
+}
+
+/// The strongest required evidence that is there.
+fn strongest(s: &SignatureFile, seen: &[Seen]) -> Option<Strength> {
+    let there = seen.iter().filter(|x| x.observation.state == EvidenceState::Present);
+    let required = there.map(|x| &s.evidence[x.rule]).filter(|r| r.role == EvidenceRole::Required);
+    required.map(|r| r.strength).max()
 }
 
 /// What a piece of evidence adds in its state, nats.

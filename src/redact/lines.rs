@@ -104,7 +104,7 @@ impl Lines {
         out.extend(draw(&rows[0]).bytes());
         out.extend(format!("{}\n", rule.join("+")).bytes());
         rows.iter().skip(1).for_each(|row| out.extend(draw(row).bytes()));
-        out.extend(format!("({} rows)\n\n", rows.len() - 1).bytes());
+        out.extend(format!("({} rows)\n", rows.len() - 1).bytes());
     }
 
     /// Lines of a private key in PEM.

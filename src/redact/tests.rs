@@ -117,9 +117,14 @@ fn logs_and_expositions_are_redacted_line_by_line() {
 
 #[test]
 fn tables_that_psql_draws_are_drawn_anew() {
-    let text = " pid | usename |        query        \n-----+---------+---------------------\n  \
-                7 | alice   | SELECT 'one'       +\n    |         |  FROM t\n  8 |         | COMMIT\n\
-                (2 rows)\n\nsmall talk\n";
+    let text = concat!(
+        " pid | usename |        query        \n",
+        "-----+---------+---------------------\n",
+        "   7 | alice   | SELECT 'one'       +\n",
+        "     |         |  FROM t\n",
+        "   8 |         | COMMIT\n",
+        "(2 rows)\n\nsmall talk\n",
+    );
     check("a.txt", text, &["alice", "one"], &["COMMIT", "FROM t", "small talk", "(2 rows)", "pid"]);
 }
 

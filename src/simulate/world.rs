@@ -5,6 +5,7 @@ mod build;
 mod calls;
 mod databases;
 mod engine;
+mod failover;
 mod fleet;
 mod locks;
 mod made;

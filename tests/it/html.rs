@@ -49,11 +49,11 @@ fn a_page_shows_the_chain_the_charts_the_graph_and_the_hashes() {
     let page = report("incidents/pool-exhaustion");
     let count = |what: &str| page.matches(what).count();
     assert!(page.contains(">CONFIRMED<") && page.contains("SELECT pg_cancel_backend(13305)"));
-    // Its first hypothesis has nine pieces of evidence, all but one seen over some time.
+    // Its first hypothesis has ten pieces of evidence, all but two seen over some time.
     let first = page.split("id=\"evidence\"").nth(1).and_then(|p| p.split("id=\"graph\"").next());
     let first = first.expect("both sections are there");
     let pieces = attributes(first, "id").into_iter().filter(|i| i.starts_with('E')).count();
-    assert_eq!((pieces, first.matches("class=\"plot").count()), (9, 8));
+    assert_eq!((pieces, first.matches("class=\"plot").count()), (10, 8));
     for part in
         ["class=\"inc\"", "class=\"band\"", "class=\"mark\"", "class=\"cap\"", "class=\"run\""]
     {

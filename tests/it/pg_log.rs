@@ -44,7 +44,7 @@ fn the_three_formats_say_the_same() {
             assert!(raw.files[0].rows > 15, "{:?}", raw.gaps);
         }
         let [text, csv, json] = [&text, &csv, &json].map(facts);
-        assert!(text.len() == csv.len() && csv.len() == json.len(), "{server}");
+        assert_eq!((text.len(), json.len()), (csv.len(), csv.len()), "{server}");
         for (i, fact) in csv.iter().enumerate() {
             assert_eq!((&text[i], &json[i]), (fact, fact), "{server}");
         }

@@ -124,7 +124,7 @@ impl Store {
         });
         let made = match made {
             // File systems without links: whole or not at all, and never over another file.
-            Some(Err(_)) => write_file(&self.path(first), &s.to_json(), false).map(|()| first),
+            Some(Err(_)) => write_file(&self.path(first), s.to_json(), false).map(|()| first),
             Some(Ok(n)) => Ok(n),
             None => Err(Error::runtime(place.clone(), "no number for a session is free")),
         };
@@ -136,6 +136,6 @@ impl Store {
     /// Replaces a session by its later self; one that is damaged stays.
     pub fn update(&self, number: u32, s: &Session) -> Result<()> {
         self.read(number)?;
-        write_file(&self.path(number), &s.to_json(), true)
+        write_file(&self.path(number), s.to_json(), true)
     }
 }

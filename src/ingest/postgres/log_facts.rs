@@ -92,7 +92,10 @@ pub(super) fn of(m: &Message) -> Option<Fact> {
             ..fact(LogKind::CheckpointDone, said)
         });
     }
-    let by_state = || log_language::of_state(&m.state).map(|(kind, said)| fact(kind, said));
+    // The process that receives the log is nobody's session.
+    let of_session = !text.starts_with("terminating walreceiver");
+    let state = if of_session { m.state.as_str() } else { "" };
+    let by_state = || log_language::of_state(state).map(|(kind, said)| fact(kind, said));
     vacuum(text).or_else(by_state)
 }
 

@@ -40,12 +40,20 @@ pub fn offers(world: &World) -> Vec<Offer> {
             if row.subject == Subject::Session && !is_guest(world, &subject) {
                 continue;
             }
+            if row.verb == Verb::FailOver && !has_standby(world, &subject) {
+                continue;
+            }
             let amount = row.amount.map_or(0.0, |(_, usual)| usual);
             let action = Action { verb: row.verb, subject, amount };
             found.push(Offer { action, cost: row.cost, says: row.says });
         }
     }
     found
+}
+
+fn has_standby(world: &World, primary: &str) -> bool {
+    let at = world.databases.iter().position(|d| d.name == primary);
+    at.is_some_and(|at| world.successor(at as u16).is_some())
 }
 
 fn is_guest(world: &World, pid: &str) -> bool {
@@ -249,7 +257,7 @@ fn on_database(world: &mut World, action: &Action, name: &str) -> Result<String>
         }
         _ => {
             if !world.promote(at) {
-                let what = format!("{name} has no standby");
+                let what = format!("{name} has no standby that can run its statements");
                 return Err(Error::usage("action", what).hint("`add-replica` adds one"));
             }
             format!("a standby of {name} is the primary now; all sessions ended")

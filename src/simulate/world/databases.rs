@@ -416,23 +416,6 @@ impl World {
         }
     }
 
-    /// A standby of the server becomes the primary: pools go there. Says whether there is one.
-    pub fn promote(&mut self, primary: u16) -> bool {
-        let standby = self.databases.iter().position(|d| d.primary == Some(primary));
-        let Some(standby) = standby.map(|at| at as u16) else { return false };
-        self.close_all(primary);
-        self.databases[usize::from(standby)].primary = None;
-        self.databases[usize::from(standby)].replay_waits = None;
-        self.databases[usize::from(primary)].primary = Some(standby);
-        let instances = self.services.iter_mut().flat_map(|s| &mut s.instances);
-        let pools = instances.flat_map(|i| &mut i.pools).filter(|p| p.database == primary);
-        pools.for_each(|p| {
-            p.database = standby;
-            p.idle.clear();
-        });
-        true
-    }
-
     /// When a statement of this session began, for a limit that is set while it runs.
     pub fn limit_statements(&mut self, database: u16, limit: Nanos) {
         let now = self.now;
