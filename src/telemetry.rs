@@ -73,10 +73,10 @@ impl Sessions {
         Sessions { rows, servers }
     }
 
-    /// The rows that `keep` says, with their servers.
-    pub fn kept(&self, keep: impl Fn(&Session) -> bool) -> Sessions {
-        let kept = self.iter().filter(|(_, s)| keep(s)).map(|(server, s)| (server, s.clone()));
-        let (servers, rows) = kept.unzip();
+    /// The rows of snapshots up to a time.
+    pub fn until(&self, now: Micros) -> Sessions {
+        let kept = self.iter().filter(|(_, s)| s.at <= now);
+        let (servers, rows) = kept.map(|(server, s)| (server, s.clone())).unzip();
         Sessions { rows, servers }
     }
 
@@ -97,13 +97,6 @@ impl Sessions {
             from = to;
             Some((server, stretch))
         })
-    }
-
-    /// The rows of snapshots up to a time.
-    pub fn until(&self, now: Micros) -> Sessions {
-        let kept = self.iter().filter(|(_, s)| s.at <= now);
-        let (servers, rows) = kept.map(|(server, s)| (server, s.clone())).unzip();
-        Sessions { rows, servers }
     }
 
     /// Servers with the first row of each stretch of theirs.

@@ -96,14 +96,21 @@ impl Part {
     }
 }
 
-/// Refuses a file that exists unless `force` is given.
-pub(super) fn keep_existing(path: &Path, force: bool) -> Result<()> {
+/// What to do about a file that is in the way where nothing is ever overwritten.
+pub(super) const OTHER: &str = "choose another name";
+
+/// Refuses a file that exists, with what to do about it.
+pub(super) fn keep_free(path: &Path, hint: &str) -> Result<()> {
     // A link that leads nowhere is something, too.
-    if !force && path.symlink_metadata().is_ok() {
-        let place = path.display().to_string();
-        return Err(Error::usage(place, "the file exists").hint("`--force` overwrites it"));
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::usage(path.display().to_string(), "the file exists").hint(hint));
     }
     Ok(())
+}
+
+/// Refuses a file that exists unless `force` is given.
+pub(super) fn keep_existing(path: &Path, force: bool) -> Result<()> {
+    if force { Ok(()) } else { keep_free(path, "`--force` overwrites it") }
 }
 
 /// Writes a file whole or not at all; an existing one is kept unless `force` is given.
@@ -136,7 +143,7 @@ pub(super) struct PrivateFile {
 impl PrivateFile {
     /// Begins the file.
     pub(super) fn new(path: &Path) -> Result<PrivateFile> {
-        keep_existing(path, false)?;
+        keep_free(path, OTHER)?;
         let part = Part::beside(path, true).map_err(|e| failed(path, &e))?;
         Ok(PrivateFile { part, path: path.to_owned() })
     }
@@ -186,10 +193,7 @@ impl NewFolder {
         let mut all = unfinished();
         let own = self.folder.path().to_owned();
         let from = only.map_or_else(|| own.clone(), |name| own.join(name));
-        if self.path.symlink_metadata().is_ok() {
-            let place = self.path.display().to_string();
-            return Err(Error::usage(place, "the file exists"));
-        }
+        keep_free(&self.path, OTHER)?;
         let kept = open_to_all(&from).and_then(|()| fs::rename(&from, &self.path));
         all.retain(|p| *p != own);
         kept.map_err(|e| failed(&self.path, &e))

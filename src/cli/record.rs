@@ -295,7 +295,7 @@ impl When {
             let said = format!("{} to {}", time::rfc3339(from.0), time::rfc3339(to.0));
             return (window, said);
         }
-        let now = record::present();
+        let now = record::now();
         let follow = self.follow.map_or(0, Span::micros);
         // To follow from now on needs no past.
         let last = self.last.or(self.follow.is_none().then_some(LAST_USUAL));

@@ -1,6 +1,6 @@
 //! `rootline redact FOLDER -o OUT`: a bundle that can be given away.
 
-use super::output::{NewFolder, PrivateFile, keep_existing};
+use super::output::{NewFolder, OTHER, PrivateFile, keep_free};
 use super::{Limited, Outcome, target};
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest;
@@ -100,8 +100,7 @@ impl Redact {
         output: &Path,
     ) -> Result<Outcome> {
         let place = output.display().to_string();
-        keep_existing(output, false)
-            .map_err(|e| Error::usage(place.clone(), e.what).hint("choose another name"))?;
+        keep_free(output, OTHER)?;
         let single = !self.folder.is_dir();
         if !single && target::inside(&self.folder, output).is_some() {
             let what = "the output lies inside the folder that is redacted";

@@ -223,12 +223,16 @@ pub(super) fn write(folder: &Path, files: &[File]) -> Result<()> {
     Ok(())
 }
 
+/// A folder that goes away with its name.
+pub(super) fn tempdir() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| Error::runtime("a temporary folder", e.to_string()))
+}
+
 /// One case: simulated, written, diagnosed like anybody's folder, compared.
 fn answer(scenario: &Scenario, seed: u64, without: Without, catalog: &Catalog) -> Result<Answer> {
     let mut run = Run::new(scenario, seed)?;
     run.advance(run.end_s());
-    let fail = |e: std::io::Error| Error::runtime("a temporary folder", e.to_string());
-    let folder = tempfile::tempdir().map_err(fail)?;
+    let folder = tempdir()?;
     let inside = folder.path().join("incident");
     write(&inside, &run.telemetry(without))?;
     let diagnosis = diagnose_with(&inside, catalog, &Options::default())?;

@@ -9,7 +9,7 @@ use crate::catalog::fixtures::Truth;
 use crate::diagnosis::{Diagnosis, Hypothesis};
 use crate::error::{Error, Result};
 use crate::model::{EntityId, Micros, SECOND, Window};
-use crate::rollup::roll_up;
+use crate::rollup::{Rollups, roll_up};
 use crate::telemetry::Telemetry;
 use crate::time::{self, Zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +103,8 @@ pub struct Case {
     /// Actions change what happens next.
     pub simulated: bool,
     pub telemetry: Telemetry,
+    /// Of the whole recording.
+    pub rollups: Rollups,
     pub diagnosis: Diagnosis,
     pub truth: Truth,
     pub catalog: Catalog,
@@ -127,26 +129,22 @@ impl Case {
             let what = "its truth names no cause: there is nothing to find";
             return Err(Error::usage(place, what).hint("`rootline drill list` shows the drills"));
         }
-        let plan = plan(&file, &place, &telemetry, &diagnosis, &truth)?;
+        let rollups = roll_up(&mut telemetry.clone());
+        let plan = plan(&file, &place, (&telemetry, &rollups), &diagnosis, &truth)?;
         let simulated = file.drill.scenario.is_some();
-        Ok(Case { file, place, simulated, telemetry, diagnosis, truth, catalog, plan })
+        Ok(Case { file, place, simulated, telemetry, rollups, diagnosis, truth, catalog, plan })
     }
 
     /// The engine's hypothesis that is the truth, if it has one.
     pub fn ledger(&self) -> Option<&Hypothesis> {
         self.diagnosis.hypotheses.get(self.plan.ledger?)
     }
-
-    /// Ids of the true mechanisms.
-    pub fn mechanisms(&self) -> &[String] {
-        &self.truth.signature
-    }
 }
 
 fn plan(
     file: &DrillFile,
     place: &str,
-    telemetry: &Telemetry,
+    (telemetry, rollups): (&Telemetry, &Rollups),
     d: &Diagnosis,
     truth: &Truth,
 ) -> Result<Plan> {
@@ -156,15 +154,14 @@ fn plan(
             "nothing in this folder has a time: it cannot be replayed",
         ));
     };
-    let rollups = roll_up(&mut telemetry.clone());
     let at = |text: &Option<String>| {
         text.as_deref().and_then(|t| time::parse(t, &Zone::default())).map(|p| p.at)
     };
     let onset = at(&truth.onset).unwrap_or(d.window.incident.from).clamp(first, end);
-    let page = pager::page(d, telemetry, &rollups, (onset, end), file.pager.after_s);
+    let page = pager::page(d, telemetry, rollups, (onset, end), file.pager.after_s);
     let ledger = ledger(d, truth);
     let chain = chain(telemetry, d, truth, ledger);
-    let called = cut::called(&rollups);
+    let called = cut::called(rollups);
     let edges = telemetry.graph.edges().map(|(a, b, _)| (a, b));
     let mut layers = vec![Layer::Edges, Layer::Services];
     layers.extend((!telemetry.sessions.is_empty()).then_some(Layer::Sessions));

@@ -48,9 +48,8 @@ impl Game<'_> {
         while self.stage < self.case.plan.layers.len() && self.opens(self.stage) <= self.now {
             self.stage += 1;
         }
-        for layer in self.case.plan.layers.iter().take(self.stage).skip(stage) {
-            let number = self.case.plan.layers.iter().position(|l| l == layer).unwrap_or(0) + 1;
-            out.push(format!(" -- stage {number} is open: {} --", layer.word()));
+        for (at, layer) in self.case.plan.layers.iter().enumerate().take(self.stage).skip(stage) {
+            out.push(format!(" -- stage {} is open: {} --", at + 1, layer.word()));
             if self.level == Level::Guided {
                 out.extend(self.next_hint());
             }

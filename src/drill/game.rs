@@ -244,11 +244,7 @@ impl<'a> Game<'a> {
                 self.pay("traces");
                 let instant = self.instant();
                 let seen = e.and_then(|e| self.first(&instant, e)).map(Seen::Traces);
-                self.seen.insert(if e.is_some() {
-                    seen.unwrap_or(Seen::AllTraces)
-                } else {
-                    Seen::AllTraces
-                });
+                self.seen.insert(seen.unwrap_or(Seen::AllTraces));
                 Ok(self.view(&instant).spans(e))
             }
             Command::Changes => {

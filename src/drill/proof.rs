@@ -5,7 +5,7 @@ use super::case::Case;
 use super::command;
 use crate::diagnosis::{Evidence, EvidenceRole, EvidenceState, Hypothesis};
 use crate::model::EntityId;
-use crate::rollup::{Origin, Rollups, roll_up};
+use crate::rollup::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been looked at.
@@ -45,13 +45,12 @@ pub struct Look {
 /// Where each piece of evidence can be looked up.
 pub struct Places<'a> {
     case: &'a Case,
-    rollups: Rollups,
 }
 
 impl<'a> Places<'a> {
-    /// Rolls the whole recording up.
+    /// Those of a drill.
     pub fn new(case: &'a Case) -> Places<'a> {
-        Places { case, rollups: roll_up(&mut case.telemetry.clone()) }
+        Places { case }
     }
 
     /// The look that shows a piece of evidence of a hypothesis, and its series if it has one.
@@ -61,18 +60,19 @@ impl<'a> Places<'a> {
         let of_subject = subject.map(|s| (Seen::Component(t.graph.owner(s)), None));
         let Some(source) = &e.source else { return of_subject };
         let from = |file: u32| t.files.get(file as usize).is_some_and(|f| f.path == source.file);
-        if t.events.iter().any(|(_, e)| from(e.file)) && !self.is_series(source) {
+        let same = self
+            .case
+            .rollups
+            .series
+            .iter()
+            .find(|s| s.source.file == source.file && s.source.series == source.series);
+        if same.is_none() && t.events.iter().any(|(_, e)| from(e.file)) {
             return Some((Seen::Changes, None));
         }
         let database = t.sessions.iter().find(|(_, s)| from(s.file)).map(|(db, _)| db);
         if let Some(db) = database {
             return Some((Seen::Sessions(db), None));
         }
-        let same = self
-            .rollups
-            .series
-            .iter()
-            .find(|s| s.source.file == source.file && s.source.series == source.series);
         let Some(s) = same else { return of_subject };
         let owner = t.graph.owner(s.subject.owner());
         let series = Some(Seen::Series(source.file.clone(), source.series.clone()));
@@ -80,13 +80,6 @@ impl<'a> Places<'a> {
             Origin::Traces if s.role.is_empty() => (Seen::Traces(owner), series),
             _ => (Seen::Component(owner), series),
         })
-    }
-
-    fn is_series(&self, source: &crate::diagnosis::EvidenceSource) -> bool {
-        let same = |s: &crate::rollup::SignalSeries| {
-            s.source.file == source.file && s.source.series == source.series
-        };
-        self.rollups.series.iter().any(same)
     }
 
     /// How a look is typed and what it costs.

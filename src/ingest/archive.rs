@@ -75,7 +75,7 @@ pub fn read(source: &Source, stored: Stored, excluded: &[String]) -> Vec<Raw> {
 }
 
 /// A member's name without steps out of the archive.
-fn plain_name(member: &ZipFile<Cursor<&[u8]>>) -> String {
+pub fn plain_name<R: Read>(member: &ZipFile<R>) -> String {
     let name = member.name().map_or_else(
         |_| String::from_utf8_lossy(member.name_raw()).into_owned(),
         |name| name.into_owned(),

@@ -57,6 +57,7 @@ mod victoriametrics;
 mod why;
 mod zones;
 
+pub use archive::plain_name;
 pub use columnar::{guard, in_guarded_decoder, parquet_defect};
 pub use companions::EVENT_KINDS;
 pub use decode::{BOMB, Unpacked, plain};
@@ -64,7 +65,7 @@ use file::Source;
 pub use head::{Head, Input, Reader};
 pub use limits::{LIMITS, Limits};
 pub use platform::workload;
-pub use postgres::{Drawn, drawn};
+pub use postgres::{ACTIVITY_COLUMNS, Drawn, drawn};
 pub use readers::READERS;
 pub use scan::string_end;
 

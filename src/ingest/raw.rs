@@ -138,7 +138,7 @@ pub struct RawSeries {
 }
 
 /// OpenTelemetry's span kinds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpanKind {
     #[default]
     Internal,
@@ -146,6 +146,19 @@ pub enum SpanKind {
     Client,
     Producer,
     Consumer,
+}
+
+impl SpanKind {
+    /// The kind's word in tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            SpanKind::Internal => "internal",
+            SpanKind::Server => "server",
+            SpanKind::Client => "client",
+            SpanKind::Producer => "producer",
+            SpanKind::Consumer => "consumer",
+        }
+    }
 }
 
 /// One span; ids are binary, strings interned.

@@ -73,8 +73,6 @@ struct Sums {
     errors: f64,
     time_us: f64,
     own_us: f64,
-    /// Spans with a time; calls without a client span have none on the caller's side.
-    timed: f64,
 }
 
 type Cells = BTreeMap<Micros, Sums>;
@@ -131,7 +129,7 @@ fn operations(input: &Input, rows: &Rows, raw: &mut Raw) {
         }
         if is_entry(kind) {
             let cell = entries.entry(service.to_owned()).or_default().entry(bucket).or_default();
-            add(cell, Sums { count: spans, errors, time_us, own_us: 0.0, timed: spans });
+            add(cell, Sums { count: spans, errors, time_us, own_us: 0.0 });
         }
     });
     for (service, cells) in &mut entries {
@@ -161,7 +159,7 @@ fn edges(input: &Input, rows: &Rows, raw: &mut Raw) {
             let cell = found.entry(pair).or_default().entry(bucket).or_default();
             // A caller that has given up counts an error that the callee does not.
             let (errors, time_us) = (of_caller.max(of_callee), client.max(server));
-            add(cell, Sums { count: attempts, errors, time_us, own_us: 0.0, timed: attempts });
+            add(cell, Sums { count: attempts, errors, time_us, own_us: 0.0 });
         },
     );
     let step = step(found.values());
@@ -207,7 +205,6 @@ fn add(cell: &mut Sums, other: Sums) {
     cell.count += other.count;
     cell.errors += other.errors;
     cell.time_us += other.time_us;
-    cell.timed += other.timed;
 }
 
 /// Length of a bucket: the shortest distance of two that have something in them.
@@ -246,7 +243,7 @@ fn emit_red(
     emit(input, calls, ("1/s", ""), labels, rates, raw);
     let errors = points(cells, |s| (s.count > 0.0).then(|| s.errors / s.count));
     emit(input, &format!("http.{side}.errors"), ("ratio", ""), labels, errors, raw);
-    let mean = points(cells, |s| (s.timed > 0.0).then(|| s.time_us / s.timed / SECOND as f64));
+    let mean = points(cells, |s| (s.count > 0.0).then(|| s.time_us / s.count / SECOND as f64));
     emit(input, &format!("http.{side}.request.duration"), ("s", "avg"), labels, mean, raw);
 }
 

@@ -2,6 +2,7 @@
 //! digit. Spans of a trace come together in one shard, so that shards are joined and summed apart.
 
 use super::{Question, slot};
+use crate::ingest::raw::SpanKind;
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use std::sync::Mutex;
@@ -49,50 +50,25 @@ pub struct Span {
     pub service: Name,
     pub operation: Name,
     pub error_type: Name,
-    pub kind: Kind,
+    pub kind: SpanKind,
     pub error: bool,
 }
 
-/// A span's kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Also what is none of the others.
-    #[default]
-    Internal,
-    Server,
-    Client,
-    Producer,
-    Consumer,
+/// Reads `SERVER`, `server` or `SPAN_KIND_SERVER`, as the SQL of the same rollup does.
+pub fn kind_of(text: &str) -> SpanKind {
+    let text = text.strip_prefix("SPAN_KIND_").unwrap_or(text);
+    let all = [SpanKind::Server, SpanKind::Client, SpanKind::Producer, SpanKind::Consumer];
+    all.into_iter().find(|k| k.word().eq_ignore_ascii_case(text)).unwrap_or_default()
 }
 
-impl Kind {
-    /// The kind's word in tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Internal => "internal",
-            Kind::Server => "server",
-            Kind::Client => "client",
-            Kind::Producer => "producer",
-            Kind::Consumer => "consumer",
-        }
-    }
-
-    /// Reads `SERVER`, `server` or `SPAN_KIND_SERVER`.
-    pub fn of(text: &str) -> Kind {
-        let text = text.strip_prefix("SPAN_KIND_").unwrap_or(text);
-        let all = [Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer];
-        all.into_iter().find(|k| k.word().eq_ignore_ascii_case(text)).unwrap_or_default()
-    }
-
-    fn calls(self) -> bool {
-        matches!(self, Kind::Client | Kind::Producer)
-    }
+fn is_call(kind: SpanKind) -> bool {
+    matches!(kind, SpanKind::Client | SpanKind::Producer)
 }
 
 /// Key of the table of operations: bucket, service, operation, kind, error type.
-pub type OperationKey = (i64, Name, Name, Kind, Name);
+pub type OperationKey = (i64, Name, Name, SpanKind, Name);
 /// Key of the table of durations: bucket, service, kind, slot.
-pub type DurationKey = (i64, Name, Kind, i64);
+pub type DurationKey = (i64, Name, SpanKind, i64);
 /// Key of the table of edges: bucket, caller, callee, operation of the callee.
 pub type EdgeKey = (i64, Name, Name, Name);
 
@@ -221,7 +197,7 @@ fn of_trace(trace: &[Span], bucket: i64, out: &mut Rolled) {
                 continue;
             }
             let key = (begin(parent), parent.service, child.service, child.operation);
-            let calls = parent.kind.calls();
+            let calls = is_call(parent.kind);
             let maker = if calls { parent.parent } else { parent.span };
             let edge = out.edges.entry(key).or_default();
             edge.attempts += 1;
@@ -259,7 +235,7 @@ mod tests {
         span: u64,
         parent: u64,
         service: Name,
-        kind: Kind,
+        kind: SpanKind,
         times: (i64, i64),
     ) -> Span {
         let (start_us, duration_us) = times;
@@ -288,14 +264,14 @@ mod tests {
     fn a_call_that_was_repeated_has_more_attempts_than_parents() {
         let failed = |s: Span| Span { error: true, ..s };
         let spans = [
-            span(1, 1, 0, 0, Kind::Server, (100, 50)),
-            failed(span(1, 2, 1, 0, Kind::Client, (101, 20))),
-            span(1, 3, 2, 1, Kind::Server, (103, 15)),
-            span(1, 4, 1, 0, Kind::Client, (125, 20)),
-            span(1, 5, 4, 1, Kind::Server, (126, 10)),
+            span(1, 1, 0, 0, SpanKind::Server, (100, 50)),
+            failed(span(1, 2, 1, 0, SpanKind::Client, (101, 20))),
+            span(1, 3, 2, 1, SpanKind::Server, (103, 15)),
+            span(1, 4, 1, 0, SpanKind::Client, (125, 20)),
+            span(1, 5, 4, 1, SpanKind::Server, (126, 10)),
             // Another trace with the same ids.
-            span(2, 2, 0, 0, Kind::Client, (108, 9)),
-            span(2, 3, 2, 1, Kind::Server, (109, 5)),
+            span(2, 2, 0, 0, SpanKind::Client, (108, 9)),
+            span(2, 3, 2, 1, SpanKind::Server, (109, 5)),
         ];
         let out = rolled(&spans);
         let first = out.edges[&(100, 0, 1, 7)];
@@ -303,7 +279,7 @@ mod tests {
         assert_eq!(parts, (2, 2, 1, 0));
         assert_eq!((first.client_us, first.server_us), (29, 20));
         assert_eq!(out.edges[&(120, 0, 1, 7)].attempts, 1);
-        let root = out.operations[&(100, 0, 7, Kind::Server, 0)];
+        let root = out.operations[&(100, 0, 7, SpanKind::Server, 0)];
         assert_eq!((root.spans, root.time_us, root.self_us, root.children), (1, 50, 10, 2));
         // Two calls of one request in one bucket have one parent.
         let again: Vec<Span> = spans[..5].iter().map(|s| Span { start_us: 100, ..*s }).collect();
@@ -314,11 +290,11 @@ mod tests {
     #[test]
     fn children_that_ran_at_the_same_time_leave_no_own_time() {
         let out = rolled(&[
-            span(1, 1, 0, 0, Kind::Server, (0, 10)),
-            span(1, 2, 1, 0, Kind::Internal, (0, 9)),
-            span(1, 3, 1, 0, Kind::Internal, (0, 9)),
+            span(1, 1, 0, 0, SpanKind::Server, (0, 10)),
+            span(1, 2, 1, 0, SpanKind::Internal, (0, 9)),
+            span(1, 3, 1, 0, SpanKind::Internal, (0, 9)),
         ]);
-        assert_eq!(out.operations[&(0, 0, 7, Kind::Server, 0)].self_us, 0);
+        assert_eq!(out.operations[&(0, 0, 7, SpanKind::Server, 0)].self_us, 0);
         assert!(out.edges.is_empty());
     }
 
@@ -326,7 +302,7 @@ mod tests {
     fn parts_add_up_to_the_whole() {
         let all: Vec<Span> = (0..2000u64)
             .map(|i| {
-                let kind = if i % 2 == 0 { Kind::Client } else { Kind::Server };
+                let kind = if i % 2 == 0 { SpanKind::Client } else { SpanKind::Server };
                 let parent = if i % 4 == 0 { 0 } else { i };
                 let times = (i64::from(i as u32 % 50), i64::from(i as u32 * 37 % 900));
                 span(u128::from(i / 4), i + 1, parent, (i % 3) as Name, kind, times)

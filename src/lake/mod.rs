@@ -22,10 +22,10 @@ mod write;
 pub use scan::Tally;
 
 use crate::error::{Error, Result};
-use crate::ingest::raw::{Raw, SpanKind};
+use crate::ingest::raw::Raw;
 use crate::ingest::rolled::{SLOTS, slot};
 use crate::model::Micros;
-use local::{Kind, Names, Rolled, Shards, Span};
+use local::{Names, Rolled, Shards, Span};
 use std::path::Path;
 
 /// What is asked of the spans.
@@ -36,6 +36,13 @@ pub struct Question {
     /// Only spans that start in this window; half-open.
     pub from: Option<Micros>,
     pub to: Option<Micros>,
+}
+
+impl Question {
+    /// Says whether a span that starts at `t` is asked for.
+    fn takes(&self, t: Micros) -> bool {
+        self.from.is_none_or(|f| f <= t) && self.to.is_none_or(|e| t < e)
+    }
 }
 
 /// The tables of a rollup, each a file.
@@ -106,11 +113,9 @@ pub fn of_parquet(folder: &Path, question: &Question) -> Result<Rollup> {
 /// Rolls up spans that were read from any format.
 pub fn of_raw(raw: &Raw, question: &Question) -> Rollup {
     let mut names = Names::default();
-    let inside =
-        |t: Micros| question.from.is_none_or(|f| f <= t) && question.to.is_none_or(|e| t < e);
     let shards = Shards::default();
     let mut tally = Tally { files: raw.files.len() as u64, passes: 1, ..Tally::default() };
-    let spans = raw.spans.iter().filter(|s| inside(s.start)).map(|s| {
+    let spans = raw.spans.iter().filter(|s| question.takes(s.start)).map(|s| {
         tally.spans += 1;
         Span {
             trace: s.trace,
@@ -121,13 +126,7 @@ pub fn of_raw(raw: &Raw, question: &Question) -> Rollup {
             service: names.of(raw.symbols.text(s.service)),
             operation: names.of(raw.symbols.text(s.operation)),
             error_type: names.of(raw.symbols.text(s.error_type)),
-            kind: match s.kind {
-                SpanKind::Internal => Kind::Internal,
-                SpanKind::Server => Kind::Server,
-                SpanKind::Client => Kind::Client,
-                SpanKind::Producer => Kind::Producer,
-                SpanKind::Consumer => Kind::Consumer,
-            },
+            kind: s.kind,
             error: s.error,
         }
     });

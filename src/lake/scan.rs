@@ -2,7 +2,7 @@
 //! rollup, in as many passes as memory asks for; only row groups of the window are read.
 
 use super::Question;
-use super::local::{Kind, Name, Names, Rolled, Shards, Span, spread};
+use super::local::{Name, Names, Rolled, Shards, Span, kind_of, spread};
 use super::sql::COLUMNS;
 use crate::error::{Error, Result};
 use ::arrow::array::{Array, AsArray, DictionaryArray, RecordBatch, StringArray};
@@ -194,11 +194,9 @@ fn one(
     for batch in batches.map_err(|e| defect(path, e))? {
         let batch = batch.map_err(fail)?;
         let columns = Columns::new(&batch, names).map_err(fail)?;
-        let inside =
-            |t: i64| question.from.is_none_or(|f| f <= t) && question.to.is_none_or(|e| t < e);
         let mut spans = Vec::new();
         for row in 0..batch.num_rows() {
-            if !inside(columns.start.value(row)) {
+            if !question.takes(columns.start.value(row)) {
                 continue;
             }
             let trace = id(columns.ids[0], row).map_err(|why| defect(path, why))?;
@@ -285,7 +283,7 @@ impl<'a> Columns<'a> {
             service: self.service.name(row),
             operation: self.operation.name(row),
             error_type: self.error_type.name(row),
-            kind: Kind::of(self.kind.text(row)),
+            kind: kind_of(self.kind.text(row)),
             error: ["ERROR", "STATUS_CODE_ERROR"].iter().any(|e| status.eq_ignore_ascii_case(e)),
         })
     }

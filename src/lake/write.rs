@@ -1,7 +1,8 @@
 //! A rollup as Parquet. In: the three tables. Out: their files' bytes, rows in the order of their keys.
 
 use super::Table;
-use super::local::{Kind, Name, Names, Rolled};
+use super::local::{Name, Names, Rolled};
+use crate::ingest::raw::SpanKind;
 use ::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use ::arrow::datatypes::Schema;
 use ::parquet::arrow::ArrowWriter;
@@ -54,7 +55,7 @@ fn operations(rolled: &Rolled, names: &Names) -> Vec<Column> {
     let text = |n: Name| names.text(n).to_owned();
     let rows =
         sorted(rolled.operations.iter(), |k| (k.0, text(k.1), text(k.2), k.3.word(), text(k.4)));
-    let words = |of: fn(&(i64, Name, Name, Kind, Name)) -> Name| {
+    let words = |of: fn(&(i64, Name, Name, SpanKind, Name)) -> Name| {
         rows.iter().map(|(k, _)| text(of(k))).collect::<Vec<String>>()
     };
     let whole = |of: fn(&super::local::Operation) -> i64| rows.iter().map(|(_, o)| of(o)).collect();

@@ -1,7 +1,7 @@
 //! Tests on facts that are no series: change events, versions, callers in trouble.
 
 use super::series::{human, moved, target_name};
-use super::{Context, Observation, Question, is_source};
+use super::{Context, Observation, Question};
 use crate::catalog::On;
 use crate::diagnosis::EvidenceState::{Absent, Present};
 use crate::features::shift::Shift;
@@ -32,7 +32,7 @@ const OFF: f64 = 3.0;
 
 /// When trouble began for a subject: where its worst symptom leaves its usual level, which may be
 /// well after the window begins that all subjects share; without one, that begin.
-fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
+pub(super) fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
     let shared = c.features.windows.incident.from;
     let Some(me) = subject else { return shared };
     let worst = c.series_of(Subject::Entity(me)).iter().filter_map(|i| {
@@ -49,15 +49,14 @@ fn trouble_of(c: &Context, subject: Option<EntityId>) -> Micros {
 
 /// Changes to the subject (or to nobody in particular) before its trouble, latest first. What was
 /// changed later was changed because of it.
-fn events<'a>(q: &Question<'a>) -> Vec<&'a RawEvent> {
+fn events<'a>(q: &Question<'a>, trouble: Micros) -> Vec<&'a RawEvent> {
     let c = q.context;
-    let onset = trouble_of(c, q.subject);
     let slack = 60 * SECOND;
     let mut found: Vec<_> = c
         .telemetry
         .events
         .iter()
-        .filter(|(ids, x)| x.at <= onset + slack && is_about(q, ids, x))
+        .filter(|(ids, x)| x.at <= trouble + slack && is_about(q, ids, x))
         .map(|(_, x)| x)
         .collect();
     found.sort_by_key(|x| std::cmp::Reverse(x.at));
@@ -72,18 +71,25 @@ pub(super) fn is_about(q: &Question, ids: &[EntityId], x: &RawEvent) -> bool {
         Some(me) => ids.contains(&me),
         None => true,
     };
-    let title = x.title.to_lowercase();
     let one_of = |key: &str, fits: &dyn Fn(&str) -> bool| {
         r.conditions.get(key).is_none_or(|all| all.split('|').any(|w| fits(w.trim())))
     };
-    let of_kind = one_of("kind", &|w| w == x.kind);
-    about && of_kind && one_of("title", &|w| title.contains(&w.to_lowercase()))
+    let titled = || {
+        // Folded only where it is asked for.
+        let title = x.title.to_lowercase();
+        one_of("title", &|w| title.contains(&w.to_lowercase()))
+    };
+    about && one_of("kind", &|w| w == x.kind) && (!r.conditions.contains_key("title") || titled())
 }
 
 /// The facts of an event, with how long before the subject's trouble it was.
-pub(super) fn event_facts(q: &Question, x: &RawEvent, o: Observation) -> Observation {
-    let c = q.context;
-    let lag = (trouble_of(c, q.subject) - x.at) as f64 / SECOND as f64;
+pub(super) fn event_facts(
+    c: &Context,
+    trouble: Micros,
+    x: &RawEvent,
+    o: Observation,
+) -> Observation {
+    let lag = (trouble - x.at) as f64 / SECOND as f64;
     let when = if lag >= 0.0 {
         format!("{} before", time::duration(lag))
     } else {
@@ -109,10 +115,10 @@ pub fn event(q: &Question) -> Observation {
     if c.telemetry.events.is_empty() {
         return Observation::unobservable();
     }
-    let onset = trouble_of(c, q.subject);
-    match events(q).first() {
-        Some(x) if (onset - x.at) as f64 <= v * SECOND as f64 => {
-            event_facts(q, x, Observation::of(Present))
+    let trouble = trouble_of(c, q.subject);
+    match events(q, trouble).first() {
+        Some(x) if (trouble - x.at) as f64 <= v * SECOND as f64 => {
+            event_facts(c, trouble, x, Observation::of(Present))
         }
         _ => Observation::of(Absent),
     }
@@ -124,7 +130,8 @@ pub fn event(q: &Question) -> Observation {
 pub fn onset_after_event(q: &Question) -> Observation {
     let Question { context: c, subject: e, rule: r, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
-    let found = events(q);
+    let trouble = trouble_of(c, e);
+    let found = events(q, trouble);
     let of_source = c.of_source(&r.source);
     let own = of_source.at(Subject::Entity(me));
     if found.is_empty() || own.is_empty() {
@@ -147,7 +154,7 @@ pub fn onset_after_event(q: &Question) -> Observation {
             if shift.is_some() && onset.at >= x.at - step && onset.earliest <= x.at + lag {
                 let (before, during) =
                     shift.map_or((0.0, 0.0), |h| (h.baseline.median, h.incident_median));
-                let mut o = event_facts(q, x, Observation::of(Present))
+                let mut o = event_facts(c, trouble, x, Observation::of(Present))
                     .fact("signal", signal.name.clone())
                     .fact("target", target_name(c, Subject::Entity(me)))
                     .fact("at", time::clock(onset.at))
@@ -158,7 +165,7 @@ pub fn onset_after_event(q: &Question) -> Observation {
             }
         }
     }
-    event_facts(q, found[0], Observation::of(Absent))
+    event_facts(c, trouble, found[0], Observation::of(Absent))
 }
 
 /// Instances of the newest version are worse than those of an older one that run at the same time.
@@ -176,6 +183,7 @@ pub fn version_split(q: &Question) -> Observation {
     let (Some(newest), true) = (newest, versions.len() >= 2) else {
         return Observation::unobservable();
     };
+    let of_source = c.of_source(&r.source);
     let mut levels: BTreeMap<bool, Vec<(f64, usize)>> = BTreeMap::new();
     let mut unit = Unit::None;
     for (name, (_, instances)) in &versions {
@@ -187,12 +195,10 @@ pub fn version_split(q: &Question) -> Observation {
         for i in instances
             .iter()
             .filter(|i| !others.contains(i))
-            .flat_map(|i| c.series_of(Subject::Entity(*i)))
+            .flat_map(|i| of_source.at(Subject::Entity(*i)))
         {
             let s = &c.rollups.series[*i];
-            if is_source(c, s, &r.source)
-                && let Some(level) = robust::median(&inside(s, incident))
-            {
+            if let Some(level) = robust::median(&inside(s, incident)) {
                 unit = c.telemetry.signals.get(s.signal).unit();
                 levels.entry(*name == newest).or_default().push((level, *i));
             }

@@ -146,7 +146,7 @@ impl<'a> Context<'a> {
     }
 
     /// Series of a source, by subject; found once for each source.
-    fn of_source(&self, source: &str) -> Arc<OfSource> {
+    pub(crate) fn of_source(&self, source: &str) -> Arc<OfSource> {
         self.sources.of(&self.telemetry.signals, &self.rollups.series, source)
     }
 

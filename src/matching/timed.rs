@@ -1,7 +1,7 @@
 //! Tests on moments and on parts of a service: expiry, events while it lasts, failures around
 //! restarts, newcomers against old instances, one route against the others.
 
-use super::facts::{event_facts, is_about};
+use super::facts::{event_facts, is_about, trouble_of};
 use super::series::{candidates, described, human};
 use super::{Context, Observation, Question, Test};
 use crate::diagnosis::EvidenceState::{Absent, Present};
@@ -121,7 +121,8 @@ pub fn happened(q: &Question) -> Observation {
     found.sort_by_key(|x| ((x.at - w.incident.from).abs(), x.line));
     let count = found.iter().map(|x| times(&x.title)).fold(0, u64::saturating_add);
     match found.first().filter(|_| count as f64 >= v) {
-        Some(x) => event_facts(q, x, Observation::of(Present)).fact("count", count.to_string()),
+        Some(x) => event_facts(c, trouble_of(c, q.subject), x, Observation::of(Present))
+            .fact("count", count.to_string()),
         None => Observation::of(Absent).fact("count", count.to_string()),
     }
 }
@@ -201,22 +202,13 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
             _ => {}
         }
     }
-    let told = c
-        .telemetry
-        .events
-        .iter()
-        .filter(|(ids, x)| x.kind == "restart" && ids.iter().any(|e| own.contains(e)));
-    out.extend(told.map(|(_, x)| x.at));
     let events = c.telemetry.events.iter();
-    let rollouts = events.filter(|(ids, x)| {
-        ROLLOUTS.contains(&x.kind.as_str()) && ids.iter().any(|e| own.contains(e))
-    });
-    for (_, x) in rollouts {
-        let begun = out.range(x.at - AROUND..=x.at + ROLLOUT).next().copied();
-        let again = begun.map(|t| out.range(t..=t + AROUND).copied().collect::<Vec<_>>());
-        again.into_iter().flatten().for_each(|t| {
-            out.remove(&t);
-        });
+    let events = events.filter(|(ids, _)| ids.iter().any(|e| own.contains(e))).map(|(_, x)| x);
+    out.extend(events.clone().filter(|x| x.kind == "restart").map(|x| x.at));
+    for x in events.filter(|x| ROLLOUTS.contains(&x.kind.as_str())) {
+        if let Some(begun) = out.range(x.at - AROUND..=x.at + ROLLOUT).next().copied() {
+            out.retain(|t| !(begun..=begun + AROUND).contains(t));
+        }
     }
     // One restart, seen twice, is one.
     let mut last = Micros::MIN;

@@ -258,11 +258,6 @@ fn fails_fast(context: &Context, id: EntityId, a: &Anomaly) -> bool {
         })
 }
 
-/// The anomaly of one entity, with its series.
-pub fn of_entity(context: &Context, id: EntityId) -> Anomaly {
-    measure(context).remove(&id).unwrap_or_default()
-}
-
 /// Sorts the series, fills the facets (corroboration by a second signal adds a little) and finds
 /// the entity's onset: the earliest of its clearly abnormal series.
 fn finish(context: &Context, anomaly: &mut Anomaly) {

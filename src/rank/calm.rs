@@ -5,9 +5,9 @@
 //! where nothing that was recorded speaks against it.
 
 use super::answer::Writer;
-use super::doubts::Claim;
+use super::doubts::{Claim, is_proved};
 use crate::catalog::Category;
-use crate::diagnosis::{EvidenceState, Hypothesis, Role, Strength, Verdict};
+use crate::diagnosis::{Hypothesis, Role, Verdict};
 use crate::features::window::{SYMPTOM_ROLES, is_felt};
 use crate::features::{change, robust};
 use crate::matching::{human, target_name};
@@ -38,8 +38,7 @@ impl Writer<'_> {
     /// The verdict where no window was given or found, unless something strong stands out.
     pub(super) fn undisturbed(&self, top: Option<&Hypothesis>) -> Option<(Verdict, Vec<String>)> {
         let normal = |h: &Hypothesis| {
-            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
-            file.is_some_and(|f| f.signature.category == Category::Normal)
+            self.file_of(h).is_some_and(|f| f.signature.category == Category::Normal)
         };
         let stands_out = |h: &Hypothesis| {
             // A change that nothing followed is no incident.
@@ -48,12 +47,8 @@ impl Writer<'_> {
         };
         // Wrong data shows in no latency: where it is proved, nothing else need be disturbed.
         let silent = |h: &Hypothesis| {
-            let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
-            let data = file.is_some_and(|f| f.signature.category == Category::Data);
-            let proved = |e: &crate::diagnosis::Evidence| {
-                e.state == EvidenceState::Present && e.strength == Strength::Decisive
-            };
-            data && h.role == Role::Cause && h.evidence.iter().any(proved)
+            let data = self.file_of(h).is_some_and(|f| f.signature.category == Category::Data);
+            data && h.role == Role::Cause && is_proved(h)
         };
         if top.is_some_and(|h| stands_out(h) || silent(h)) {
             return None;

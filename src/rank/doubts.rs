@@ -12,7 +12,7 @@ use super::verdict::CONFIRMED_GENERIC;
 use crate::catalog::{Category, Relation, Signature, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState, Hypothesis, Role, Strength};
 use crate::graph::EdgeKind;
-use crate::matching::{Near, Undecided, is_source};
+use crate::matching::{Near, Undecided};
 use crate::model::{EntityId, Subject};
 
 /// Odds below which a mechanism that matched in full beside a claim of a place or a moment leaves
@@ -37,17 +37,17 @@ pub(super) enum Claim {
 }
 
 impl Writer<'_> {
+    /// The signature of a hypothesis, if it has one.
+    pub(super) fn file_of(&self, h: &Hypothesis) -> Option<&SignatureFile> {
+        self.catalog.find(h.signature.as_deref()?).ok()
+    }
+
     /// What a hypothesis claims. A change is told from a coincidence only by a decisive fact, such
     /// as old and new versions side by side.
     pub(super) fn claim(&self, h: &Hypothesis) -> Claim {
-        let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
-        let Some(file) = file.filter(|f| f.signature.category != Category::Dependency) else {
-            return Claim::Place;
-        };
-        let decisive = |e: &crate::diagnosis::Evidence| {
-            e.state == EvidenceState::Present && e.strength == Strength::Decisive
-        };
-        let moment = is_about_a_moment(file) && !h.evidence.iter().any(decisive);
+        let exact = |f: &&SignatureFile| f.signature.category != Category::Dependency;
+        let Some(file) = self.file_of(h).filter(exact) else { return Claim::Place };
+        let moment = is_about_a_moment(file) && !is_proved(h);
         if moment { Claim::Moment } else { Claim::Mechanism }
     }
 
@@ -126,10 +126,7 @@ impl Writer<'_> {
     /// any other claim where more than the symptoms fits, or where the trouble behind it speaks
     /// against it.
     fn untested_form(&self, top: &Hypothesis, claim: Claim) -> Option<String> {
-        let by_fact = top
-            .evidence
-            .iter()
-            .any(|e| e.state == EvidenceState::Present && e.strength == Strength::Decisive);
+        let by_fact = is_proved(top);
         let at = self.place_of(top);
         let open = |u: &&Undecided| {
             let form = &self.catalog.signatures[u.signature].signature;
@@ -148,8 +145,6 @@ impl Writer<'_> {
 
     /// Says whether there is something of what a signature lacked: it was too little.
     fn recorded(&self, u: &Undecided) -> bool {
-        let series = &self.context.rollups.series;
-        let own = u.subject.map(|e| self.context.series_of(Subject::Entity(e)));
         match u.lacks.as_str() {
             // A subject that calls somebody, in traces that hold few of its runs.
             "traces" => {
@@ -159,7 +154,9 @@ impl Writer<'_> {
             }
             "pg.sessions" => !self.context.telemetry.sessions.is_empty(),
             "pg.log" => !self.context.telemetry.log_times.is_empty(),
-            lacks => own.into_iter().flatten().any(|i| is_source(self.context, &series[*i], lacks)),
+            lacks => u
+                .subject
+                .is_some_and(|e| !self.context.of_source(lacks).at(Subject::Entity(e)).is_empty()),
         }
     }
 
@@ -241,6 +238,11 @@ impl Writer<'_> {
         });
         (!lasts).then(|| "no level of it lastingly moved: only its highest samples did".to_owned())
     }
+}
+
+/// Says whether a decisive fact is there.
+pub(super) fn is_proved(h: &Hypothesis) -> bool {
+    h.evidence.iter().any(|e| e.state == EvidenceState::Present && e.strength == Strength::Decisive)
 }
 
 /// Says whether a signature rests on a change that came right before.

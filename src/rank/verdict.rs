@@ -6,7 +6,7 @@
 //! explanation beside it that the data neither show nor rule out (see `doubts`).
 
 use super::answer::Writer;
-use super::doubts::Claim;
+use super::doubts::{Claim, is_proved};
 use crate::catalog::Category;
 use crate::diagnosis::{
     Evidence, EvidenceRole, EvidenceState, Hypothesis, Role, Strength, Verdict,
@@ -51,8 +51,7 @@ impl Writer<'_> {
         let decisive =
             present().any(|e| e.role == EvidenceRole::Required && e.strength >= Strength::Strong);
         // Without an edge nothing tells a culprit from a victim, unless a fact decides by itself.
-        let by_fact = present().any(|e| e.strength == Strength::Decisive);
-        let told_apart = by_fact || self.has_edges(&top.entity.service);
+        let told_apart = is_proved(top) || self.has_edges(&top.entity.service);
         // Two things at one time may be so by chance, however well they fit.
         let by_time = self.claim(top) == Claim::Moment;
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
@@ -101,8 +100,7 @@ impl Writer<'_> {
 
     /// Says whether a hypothesis says where, not why.
     fn is_generic(&self, h: &Hypothesis) -> bool {
-        let file = h.signature.as_deref().and_then(|id| self.catalog.find(id).ok());
-        file.is_none_or(|f| f.signature.category == Category::Dependency)
+        self.file_of(h).is_none_or(|f| f.signature.category == Category::Dependency)
     }
 
     fn has_edges(&self, name: &str) -> bool {

@@ -140,7 +140,10 @@ impl Client {
             (Some(token), _, _) => Some(Secret::new(format!("Bearer {}", token.reveal()))),
             (None, Some(user), password) => {
                 let password = password.as_ref().map_or("", Secret::reveal);
-                Some(Secret::new(format!("Basic {}", base64(&format!("{user}:{password}")))))
+                Some(Secret::new(format!(
+                    "Basic {}",
+                    base64(format!("{user}:{password}").as_bytes())
+                )))
             }
             (None, None, Some(_)) => {
                 let what = "a password is given and no user";
@@ -267,16 +270,16 @@ fn words_of(body: &str) -> String {
     text.chars().take(SAID_SHOWN).collect()
 }
 
-/// Base 64 with padding, of the header for basic authentication (RFC 4648, section 4).
-fn base64(text: &str) -> String {
+/// Base64 of RFC 4648, with padding.
+pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in text.as_bytes().chunks(3) {
-        let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits =
+            chunk.iter().fold(0u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
         for i in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= three.len() { char::from(letter) } else { '=' });
+            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize] as char;
+            out.push(if i <= chunk.len() { letter } else { '=' });
         }
     }
     out
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn base64_is_that_of_the_rfc() {
         for (text, wanted) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(text), wanted);
+            assert_eq!(base64(text.as_bytes()), wanted);
         }
     }
 

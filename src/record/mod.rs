@@ -14,12 +14,12 @@ mod slices;
 mod tls;
 mod traces;
 
-pub use http::{Limits, Login};
+pub use http::{Limits, Login, base64};
 pub use server::{Passwords, Server};
 pub use sessions::Until;
 pub use tls::Roots;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitCode, Result};
 use crate::model::{Micros, Window};
 use crate::signals::SignalTable;
 use crate::time;
@@ -40,8 +40,6 @@ use traces::{Api, Traces};
 
 /// Bytes of a file of Kubernetes events.
 const EVENTS_BYTES_MAX: u64 = 256 << 20;
-/// Exit code of a process that its user interrupts twice.
-const INTERRUPTED: i32 = 130;
 
 /// What a script is made for.
 #[derive(Clone, Debug)]
@@ -104,13 +102,8 @@ pub struct Summary {
 }
 
 /// The clock.
-fn now() -> Micros {
+pub fn now() -> Micros {
     time::of_system(SystemTime::now()).unwrap_or_default()
-}
-
-/// The present, for a window that ends now.
-pub fn present() -> Micros {
-    now()
 }
 
 /// Records what a request wants into its folder, or goes on with what an earlier try left there.
@@ -174,8 +167,12 @@ fn signals(follows: bool) -> Result<Signals> {
     let signals = Signals::default();
     let fail = |e: std::io::Error| Error::runtime("signals", e.to_string());
     let first = if follows { &signals.finish } else { &signals.stop };
-    signal_hook::flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(first))
-        .map_err(fail)?;
+    signal_hook::flag::register_conditional_shutdown(
+        SIGINT,
+        ExitCode::Interrupted as i32,
+        Arc::clone(first),
+    )
+    .map_err(fail)?;
     signal_hook::flag::register(SIGINT, Arc::clone(first)).map_err(fail)?;
     signal_hook::flag::register(SIGTERM, Arc::clone(&signals.stop)).map_err(fail)?;
     Ok(signals)

@@ -2,6 +2,7 @@
 
 use super::Redactor;
 use super::stream::{Refused, WHOLE_MAX};
+use crate::ingest::plain_name;
 use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -56,12 +57,7 @@ fn member(
         Ok(file) => file,
         Err(e) => return leave(format!("member {}: left out: {e}", index + 1)),
     };
-    let name = file.name().map_or_else(
-        |_| String::from_utf8_lossy(file.name_raw()).into_owned(),
-        std::borrow::Cow::into_owned,
-    );
-    let parts = name.split(['/', '\\']).filter(|p| !matches!(*p, "" | "." | ".."));
-    let name = parts.collect::<Vec<_>>().join("/");
+    let name = plain_name(&file);
     if file.is_dir() || name.is_empty() {
         return Ok(None);
     }

@@ -161,35 +161,8 @@ fn favoured(both: &[Both]) -> Vec<Gap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EntityId;
-    use crate::rollup::Source;
+    use crate::rollup::example::{rate, series};
     use proptest::prelude::*;
-
-    const STEP: Micros = 5 * SECOND;
-
-    /// A rate that wanders, and never the same way again.
-    fn rate(i: i64) -> f64 {
-        let wave = |period: f64| (i as f64 / period).sin();
-        50.0 + 20.0 * wave(7.3) + 12.0 * wave(3.1) + 9.0 * wave(17.9)
-    }
-
-    fn series(value: impl Fn(i64) -> f64, late: Micros) -> SignalSeries {
-        SignalSeries {
-            subject: Subject::Entity(EntityId(0)),
-            signal: SignalId(0),
-            role: "traffic".to_owned(),
-            stat: Stat::Value,
-            dims: String::new(),
-            points: (0..120)
-                .map(|i| (1_795_176_000 * SECOND + i * STEP + late, value(i)))
-                .collect(),
-            step: STEP,
-            smear: 0,
-            origin: Origin::Metrics,
-            guessed: false,
-            source: Source { file: String::new(), series: String::new() },
-        }
-    }
 
     fn said(metric: &SignalSeries, traced: &SignalSeries, errors: [f64; 2]) -> Vec<String> {
         let errors = errors.map(|e| series(|_| e, 0));

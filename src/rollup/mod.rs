@@ -7,6 +7,8 @@ pub mod counter;
 mod derived;
 mod edge_gap;
 mod edge_times;
+#[cfg(test)]
+mod example;
 mod lag;
 mod metrics;
 mod outcomes;

@@ -120,6 +120,11 @@ impl Run {
         self.scenario.duration_s
     }
 
+    /// Begin of the recording.
+    pub fn start(&self) -> crate::model::Micros {
+        self.world.start_us
+    }
+
     /// Events that the simulation has worked off so far.
     pub fn events(&self) -> u64 {
         self.world.events

@@ -4,6 +4,7 @@ use super::app::{App, Effect};
 use super::draw::draw;
 use crate::diagnosis::TriageNotes;
 use crate::error::{Error, Result};
+use crate::record::base64;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::io::{self, Write};
 
@@ -57,21 +58,6 @@ pub fn run(app: &mut App, export: &dyn Fn(&TriageNotes) -> Result<String>) -> Re
 pub fn to_clipboard(out: &mut impl Write, text: &str) -> io::Result<()> {
     write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
     out.flush()
-}
-
-/// Base64 of RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize] as char;
-            out.push(if i <= chunk.len() { letter } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

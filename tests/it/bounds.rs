@@ -2,11 +2,10 @@
 //! more, and never more processor time than a large honest input takes. Each run has a hard limit
 //! of address space and processor seconds, and its peak is read from the kernel as well.
 
-use super::support::{Scratch, bytes, program};
+use super::support::{Scratch, bytes, program, watched};
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::Duration;
 
 /// What any input may take, bytes.
@@ -42,18 +41,9 @@ fn limited(folder: &Scratch, size: u64) -> Child {
 /// Runs to the end and reads the highest resident memory while it runs.
 fn run(folder: &Scratch, size: u64) -> Ended {
     let mut child = limited(folder, size);
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let ended = loop {
-        let now = fs::read_to_string(&status).unwrap_or_default();
-        let line = now.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        peak = peak.max(kib.unwrap_or(0) << 10);
-        if let Some(ended) = child.try_wait().expect("the child is ours") {
-            break ended;
-        }
-        sleep(Duration::from_millis(2));
-    };
+    // Its processor seconds are limited; on a busy machine they take longer.
+    let (ended, peak) = watched(&mut child, Duration::from_secs(600));
+    let ended = ended.expect("the limit of processor seconds ends it");
     let read = |name: &str| {
         String::from_utf8_lossy(&fs::read(folder.path().join(name)).unwrap_or_default())
             .into_owned()

@@ -6,7 +6,7 @@
 //! fuzz --nocapture`, which prints a table of readers.
 
 use super::mutate::{Dice, mutate};
-use super::support::{Scratch, files, fixture, gunzip, name, program, root};
+use super::support::{Scratch, files, fixture, gunzip, name, program, root, watched};
 use rayon::prelude::*;
 use rootline::ingest::{Settings, read_folder, sql};
 use std::collections::BTreeMap;
@@ -14,7 +14,6 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Inputs of a run of CI.
@@ -101,24 +100,8 @@ fn run(command: &str, folder: &Scratch) -> Ended {
     shell.stderr(fs::File::create(&said).expect("can be written"));
     let start = Instant::now();
     let mut child = shell.spawn().expect("a shell starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let ended = loop {
-        let now = fs::read_to_string(&status).unwrap_or_default();
-        let line = now.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        peak = peak.max(kib.unwrap_or(0) << 10);
-        if let Some(ended) = child.try_wait().expect("the child is ours") {
-            break Some(ended);
-        }
-        // On a busy machine a run waits for its turn; a hang has no end.
-        if start.elapsed() > 4 * HANG {
-            child.kill().expect("the child is ours");
-            child.wait().expect("the child is ours");
-            break None;
-        }
-        sleep(Duration::from_millis(2));
-    };
+    // On a busy machine a run waits for its turn; a hang has no end.
+    let (ended, peak) = watched(&mut child, 4 * HANG);
     let took = start.elapsed();
     let said = String::from_utf8_lossy(&fs::read(&said).unwrap_or_default()).into_owned();
     let wrong = match ended {

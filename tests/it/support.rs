@@ -5,8 +5,10 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -183,4 +185,26 @@ pub fn gunzip(stored: &[u8]) -> Vec<u8> {
 pub fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     out.write_all(plain).and_then(|()| out.finish()).expect("memory can be written")
+}
+
+/// Waits for a child's end and reads its highest resident memory meanwhile, bytes. One that takes
+/// longer than `patience` is killed; it has no end then.
+pub fn watched(child: &mut Child, patience: Duration) -> (Option<ExitStatus>, u64) {
+    let status = format!("/proc/{}/status", child.id());
+    let (start, mut peak) = (Instant::now(), 0);
+    loop {
+        let now = fs::read_to_string(&status).unwrap_or_default();
+        let line = now.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) << 10);
+        if let Some(ended) = child.try_wait().expect("the child is ours") {
+            return (Some(ended), peak);
+        }
+        if start.elapsed() > patience {
+            child.kill().expect("the child is ours");
+            child.wait().expect("the child is ours");
+            return (None, peak);
+        }
+        sleep(Duration::from_millis(2));
+    }
 }

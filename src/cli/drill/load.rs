@@ -26,9 +26,10 @@ pub struct Loaded {
 /// Finds the text of a drill: built in, of a fixture without one, or of any folder with a truth.
 pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
     let all = content::built_in()?;
-    if let Some(found) = all.iter().find(|d| d.drill.id == id) {
-        return Ok(found.clone());
-    }
+    let unknown = match content::find(&all, id) {
+        Ok(found) => return Ok(found),
+        Err(e) => e,
+    };
     if Path::new(id).join(fixtures::LABEL).is_file() {
         let inner = |d: &&DrillFile| {
             let folder = d.drill.folder.as_ref().map(|f| root.join(f));
@@ -48,7 +49,7 @@ pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
         let scenario = named(plain)?;
         return Ok(content::of_scenario(id, plain, &scenario.story));
     }
-    content::find(&all, id)
+    Err(unknown)
 }
 
 /// A drill whose id is not told: which one, the seed says.

@@ -13,8 +13,7 @@ use crate::drill::{Level, kept, list, review, sheet};
 use crate::error::{Error, ExitCode, Result};
 use crate::report::Style;
 use clap::{Args, Subcommand, builder::RangedU64ValueParser};
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use store::Store;
 
 /// Longest review that is read, bytes.
@@ -207,19 +206,9 @@ impl Drill {
         Ok(play::transcript(&mut loaded, (level, s.seed, false), &s.lines, style))
     }
 
-    fn check(
-        &self,
-        file: &PathBuf,
-        id: &str,
-        style: &Style,
-        terminal: Terminal,
-    ) -> Result<Outcome> {
+    fn check(&self, file: &Path, id: &str, style: &Style, terminal: Terminal) -> Result<Outcome> {
         let place = file.display().to_string();
-        let fail = |e: std::io::Error| Error::usage(place.clone(), e.to_string());
-        if fs::metadata(file).map_err(fail)?.len() > REVIEW_MAX {
-            return Err(Error::usage(place, "too long for a review"));
-        }
-        let text = fs::read_to_string(file).map_err(fail)?;
+        let text = play::text(file, REVIEW_MAX, "review")?;
         let loaded = load::load(self.file(id)?, &self.place.root, 1, terminal)?;
         let points = review::check(&loaded.case, &text);
         Ok(Outcome::text(review::text(&points, &place, style)))

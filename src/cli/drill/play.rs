@@ -25,12 +25,17 @@ pub type Keep<'a> = dyn FnMut(&Session, Option<u32>) -> Result<Option<u32>> + 'a
 ///
 /// When it cannot be read, or is no script by its size.
 pub fn script(path: &Path) -> Result<Vec<String>> {
+    Ok(text(path, SCRIPT_MAX, "script")?.lines().map(str::to_owned).collect())
+}
+
+/// Text of a file that is no longer than `most` bytes.
+pub fn text(path: &Path, most: u64, what: &str) -> Result<String> {
     let place = path.display().to_string();
     let fail = |e: io::Error| Error::usage(place.clone(), e.to_string());
-    if fs::metadata(path).map_err(fail)?.len() > SCRIPT_MAX {
-        return Err(Error::usage(place, "too long for a script"));
+    if fs::metadata(path).map_err(fail)?.len() > most {
+        return Err(Error::usage(place, format!("too long for a {what}")));
     }
-    Ok(fs::read_to_string(path).map_err(fail)?.lines().map(str::to_owned).collect())
+    fs::read_to_string(path).map_err(fail)
 }
 
 /// Plays lines and gives everything that a terminal would have shown.

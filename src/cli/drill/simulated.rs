@@ -3,15 +3,15 @@
 use super::super::{Terminal, write_folder};
 use super::load::{self, Loaded};
 use crate::catalog::fixtures;
+use crate::cli::simulate::tempdir;
 use crate::drill::content::DrillFile;
 use crate::drill::{Answer, Ask};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ingest;
 use crate::model::{Micros, SECOND};
 use crate::normalize::normalize;
 use crate::simulate::{Outcome, Run, Without, named};
 use crate::telemetry::Telemetry;
-use crate::time::{self, Zone};
 use std::path::Path;
 
 /// A simulated incident under way.
@@ -23,15 +23,14 @@ pub struct Simulated {
     /// What the users get if nobody does anything, and if the best is done at the page.
     none: Outcome,
     best: Option<(String, Outcome)>,
+    /// What they get after the actions so far.
+    own: Outcome,
 }
 
 /// Runs a scenario and prepares its drill.
 pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Result<Loaded> {
     let run = Run::new(&named(id)?, seed)?;
-    let scenario = run.scenario();
-    let start = time::parse(&scenario.start, &Zone::default())
-        .ok_or_else(|| Error::usage(id, "the scenario's start is no time"))?
-        .at;
+    let (scenario, start) = (run.scenario(), run.start());
     let onset_s = scenario.fault.iter().map(|f| f.at_s).fold(f64::INFINITY, f64::min);
     let mut none = run.clone();
     none.advance(none.end_s());
@@ -52,7 +51,10 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
     write_folder(&inside, &files)?;
     let truth = fixtures::truth(&inside)?;
     let case = load::case(file, "FOLDER".to_owned(), &inside, truth, terminal)?;
-    Ok(Loaded { case, simulated: Some(Simulated { run, start, none: none.0, best }) })
+    Ok(Loaded {
+        case,
+        simulated: Some(Simulated { run, start, own: none.0.clone(), none: none.0, best }),
+    })
 }
 
 /// The outcome of the scenario's own best actions, all of them at the page.
@@ -66,10 +68,6 @@ fn best(run: &Run, paged_s: f64) -> Option<(String, Outcome)> {
     }
     run.advance(run.end_s());
     (!words.is_empty()).then(|| (words.join(", then "), run.outcome()))
-}
-
-fn tempdir() -> Result<tempfile::TempDir> {
-    tempfile::tempdir().map_err(|e| Error::runtime("a temporary folder", e.to_string()))
 }
 
 fn telemetry(run: &Run) -> Result<Telemetry> {
@@ -96,6 +94,7 @@ impl Simulated {
                 self.run = next;
                 let mut whole = self.run.clone();
                 whole.advance(whole.end_s());
+                self.own = whole.outcome();
                 let telemetry = Some(telemetry(&whole)?);
                 Ok(Answer { telemetry, said: vec![said], helped: 0.0 })
             }
@@ -112,11 +111,9 @@ impl Simulated {
     }
 
     fn outcome(&self) -> Answer {
-        let mut whole = self.run.clone();
-        whole.advance(whole.end_s());
-        let own = whole.outcome();
+        let own = &self.own;
         let mut said = vec![format!("nothing at all: {}", in_short(&self.none))];
-        said.push(format!("your {} actions: {}", self.run.taken().len(), in_short(&own)));
+        said.push(format!("your {} actions: {}", self.run.taken().len(), in_short(own)));
         let mut helped = 0.0;
         if let Some((words, best)) = &self.best {
             said.push(format!("the best known ({words}, at the page): {}", in_short(best)));

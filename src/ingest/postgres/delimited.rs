@@ -10,7 +10,7 @@ use crate::ingest::table::Table;
 use crate::model::GapKind;
 
 /// The columns of pg_stat_activity in `\copy` text, by their number: 10 to 12, 13, 14 to 18.
-const ACTIVITY: [&str; 22] = [
+pub const ACTIVITY: [&str; 22] = [
     "datid",
     "datname",
     "pid",

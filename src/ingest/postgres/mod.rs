@@ -27,6 +27,7 @@ mod views;
 mod width;
 
 pub use activity_csv::stream as stream_sessions;
+pub use delimited::ACTIVITY as ACTIVITY_COLUMNS;
 pub use locks::join as join_locks;
 pub use psql::{Drawn, drawn};
 

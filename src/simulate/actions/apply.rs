@@ -91,10 +91,9 @@ pub fn apply(world: &mut World, action: &Action) -> Result<String> {
         let what = format!("\"{}\" cannot take {}", action.subject, row.word);
         return Err(Error::usage("action", what).hint(format!("it can be: {}", shown.join(", "))));
     }
-    let units = if action.verb == Verb::ScaleOut { action.amount.max(1.0) } else { 1.0 };
     // Instances are billed by their service, whatever starts them.
     if action.verb != Verb::ScaleOut {
-        world.ledger.extra_usd += row.cost.usd_per_month * units;
+        world.ledger.extra_usd += row.cost.usd_per_month;
     }
     let name = action.subject.as_str();
     match row.subject {
@@ -183,7 +182,7 @@ fn policy(world: &mut World, action: &Action, at: u16, name: &str) -> String {
         Verb::Breaker => {
             let share = amount.clamp(0.01, 1.0);
             own.for_each(|e| {
-                e.breaker = Some(Breaker { share, good: 0.0, bad: 0.0, since: 0, open_until: 0 });
+                e.breaker = Some(Breaker::new(share));
             });
             format!("{name}: calls pause when a share of {share} fails")
         }

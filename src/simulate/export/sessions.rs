@@ -2,6 +2,7 @@
 //! and `pg_blocking_pids` beside them.
 
 use super::micros;
+use crate::ingest::ACTIVITY_COLUMNS;
 use crate::model::Micros;
 use crate::simulate::File;
 use crate::simulate::draw::hash;
@@ -9,37 +10,11 @@ use crate::simulate::observe::SessionRow;
 use crate::simulate::world::{Operation, Wait, World};
 use std::fmt::Write;
 
-const COLUMNS: [&str; 23] = [
-    "snapshot_at",
-    "datid",
-    "datname",
-    "pid",
-    "leader_pid",
-    "usesysid",
-    "usename",
-    "application_name",
-    "client_addr",
-    "client_hostname",
-    "client_port",
-    "backend_start",
-    "xact_start",
-    "query_start",
-    "state_change",
-    "wait_event_type",
-    "wait_event",
-    "state",
-    "backend_xid",
-    "backend_xmin",
-    "query_id",
-    "query",
-    "backend_type",
-];
-
 pub fn files(world: &World) -> Vec<File> {
     let mut files = Vec::new();
     for (db, d) in world.databases.iter().enumerate() {
         let mut csv = csv::Writer::from_writer(Vec::new());
-        let head = COLUMNS.iter().chain(&["blocked_by"]);
+        let head = ["snapshot_at"].into_iter().chain(ACTIVITY_COLUMNS).chain(["blocked_by"]);
         csv.write_record(head).expect("memory takes what is written");
         let rows = world.record.sessions.iter().filter(|r| usize::from(r.database) == db);
         rows.for_each(|r| csv.write_record(row(world, r)).expect("memory takes what is written"));

@@ -305,13 +305,7 @@ impl Names<'_> {
     fn edge(&mut self, from: u16, call: &scenario::Call, program: u16) -> Result<u16> {
         let name = call.to.split('/').next().unwrap_or_default();
         let to = index(&self.services, name, "service")?;
-        let breaker = call.breaker.map(|share| Breaker {
-            share,
-            good: 0.0,
-            bad: 0.0,
-            since: 0,
-            open_until: 0,
-        });
+        let breaker = call.breaker.map(Breaker::new);
         self.edges.push(Edge {
             from,
             to,

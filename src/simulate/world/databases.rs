@@ -1,6 +1,7 @@
 //! Connections and statements: the pool, the login, locks, processors, and the end of a statement.
 
 use super::engine::Event;
+use super::engine::is_waiting;
 use super::parts::{Backend, Operation, Wait};
 use super::{NONE, Op, Phase, World};
 use crate::simulate::observe::{self, SpanKind};
@@ -172,21 +173,15 @@ impl World {
         }
     }
 
-    /// A lock was granted.
-    pub fn locked(&mut self, task: u32) {
-        self.go_for_locks(task);
-    }
-
     /// Takes what the statement locks, one after the other, then a processor of the database.
-    fn go_for_locks(&mut self, task: u32) {
+    pub fn go_for_locks(&mut self, task: u32) {
         let database = self.database_of(task);
         let t = &self.tasks[task as usize];
         let (backend, statement, key) = (t.backend, t.statement, t.key);
         let s = &self.databases[usize::from(database)].statements[usize::from(statement)];
         let (relation, lock) = (s.relation, s.lock);
         let exclusive = lock == Lock::Exclusive;
-        let stamp = self.begin(task, Phase::LockQueue);
-        let _ = stamp;
+        self.begin(task, Phase::LockQueue);
         if !self.take_relation(database, backend, relation, exclusive) {
             return;
         }
@@ -236,8 +231,7 @@ impl World {
         let database = self.database_of(task);
         let now = self.now;
         let t = &self.tasks[task as usize];
-        let (backend, statement, service, instance, pc, program) =
-            (t.backend, t.statement, t.service, t.instance, t.pc, t.program);
+        let (backend, statement, pc, program) = (t.backend, t.statement, t.pc, t.program);
         let db = &mut self.databases[usize::from(database)];
         let b = &mut db.backends[backend as usize];
         let took = (now - b.query_began) as f64 / 1e9;
@@ -258,7 +252,6 @@ impl World {
             self.databases[usize::from(database)].commits += 1;
             self.release_locks(database, backend);
         }
-        let _ = (service, instance);
         observe::inner(self, task, SpanKind::Statement { database, statement });
         let repeats = if transaction { 1 } else { self.effect(task).repeats };
         let t = &mut self.tasks[task as usize];
@@ -278,8 +271,7 @@ impl World {
             return;
         }
         db.cores.leave(now);
-        let waits =
-            |w: &Waiter| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp;
+        let waits = |w: &Waiter| is_waiting(tasks, w.task, w.stamp);
         if let Some(next) = db.cores.next(now, waits) {
             self.run_core(database, next.task);
         }
@@ -328,8 +320,7 @@ impl World {
         let i = &mut self.services[usize::from(service)].instances[usize::from(instance)];
         let station = &mut i.pools[usize::from(pool)].station;
         station.leave(now);
-        let waits =
-            |w: &Waiter| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp;
+        let waits = |w: &Waiter| is_waiting(tasks, w.task, w.stamp);
         if let Some(Waiter { task, stamp, .. }) = station.next(now, waits) {
             self.calendar.add(now, Event::Go { task, stamp });
         }

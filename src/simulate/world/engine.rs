@@ -84,6 +84,11 @@ impl Calendar {
     }
 }
 
+/// Says whether a task still waits for what a stamp stands for.
+pub fn is_waiting(tasks: &[Task], task: u32, stamp: u32) -> bool {
+    tasks.get(task as usize).is_some_and(|t| t.alive && t.stamp == stamp)
+}
+
 impl World {
     /// Lets everything happen up to and including `until`.
     pub fn run(&mut self, until: Nanos) {
@@ -134,7 +139,7 @@ impl World {
 
     /// Says whether the task still waits for what this stamp stands for.
     pub fn waits(&self, task: u32, stamp: u32) -> bool {
-        self.tasks.get(task as usize).is_some_and(|t| t.alive && t.stamp == stamp)
+        is_waiting(&self.tasks, task, stamp)
     }
 
     /// Starts a wait: older events of the task are void from now on. Gives the new stamp.

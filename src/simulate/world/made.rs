@@ -55,9 +55,7 @@ pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> Service
 pub fn users_of(source: usize, seed: u64) -> ServiceState {
     let text = format!("name = \"users-{source}\"\nexternal = true\nboot_s = 0.0");
     let users: scenario::Service = toml::from_str(&text).expect("the text is complete");
-    let mut state = ServiceState { workers: NONE, cores: NONE, ..service(&users, &empty(), seed) };
-    state.external = true;
-    state
+    ServiceState { workers: NONE, cores: NONE, ..service(&users, &empty(), seed) }
 }
 
 /// A scenario with nothing in it, for what is not part of the system.

@@ -42,6 +42,13 @@ pub struct Effect {
     pub extra: Option<(u16, f64)>,
 }
 
+impl Breaker {
+    /// One that has seen nothing yet and opens when a share fails.
+    pub fn new(share: f64) -> Breaker {
+        Breaker { share, good: 0.0, bad: 0.0, since: 0, open_until: 0 }
+    }
+}
+
 impl Effect {
     pub fn none(version: &str) -> Effect {
         Effect {

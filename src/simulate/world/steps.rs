@@ -1,5 +1,6 @@
 //! A task goes through its program: work, caches, partitions; then its answer.
 
+use super::engine::is_waiting;
 use super::parts::Effect;
 use super::{NONE, Op, Phase, Purpose, World, status};
 use crate::simulate::draw::mix;
@@ -66,7 +67,7 @@ impl World {
             Phase::Backoff => self.attempt(task),
             Phase::PoolQueue => self.connect(task),
             Phase::Connect => self.next_step(task),
-            Phase::LockQueue => self.locked(task),
+            Phase::LockQueue => self.go_for_locks(task),
             Phase::DbRun => self.statement_computed(task),
             Phase::DbRead => self.statement_done(task),
             Phase::CacheLook => self.looked(task),
@@ -163,9 +164,7 @@ impl World {
         let tasks = &self.tasks;
         let cores = &mut self.services[usize::from(service)].instances[usize::from(instance)].cores;
         cores.leave(now);
-        let waits = |w: &super::super::station::Waiter| {
-            tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp
-        };
+        let waits = |w: &super::super::station::Waiter| is_waiting(tasks, w.task, w.stamp);
         if let Some(next) = cores.next(now, waits) {
             self.grant_core(next.task);
         }
@@ -301,8 +300,7 @@ impl World {
         let tasks = &self.tasks;
         let station = &mut self.stores[usize::from(store)].partitions[usize::from(place)];
         station.leave(now);
-        let next = station
-            .next(now, |w| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp);
+        let next = station.next(now, |w| is_waiting(tasks, w.task, w.stamp));
         if let Some(next) = next {
             self.run_partition(next.task, store);
         }
@@ -332,7 +330,7 @@ impl World {
         let i = self.instance(service, instance);
         i.in_flight = i.in_flight.saturating_sub(1);
         match self.purpose(task) {
-            Purpose::User(source) => self.served(source, task, status),
+            Purpose::User(_) => self.served(task, status),
             Purpose::Probe => self.probe_answered(task, status),
             Purpose::Message(queue) => self.acknowledge(task, queue, status),
             Purpose::Route => {}
@@ -385,9 +383,7 @@ impl World {
         let tasks = &self.tasks;
         let i = &mut self.services[usize::from(service)].instances[usize::from(instance)];
         i.workers.leave(now);
-        let next = i
-            .workers
-            .next(now, |w| tasks[w.task as usize].alive && tasks[w.task as usize].stamp == w.stamp);
+        let next = i.workers.next(now, |w| is_waiting(tasks, w.task, w.stamp));
         if let Some(next) = next {
             // By the calendar and not at once, so that a long queue does not become a deep stack.
             let (task, stamp) = (next.task, next.stamp);

@@ -103,7 +103,7 @@ impl Ledger {
 impl World {
     /// Seconds from the start of the recording; negative while the system settles.
     pub fn clock_s(&self) -> f64 {
-        (self.now as f64 - self.zero as f64) / SECOND as f64
+        self.seconds_from_zero(self.now)
     }
 
     /// Begin of the recording, in seconds since 1970.
@@ -155,7 +155,7 @@ impl World {
     }
 
     /// A user's request came to an end.
-    pub fn served(&mut self, _source: u16, task: u32, status: u16) {
+    pub fn served(&mut self, task: u32, status: u16) {
         let took = (self.now - self.tasks[task as usize].arrived) as f64 / SECOND as f64;
         let at = self.clock_s();
         if at >= 0.0 {
