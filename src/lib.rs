@@ -203,7 +203,10 @@ pub fn sessions(
     let mut telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
-    forensics::analyse(&telemetry, &rollups, &features, wanted)
+    let answer = forensics::analyse(&telemetry, &rollups, &features, wanted);
+    // Millions of rows take a while to give back; nobody has to wait for it.
+    rayon::spawn(move || drop((telemetry, rollups, features)));
+    answer
 }
 
 /// Reads a folder of which something has to be an export.
