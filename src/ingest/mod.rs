@@ -64,7 +64,7 @@ pub use decode::{BOMB, Unpacked, plain};
 use file::Source;
 pub use head::{Head, Input, Reader};
 pub use limits::{LIMITS, Limits};
-pub use platform::workload;
+pub use platform::{Component, component, workload};
 pub use postgres::{ACTIVITY_COLUMNS, Drawn, drawn};
 pub use readers::READERS;
 pub use scan::string_end;
