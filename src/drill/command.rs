@@ -164,9 +164,7 @@ fn guess(words: &[&str]) -> Result<Command, String> {
         }
     }
     let [component, mechanism] = plain[..] else {
-        return Err(
-            "name one component (`graph`) and one mechanism (`mechanisms WORD`)".to_owned()
-        );
+        return Err("name one component (`graph`) and one mechanism (`mechanisms WORD`)".to_owned());
     };
     let sure = sure.ok_or("say how sure you are, e.g. --sure 70")?;
     Ok(Command::Guess {

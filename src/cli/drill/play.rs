@@ -92,8 +92,11 @@ pub fn interactive(
     }
     number = keep(&Session::of(&game, name), number)?;
     loop {
-        let shown =
-            if prompts && !(game.over || game.left) { format!("\n{}", game.prompt()) } else { String::new() };
+        let shown = if prompts && !(game.over || game.left) {
+            format!("\n{}", game.prompt())
+        } else {
+            String::new()
+        };
         match write!(out, "{said}{shown}").and_then(|()| out.flush()) {
             // The other side has gone: what was played is kept.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => break,

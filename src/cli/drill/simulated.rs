@@ -141,9 +141,9 @@ fn offers(run: &Run) -> Vec<String> {
         if subjects.is_empty() || row.verb == Verb::Wait {
             continue;
         }
-        let amount = row.amount.map_or(String::new(), |(unit, usual)| {
-            format!(" [{unit}: {usual} unless you say]")
-        });
+        let amount = row
+            .amount
+            .map_or(String::new(), |(unit, usual)| format!(" [{unit}: {usual} unless you say]"));
         said.push(format!("{} {}{amount}: {}", row.word, row.subject.word(), row.says));
         said.push(format!("  {}", subjects.join(", ")));
     }
