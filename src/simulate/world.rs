@@ -15,7 +15,7 @@ mod steps;
 mod users;
 
 pub use parts::{
-    BOUNDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Meter, Operation, Partitions,
+    BOUND_WORDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Meter, Operation, Partitions,
     ServiceState, Source, Topic, Wait,
 };
 

@@ -3,7 +3,7 @@
 use super::Record;
 use super::servers::{cache, database, partitions, queue};
 use crate::simulate::station::SECOND;
-use crate::simulate::world::{BOUNDS, Meter, World, status};
+use crate::simulate::world::{BOUND_WORDS, Meter, World, status};
 
 const SERVICES: &str = "services";
 const KUBE: &str = "kube";
@@ -64,6 +64,7 @@ impl Record {
             scrapes: Vec::new(),
             series: Vec::new(),
             index: Default::default(),
+            line: String::new(),
             spans: Vec::new(),
             sessions: Vec::new(),
             statements: Vec::new(),
@@ -80,14 +81,13 @@ impl Record {
         }
         let mut below = 0;
         let bucket = format!("{name}_bucket");
-        for (bound, n) in BOUNDS.iter().zip(m.buckets) {
-            below += n;
-            let le = bound.to_string();
-            let mut labels = labels.clone();
-            labels.push(("le", &le));
-            self.put(SERVICES, &bucket, &labels, below as f64);
-        }
         let mut labels = labels.clone();
+        for (bound, n) in BOUND_WORDS.iter().zip(m.buckets) {
+            below += n;
+            labels.push(("le", bound));
+            self.put(SERVICES, &bucket, &labels, below as f64);
+            labels.pop();
+        }
         labels.push(("le", "+Inf"));
         self.put(SERVICES, &bucket, &labels, m.count as f64);
     }
@@ -227,8 +227,11 @@ fn stores(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut 
         labels.push(("messaging_operation_name", "send"));
         record.meter("messaging_client_operation_duration_seconds", &labels, meter, false);
     }
-    for (queue, meter) in &i.done {
+    for ((queue, good), meter) in &i.done {
         let mut labels = own.to_vec();
+        if *good == 0 {
+            labels.push(("error_type", "rejected"));
+        }
         labels.push(("messaging_destination_name", &world.queues[usize::from(*queue)].name));
         record.meter("messaging_process_duration_seconds", &labels, meter, false);
     }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::simulate::draw::Draw;
 use crate::simulate::scenario::{self, Scenario};
 use crate::simulate::station::Station;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> ServiceState {
     ServiceState {
@@ -47,6 +47,7 @@ pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> Service
         stuck: false,
         leak_mb_s: 0.0,
         recycle_at: None,
+        luck: Draw::of(&format!("processes of {}", s.name), seed),
         calm: 0,
     }
 }

@@ -3,10 +3,15 @@
 use crate::simulate::draw::Draw;
 use crate::simulate::scenario::{self, Autoscale, Memory, Probe};
 use crate::simulate::station::{Nanos, Station};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Bounds of every latency histogram, in seconds.
 pub const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The same as a scrape writes them.
+pub const BOUND_WORDS: [&str; BOUNDS.len()] =
+    ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30"];
 
 /// Requests of one kind: how many, how long, and how they spread over [`BOUNDS`].
 #[derive(Clone, Debug, Default)]
@@ -101,6 +106,8 @@ pub struct Instance {
     pub cores: Station,
     pub pools: Vec<PoolOf>,
     pub leaked_mb: f64,
+    /// Factor on what it keeps, of the connections that this process happens to have.
+    pub keeps: f64,
     pub in_flight: u32,
     /// Factor on its work by garbage collection.
     pub collecting: f64,
@@ -126,9 +133,10 @@ pub struct Instance {
     pub fallbacks: u64,
     /// Cache and hit (1) or miss (0).
     pub looked: BTreeMap<(u16, u8), u64>,
-    /// Messages sent or done, by queue.
+    /// Messages sent, by queue.
     pub sent: BTreeMap<u16, Meter>,
-    pub done: BTreeMap<u16, Meter>,
+    /// Work on messages, by queue and whether it succeeded (1) or not (0).
+    pub done: BTreeMap<(u16, u8), Meter>,
     /// Store and partition to requests, and to those that gave up.
     pub partitions: BTreeMap<(u16, u16), Meter>,
     pub partition_timeouts: BTreeMap<(u16, u16), u64>,
@@ -182,6 +190,8 @@ pub struct ServiceState {
     pub leak_mb_s: f64,
     /// A process is replaced when its memory reaches this share of the limit.
     pub recycle_at: Option<f64>,
+    /// How processes differ in what they keep.
+    pub luck: Draw,
     /// Looks of the autoscaler in a row that wanted fewer instances.
     pub calm: u32,
 }

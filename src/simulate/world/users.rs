@@ -77,8 +77,14 @@ impl Ledger {
 
     /// Everything in one.
     pub fn total(&self) -> Stretch {
+        self.span(0, self.stretches.len())
+    }
+
+    /// The stretches `from..to` in one, of those that there are.
+    pub fn span(&self, from: usize, to: usize) -> Stretch {
         let mut total = Stretch::new();
-        for s in &self.stretches {
+        let to = to.min(self.stretches.len());
+        for s in &self.stretches[from.min(to)..to] {
             total.good += s.good;
             total.failed += s.failed;
             total.classes.iter_mut().zip(s.classes).for_each(|(t, n)| *t += n);
