@@ -15,7 +15,6 @@ use super::scenario::Scenario;
 use super::station::{Nanos, SECOND};
 use super::world::NONE;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
 
 /// Most spans that are kept of a run; later traces are not sampled.
 const SPANS: usize = 400_000;
@@ -35,8 +34,6 @@ pub struct Record {
     pub snapshot_every: Nanos,
     pub trace_share: f64,
     pub lost_scrapes: f64,
-    /// Microseconds by which a service's clock is ahead.
-    pub ahead: BTreeMap<String, i64>,
     /// Times of the scrapes.
     pub scrapes: Vec<Nanos>,
     pub series: Vec<Series>,
@@ -53,13 +50,11 @@ impl Record {
     pub fn new(scenario: &Scenario, seed: u64) -> Record {
         let o = &scenario.observe;
         let nanos = |s: f64| ((s.max(0.1)) * SECOND as f64) as Nanos;
-        let ahead = o.clock_ahead_s.iter().map(|(k, s)| (k.clone(), (s * 1e6) as i64)).collect();
         Record {
             scrape_every: nanos(o.scrape_s),
             snapshot_every: nanos(o.session_s),
             trace_share: o.trace_share,
             lost_scrapes: o.lost_scrapes,
-            ahead,
             scrapes: Vec::new(),
             series: Vec::new(),
             index: HashMap::new(),

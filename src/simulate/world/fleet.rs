@@ -135,7 +135,11 @@ impl World {
         i.keeps = keeps;
         i.collecting = 1.0;
         let life = i.life;
-        if !stuck {
+        let (name, pod) = (s.name.clone(), s.instances[usize::from(instance)].name.clone());
+        if stuck {
+            let said = format!("{pod}: Back-off pulling image, ImagePullBackOff");
+            self.note("alert", &name, &said, "");
+        } else {
             self.calendar.add(now + boot, Event::Ready { service, instance, life });
         }
     }
@@ -352,6 +356,8 @@ impl World {
                 }
             }
         }
+        self.run_feature_jobs();
+        self.fill_volumes();
         usd += self.databases.iter().map(|d| d.usd_per_month).sum::<f64>();
         usd += self.caches.iter().map(|c| c.usd_per_month).sum::<f64>();
         usd += self.stores.iter().map(|s| s.usd_per_month).sum::<f64>();

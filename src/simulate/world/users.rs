@@ -145,6 +145,10 @@ impl World {
         if s.rate * s.factor <= 0.0 || !s.curve.is_empty() && !s.thinned(clock) {
             return;
         }
+        if s.addresses > 0 {
+            let address = s.draw.below(s.addresses);
+            s.seen.insert(address);
+        }
         let key = match s.hot {
             Some((hot, share)) if s.draw.hits(share) => hot,
             _ => s.draw.key(s.keys.count, s.keys.zipf),
