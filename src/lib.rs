@@ -134,6 +134,16 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
     diagnose_with(folder, &catalog_of(options)?, options)
 }
 
+/// Reads a folder (or one file) and understands its names: what programs roll up and look at
+/// themselves ([`rollup::roll_up`], [`features::extract`]).
+///
+/// # Errors
+///
+/// When the folder cannot be read or holds nothing that is understood.
+pub fn telemetry_of(folder: &Path, options: &Options) -> Result<telemetry::Telemetry> {
+    normalize::normalize(read(folder, options)?)
+}
+
 /// Diagnoses with a catalogue that is already loaded.
 ///
 /// # Errors
@@ -178,7 +188,7 @@ pub fn diagnose_raw(raw: Raw, catalog: &Catalog, options: &Options) -> Result<Di
 /// nothing is recognised is no error: the answer says so, file by file.
 pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let catalog = catalog_of(options)?;
-    let raw = ingest::read_all(folder, &settings(options))?;
+    let raw = read_all(folder, options)?;
     let tallies = Tally::of_files(&raw);
     let mut telemetry = normalize::normalize(raw)?;
     let site = at_site(&catalog, &mut telemetry, options)?;
@@ -211,7 +221,21 @@ pub fn sessions(
 
 /// Reads a folder of which something has to be an export.
 fn read(folder: &Path, options: &Options) -> Result<Raw> {
-    ingest::read_folder(folder, &settings(options))
+    let raw = read_all(folder, options)?;
+    match ingest::unusable(folder, &raw) {
+        Some(why) => Err(why),
+        None => Ok(raw),
+    }
+}
+
+/// Reads a folder whatever is in it; spans that are too many to be held are rolled up on the way.
+fn read_all(folder: &Path, options: &Options) -> Result<Raw> {
+    let mut settings = settings(options);
+    let Some(large) = lake::Large::in_folder(folder, settings.limits) else {
+        return ingest::read_all(folder, &settings);
+    };
+    settings.exclude.extend(large.paths());
+    ingest::read_with(folder, &settings, vec![large.read()?])
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the

@@ -39,6 +39,7 @@ mod raw_spans;
 mod readers;
 pub mod recorded;
 pub mod rolled;
+mod rolled_facts;
 mod rows;
 mod scan;
 mod selector;
@@ -74,6 +75,7 @@ use crate::model::Micros;
 use crate::time::{self, Zone};
 use raw::Raw;
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,9 +132,15 @@ pub fn unusable(root: &Path, raw: &Raw) -> Option<Error> {
 
 /// Reads a folder or a file, whatever is in it.
 pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
+    read_with(root, settings, Vec::new())
+}
+
+/// Reads a folder or a file of which some parts were read already.
+pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Raw> {
     let mut paths = walk(root, settings.limits)?;
-    paths.retain(|p| !settings.exclude.contains(&relative(root, p)));
-    if paths.is_empty() {
+    let excluded: HashSet<&str> = settings.exclude.iter().map(String::as_str).collect();
+    paths.retain(|p| !excluded.contains(relative(root, p).as_str()));
+    if paths.is_empty() && known.is_empty() {
         let place = root.display().to_string();
         return Err(Error::usage(place, "the folder has no files").hint(
             "put exports of metrics, traces or pg_stat_activity into it; see `rootline --help`",
@@ -150,7 +158,8 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     };
     let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
-    for part in parts.into_iter().flatten() {
+    raw.spans.reserve(parts.iter().flatten().map(|p| p.spans.len()).sum());
+    for part in parts.into_iter().flatten().chain(known) {
         raw.absorb(part);
     }
     copies::leave_out(&mut raw);
@@ -233,7 +242,7 @@ fn walk(root: &Path, limits: Limits) -> Result<Vec<PathBuf>> {
 }
 
 /// Path within the folder with `/` between parts; the bare name for a single file.
-fn relative(root: &Path, path: &Path) -> String {
+pub fn relative(root: &Path, path: &Path) -> String {
     let inner = path.strip_prefix(root).ok().filter(|p| !p.as_os_str().is_empty());
     let inner = inner.unwrap_or_else(|| Path::new(path.file_name().unwrap_or(path.as_os_str())));
     let parts: Vec<String> =
@@ -260,8 +269,7 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
 }
 
 /// Reads one file's bytes as a folder's walk would.
-#[cfg(test)]
-fn read_text(name: &str, bytes: &[u8]) -> Raw {
+pub fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
     let limits = Limits::default();
