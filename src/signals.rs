@@ -9,7 +9,7 @@ use names::{Alias, TIMES, forms, stem, strip_one};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
-pub use names::{stat_of, words};
+pub use names::{qualifies, stat_of, words};
 
 /// The table that ships with the program.
 const BUILT_IN: &str = include_str!("../signatures/signals.toml");
@@ -117,22 +117,6 @@ struct Guess {
     only: Vec<String>,
     signal: String,
 }
-
-/// Words in front of a metric's name that say where, or of which, it was taken.
-const TAKEN_AT: [&str; 12] = [
-    "http",
-    "https",
-    "grpc",
-    "rpc",
-    "istio",
-    "envoy",
-    "container",
-    "process",
-    "jvm",
-    "active",
-    "current",
-    "total",
-];
 
 /// A signal that is one signal over the sum of others.
 #[derive(Clone, Debug, Deserialize)]
@@ -414,11 +398,6 @@ impl SignalTable {
             part = Part::Total;
         }
         Some(Meaning { signal, part, stat, unit, guessed: true })
-    }
-
-    /// Says whether a word in front of a metric's name belongs to the metric, whatever stands before.
-    pub fn qualifies(&self, word: &str) -> bool {
-        stat_of(word).is_some() || TAKEN_AT.contains(&word)
     }
 
     /// Says whether a word is one that metrics are known by.

@@ -5,7 +5,7 @@
 //! together can: what several metrics are known of is an entity, and what stands behind its name is
 //! a metric, also where no table knows it.
 
-use crate::signals::{SignalId, SignalTable, words};
+use crate::signals::{SignalId, SignalTable, qualifies, words};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -48,7 +48,7 @@ impl Columns {
             let between = words(between);
             // `cart_p50` is none; `cart_queue` is one where more than one thing is measured of it.
             !prefix.is_empty()
-                && between.iter().all(|w| table.qualifies(w) || !whole && table.is_of_metrics(w))
+                && between.iter().all(|w| qualifies(w) || !whole && table.is_of_metrics(w))
         };
         let found = shorter.filter(of_metric).last();
         Some(found.map_or((entity, metric), |(prefix, _)| (prefix, &name[prefix.len() + 1..])))

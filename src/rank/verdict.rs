@@ -8,7 +8,7 @@
 use super::anomaly::{Anomaly, Facet};
 use super::answer::Writer;
 use super::doubts::{Claim, is_proved};
-use crate::catalog::Category;
+use crate::catalog::{Category, SignatureFile};
 use crate::diagnosis::{
     Evidence, EvidenceRole, EvidenceState, Hypothesis, Role, Strength, Verdict,
 };
@@ -61,22 +61,21 @@ impl Writer<'_> {
         // Two things at one time may be so by chance, however well they fit.
         let by_time = self.claim(top) == Claim::Moment;
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
-        let sure = top.probability >= enough && decisive && windows.felt && told_apart;
-        let alike = !told_apart && self.others_suffer(&top.entity.service);
+        let sure = top.probability >= enough
+            && decisive
+            && windows.felt
+            && told_apart
+            && (is_proved(top) || !self.is_unseen(top));
+        let alike = !told_apart && self.is_symptom(top) && self.others_suffer(&top.entity.service);
         let supported = windows.disturbed || top.signature.is_some();
         // Any recording has a stretch that looks worst. A vague explanation of a stretch that was
         // found, not told, needs more than one subject that is clearly off at once.
         let faint = self.is_generic(top) && windows.strength < CLEAR_STRENGTH;
         let refuted = top.against.iter().any(refutes);
         // A culprit and a victim on one entity share its probability: the place is meant.
-        let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
         let (there, elsewhere) = places(hypotheses, top);
         let even = self.is_generic(top) && elsewhere * EVEN >= there;
-        // Two causes at one place, nearly as good: the first would be named by chance.
-        let rival = |h: &&Hypothesis| place(h) && h.rank != top.rank && !self.is_generic(h);
-        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
-        let close = !self.is_generic(top)
-            && rival.is_some_and(|h| h.probability * CLOSE >= top.probability);
+        let close = self.is_close(hypotheses, top);
         let doubts = self.doubts(hypotheses, top);
         let verdict = match () {
             () if faint || refuted || !doubts.is_empty() => Verdict::Inconclusive,
@@ -105,9 +104,35 @@ impl Writer<'_> {
         (verdict, reasons)
     }
 
+    /// Says whether two causes at one place are nearly as good: the first would be named by chance.
+    fn is_close(&self, hypotheses: &[Hypothesis], top: &Hypothesis) -> bool {
+        let rival = |h: &&Hypothesis| {
+            h.entity.service == top.entity.service && h.rank != top.rank && !self.is_generic(h)
+        };
+        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
+        !self.is_generic(top) && rival.is_some_and(|h| h.probability * CLOSE >= top.probability)
+    }
+
     /// Says whether a hypothesis says where, not why.
     fn is_generic(&self, h: &Hypothesis) -> bool {
         self.file_of(h).is_none_or(|f| f.signature.category == Category::Dependency)
+    }
+
+    /// Says whether a hypothesis rests on what a victim shows as well: slowness, failures, load.
+    fn is_symptom(&self, h: &Hypothesis) -> bool {
+        let load = |f: &SignatureFile| f.signature.category == Category::Overload;
+        self.is_generic(h) || self.file_of(h).is_some_and(load)
+    }
+
+    fn kind_of(&self, h: &Hypothesis) -> Option<EntityKind> {
+        let graph = &self.context.telemetry.graph;
+        graph.find(&h.entity.name).map(|e| graph.entity(e).kind)
+    }
+
+    /// Says whether it is about a database into which no sessions let look: from outside, many of its
+    /// causes look alike.
+    fn is_unseen(&self, h: &Hypothesis) -> bool {
+        self.kind_of(h) == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty()
     }
 
     /// Says whether another service than this one is slow or fails.
@@ -137,14 +162,12 @@ impl Writer<'_> {
             let verb = if by.len() == 1 { "decides" } else { "decide" };
             reasons.push(format!("{} {verb} it", by.join(" ")));
         }
-        let graph = &self.context.telemetry.graph;
-        let kind = graph.find(&top.entity.name).map(|e| graph.entity(e).kind);
-        if kind == Some(EntityKind::External) {
+        if self.kind_of(top) == Some(EntityKind::External) {
             let what = "it is only seen from outside: whether it or the way to it is at fault \
                         cannot be proven from this data";
             reasons.push(what.to_owned());
         }
-        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
+        if self.is_unseen(top) {
             let what = "pg_stat_activity snapshots are missing: what happens inside the database \
                         cannot be seen";
             reasons.push(what.to_owned());
