@@ -2,6 +2,7 @@
 //! In: a canonical name or `role:<role>[@view]`. Out: its series, by subject.
 
 use super::Context;
+use super::members::Load;
 use crate::model::{EntityId, Subject};
 use crate::rollup::SignalSeries;
 use crate::signals::{Signal, SignalId, SignalTable, View};
@@ -58,6 +59,8 @@ pub struct Sources {
     /// What rules look at that look at the same for every subject: all subjects or the entries, the
     /// source, and the dimensions.
     shared: Cache<(bool, String, Option<String>), Vec<Candidate>>,
+    /// Who loads an entity, by the source that counts it.
+    loads: Cache<(String, EntityId), Vec<Load>>,
 }
 
 /// Values that are made once and then read by all threads.
@@ -100,6 +103,18 @@ impl Sources {
         make: impl FnOnce() -> Vec<Candidate>,
     ) -> Arc<Vec<Candidate>> {
         once(&self.shared, &(at_entries, source.to_owned(), dims.cloned()), make)
+    }
+}
+
+impl Sources {
+    /// Who loads an entity, counted by a source.
+    pub fn loads(
+        &self,
+        source: &str,
+        owner: EntityId,
+        make: impl FnOnce() -> Vec<Load>,
+    ) -> Arc<Vec<Load>> {
+        once(&self.loads, &(source.to_owned(), owner), make)
     }
 }
 
