@@ -1,7 +1,7 @@
 //! rootline: from dashboard exports to a ranked, explained root cause. Offline and deterministic.
 //!
 //! ```text
-//! folder -ingest-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
+//! folder -ingest, mask-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
 //!                                              +-> Graph                               |
 //! signatures/ -catalog-> Catalog ---------------------------------matching-> Matches <-+
 //!                                                                                |
@@ -178,7 +178,7 @@ pub fn diagnose_raw(raw: Raw, catalog: &Catalog, options: &Options) -> Result<Di
 /// nothing is recognised is no error: the answer says so, file by file.
 pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let catalog = catalog_of(options)?;
-    let raw = ingest::read_all(folder, &settings(options))?;
+    let raw = read_any(folder, options)?;
     let tallies = Tally::of_files(&raw);
     let mut telemetry = normalize::normalize(raw)?;
     let site = at_site(&catalog, &mut telemetry, options)?;
@@ -208,7 +208,15 @@ pub fn sessions(
 
 /// Reads a folder of which something has to be an export.
 fn read(folder: &Path, options: &Options) -> Result<Raw> {
-    ingest::read_folder(folder, &settings(options))
+    let raw = read_any(folder, options)?;
+    ingest::unusable(folder, &raw).map_or(Ok(raw), Err)
+}
+
+/// Reads a folder without what no report shows.
+fn read_any(folder: &Path, options: &Options) -> Result<Raw> {
+    let mut raw = ingest::read_all(folder, &settings(options))?;
+    redact::mask(&mut raw)?;
+    Ok(raw)
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the

@@ -50,6 +50,7 @@ mod stream;
 mod table;
 mod taken;
 pub mod text;
+pub mod texts;
 mod traces;
 mod units;
 pub mod verbs;
@@ -105,7 +106,8 @@ pub struct Progress {
     pub files: usize,
 }
 
-/// Reads a folder or a file of which something has to be an export.
+/// Reads a folder or a file of which something has to be an export, as it is: what a report is made
+/// of goes through the mask of `redact` first.
 pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     let raw = read_all(root, settings)?;
     match unusable(root, &raw) {
@@ -152,6 +154,8 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     let mut raw = Raw::default();
     for part in parts.into_iter().flatten() {
         raw.absorb(part);
+        // The same series may stand in many files, one for each hour.
+        raw.cap_series(settings.limits.series.saturating_mul(SERIES_FILES));
     }
     copies::leave_out(&mut raw);
     raw.finish();
@@ -171,6 +175,9 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
     let name = value.get("time").and_then(|t| t.get("zone")).and_then(|z| z.as_str());
     name.and_then(Zone::named).unwrap_or_default()
 }
+
+/// Series of a folder by those of one file.
+const SERIES_FILES: u64 = 4;
 
 /// Names that are never an input: the truth of a fixture, and reports.
 fn is_aside(name: &str) -> bool {
