@@ -1,7 +1,7 @@
 //! rootline: from dashboard exports to a ranked, explained root cause. Offline and deterministic.
 //!
 //! ```text
-//! folder -ingest-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
+//! folder -ingest, mask-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
 //!                                              +-> Graph                               |
 //! signatures/ -catalog-> Catalog ---------------------------------matching-> Matches <-+
 //!                                                                                |
@@ -228,14 +228,19 @@ fn read(folder: &Path, options: &Options) -> Result<Raw> {
     }
 }
 
-/// Reads a folder whatever is in it; spans that are too many to be held are rolled up on the way.
+/// Reads a folder whatever is in it, without what no report shows. Spans that are too many to be held
+/// are rolled up on the way.
 fn read_all(folder: &Path, options: &Options) -> Result<Raw> {
     let mut settings = settings(options);
-    let Some(large) = lake::Large::in_folder(folder, settings.limits) else {
-        return ingest::read_all(folder, &settings);
+    let mut raw = match lake::Large::in_folder(folder, settings.limits) {
+        None => ingest::read_all(folder, &settings)?,
+        Some(large) => {
+            settings.exclude.extend(large.paths());
+            ingest::read_with(folder, &settings, vec![large.read()?])?
+        }
     };
-    settings.exclude.extend(large.paths());
-    ingest::read_with(folder, &settings, vec![large.read()?])
+    redact::mask(&mut raw)?;
+    Ok(raw)
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the

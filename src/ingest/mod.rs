@@ -51,6 +51,7 @@ mod stream;
 mod table;
 mod taken;
 pub mod text;
+pub mod texts;
 mod traces;
 mod units;
 pub mod verbs;
@@ -107,7 +108,8 @@ pub struct Progress {
     pub files: usize,
 }
 
-/// Reads a folder or a file of which something has to be an export.
+/// Reads a folder or a file of which something has to be an export, as it is: what a report is made
+/// of goes through the mask of `redact` first.
 pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     let raw = read_all(root, settings)?;
     match unusable(root, &raw) {
@@ -161,6 +163,8 @@ pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Ra
     raw.spans.reserve(parts.iter().flatten().map(|p| p.spans.len()).sum());
     for part in parts.into_iter().flatten().chain(known) {
         raw.absorb(part);
+        // The same series may stand in many files, one for each hour.
+        raw.cap_series(settings.limits.series.saturating_mul(SERIES_FILES));
     }
     copies::leave_out(&mut raw);
     raw.finish();
@@ -180,6 +184,9 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
     let name = value.get("time").and_then(|t| t.get("zone")).and_then(|z| z.as_str());
     name.and_then(Zone::named).unwrap_or_default()
 }
+
+/// Series of a folder by those of one file.
+const SERIES_FILES: u64 = 4;
 
 /// Names that are never an input: the truth of a fixture, and reports.
 fn is_aside(name: &str) -> bool {

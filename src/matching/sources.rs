@@ -1,6 +1,7 @@
 //! Which series are of a source: found once for each source, not again for every question.
 //! In: a canonical name or `role:<role>[@view]`. Out: its series, by subject.
 
+use super::members::Load;
 use super::{Context, Observation};
 use crate::model::{EntityId, Subject};
 use crate::rollup::SignalSeries;
@@ -59,6 +60,8 @@ pub struct Sources {
     shared: Cache<Shared, Vec<Candidate>>,
     /// What tests of these say, by their threshold's bits.
     answers: Cache<(Shared, String, u64), Observation>,
+    /// Who loads an entity, by the source that counts it.
+    loads: Cache<(String, EntityId), Vec<Load>>,
 }
 
 /// Where a rule looks, whatever its subject.
@@ -117,6 +120,18 @@ impl Sources {
         make: impl FnOnce() -> Observation,
     ) -> Observation {
         once(&self.answers, &(there, test, value.to_bits()), make).as_ref().clone()
+    }
+}
+
+impl Sources {
+    /// Who loads an entity, counted by a source.
+    pub fn loads(
+        &self,
+        source: &str,
+        owner: EntityId,
+        make: impl FnOnce() -> Vec<Load>,
+    ) -> Arc<Vec<Load>> {
+        once(&self.loads, &(source.to_owned(), owner), make)
     }
 }
 
