@@ -47,9 +47,12 @@ pub struct Simulate {
     /// Diagnose every scenario (or ID) on many seeds and compare with the truth.
     #[arg(long)]
     evaluate: bool,
-    /// Seeds of each scenario, from 1.
+    /// Seeds of each scenario.
     #[arg(long, default_value = "20")]
     seeds: u64,
+    /// The first of these seeds.
+    #[arg(long, default_value = "1", value_name = "SEED")]
+    from_seed: u64,
     /// Seeds of each healthy scenario.
     #[arg(long, default_value = "20")]
     healthy_seeds: u64,
@@ -172,7 +175,7 @@ impl Simulate {
             .flat_map(|s| {
                 let healthy = s.truth.verdict != "incident";
                 let seeds = if healthy { self.healthy_seeds } else { self.seeds };
-                (1..=seeds).map(move |seed| (s, seed))
+                (0..seeds).map(move |n| (s, self.from_seed.saturating_add(n)))
             })
             .collect();
         let without = self.without();

@@ -7,6 +7,10 @@ use super::score::Part;
 use super::words;
 use crate::model::Micros;
 
+/// Beats that a symptom must have been away until the pager takes the alert back.
+const CALM_BEATS: i64 = 2;
+/// Share of the way from what was usual to the alert's threshold under which it counts as away.
+const CLEARED: f64 = 0.5;
 /// Beats after which the next stage opens; a guess opens it as well.
 const STAGE_BEATS: i64 = 3;
 
@@ -80,8 +84,25 @@ impl Game<'_> {
         vec![format!("   it is {}{said}", words::moment(&self.case.plan, self.now))]
     }
 
+    /// Whether the alert of the page is withdrawn: the symptom is back near what it was and has
+    /// stayed there, for a wave that ebbs is not over.
+    fn is_resolved(&mut self) -> bool {
+        let plan = &self.case.plan;
+        let Some(symptom) = plan.symptom.as_ref() else { return false };
+        if plan.over.is_some_and(|o| self.now < o) {
+            return false;
+        }
+        let instant = self.instant();
+        let since = plan.paged.max(self.now - CALM_BEATS * plan.beat);
+        let Some(s) = symptom.find(&instant) else { return false };
+        let up = symptom.threshold >= symptom.before;
+        let limit = symptom.before + CLEARED * (symptom.threshold - symptom.before);
+        let mut last = s.points.iter().rev().take_while(|p| p.0 > since).peekable();
+        last.peek().is_some() && last.all(|p| (p.1 < limit) == up)
+    }
+
     /// Whether the symptom of the page is gone, and what caused it as well.
-    pub(super) fn is_resolved(&mut self) -> bool {
+    pub(super) fn is_back(&mut self) -> bool {
         let plan = &self.case.plan;
         let Some(symptom) = plan.symptom.as_ref() else { return false };
         let instant = self.instant();

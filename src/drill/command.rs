@@ -52,8 +52,12 @@ pub const COMMANDS: &[Row] = &[
     row("mechanisms", "mechanisms [WORD]", 0.0, 0, "the catalogue's mechanisms (free)"),
     row("done", "done", 0.0, 0, "end the drill after a guess: the debrief"),
     row("give", "give up", 0.0, 0, "end the drill: the debrief"),
+    row("quit", "quit", 0.0, 0, "leave; `rootline drill resume` goes on where you left"),
     row("help", "help", 0.0, 0, "this (free)"),
 ];
+
+/// Other words for a command.
+const ALIASES: &[(&str, &str)] = &[("?", "help"), ("exit", "quit"), ("q", "quit")];
 
 /// For the game master only.
 pub const MASTER: &[Row] = &[
@@ -78,6 +82,7 @@ pub enum Command {
     Mechanisms(Option<String>),
     Done,
     GiveUp,
+    Quit,
     Help,
     Truth,
     Inject(usize),
@@ -97,7 +102,8 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let Some(first) = words.first().filter(|w| !w.starts_with('#')) else { return Ok(None) };
     let first = first.to_lowercase();
-    let Some(row) = find(&first) else {
+    let alias = ALIASES.iter().find(|a| a.0 == first).map(|a| a.1);
+    let Some(row) = find(alias.unwrap_or(&first)) else {
         let near = did_you_mean(&first, COMMANDS.iter().map(|r| r.name));
         let near = near.map_or("`help` lists them".to_owned(), |n| format!("did you mean `{n}`?"));
         return Err(format!("no command is called \"{first}\": {near}"));
@@ -127,6 +133,7 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
         "mechanisms" => Command::Mechanisms(one()?),
         "done" => none(Command::Done)?,
         "give" if rest == ["up"] => Command::GiveUp,
+        "quit" => none(Command::Quit)?,
         "help" => Command::Help,
         "truth" => none(Command::Truth)?,
         "inject" => Command::Inject(one()?.and_then(|n| n.parse().ok()).ok_or_else(usage)?),
@@ -157,9 +164,9 @@ fn guess(words: &[&str]) -> Result<Command, String> {
         }
     }
     let [component, mechanism] = plain[..] else {
-        return Err("name one component and one mechanism".to_owned());
+        return Err("name one component (`graph`) and one mechanism (`mechanisms WORD`)".to_owned());
     };
-    let sure = sure.ok_or("say how sure you are")?;
+    let sure = sure.ok_or("say how sure you are, e.g. --sure 70")?;
     Ok(Command::Guess {
         component: component.to_owned(),
         mechanism: mechanism.to_owned(),
@@ -182,8 +189,14 @@ pub fn duration(text: &str) -> Option<Micros> {
     number.checked_mul(scale)?.checked_mul(SECOND)
 }
 
-/// Every command with its costs.
-pub fn help() -> Vec<String> {
+/// Names of all commands in a line.
+pub fn names() -> String {
+    let name = |r: &Row| if r.name == "give" { r.usage } else { r.name };
+    COMMANDS.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// Every command with its costs; `beat` is how long a beat is in this drill.
+pub fn help(beat: &str) -> Vec<String> {
     let line = |r: &Row| {
         let cost = match (r.points, r.beats) {
             (p, _) if r.name == "hint" => format!("{p}p, free at level 1"),
@@ -194,9 +207,9 @@ pub fn help() -> Vec<String> {
     };
     let mut out: Vec<String> = COMMANDS.iter().map(line).collect();
     out.push("   COMPONENT may be `system` where everything is hit at once.".to_owned());
-    out.push(
-        "   A beat is a thirtieth of the time from the page to the end of the recording."
-            .to_owned(),
-    );
+    out.push("   --pid: the database session to blame, where there is one.".to_owned());
+    out.push(format!(
+        "   A beat is {beat} here: a thirtieth of the time from the page to the end."
+    ));
     out
 }

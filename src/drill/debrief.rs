@@ -89,13 +89,25 @@ fn score(game: &Game) -> Vec<String> {
                 lost.join(", ")
             }
         };
-        let why = match (part, game.deeds.iter().any(|d| d.outcome == Outcome::Helps)) {
-            (Part::Mitigation, false) if why.is_empty() => "nothing was done that helps".to_owned(),
+        let why = match part {
+            Part::Mitigation if why.is_empty() => mitigation(game),
             _ => why,
         };
         out.push(format!("   {name:<26} {:>3.0}/{most:<3.0} {why}", s.points(part)));
     }
     out
+}
+
+/// What the actions were worth, where none lost points by itself.
+fn mitigation(game: &Game) -> String {
+    if game.case.simulated {
+        let share = game.score.helped.unwrap_or(0.0) * 100.0;
+        return format!("{share:.0} % of what the best known action brings");
+    }
+    match game.deeds.iter().any(|d| d.outcome == Outcome::Helps) {
+        true => String::new(),
+        false => "nothing was done that helps".to_owned(),
+    }
 }
 
 fn confidence(game: &Game) -> String {
@@ -135,6 +147,9 @@ fn answer(case: &Case) -> Vec<String> {
 fn ledger(case: &Case) -> Vec<String> {
     let d = &case.diagnosis;
     let mut out = vec![String::new(), " == THE ENGINE'S LEDGER ==".to_owned()];
+    if case.simulated {
+        out.push("   of the incident as it goes when nobody acts".to_owned());
+    }
     let Some(h) = case.ledger() else {
         let first = d.hypotheses.first().map_or("nothing".to_owned(), |h| h.headline.clone());
         out.push(format!("   the engine does not name it ({}): it says {first}", d.verdict.word()));

@@ -39,7 +39,7 @@ impl Game<'_> {
             for beats in SETTLES..=SETTLED {
                 let at = until + beats * self.case.plan.beat;
                 self.now = at.min(self.case.plan.end).max(self.now);
-                if self.is_resolved() {
+                if self.is_back() {
                     break;
                 }
             }

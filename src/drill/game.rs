@@ -45,7 +45,7 @@ pub type Rerun<'a> = dyn FnMut(Ask) -> Result<Answer> + 'a;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     pub text: String,
-    /// The debrief was shown: nothing more can be done.
+    /// The debrief was shown, or the trainee left: nothing more can be done.
     pub over: bool,
 }
 
@@ -62,6 +62,8 @@ pub struct Game<'a> {
     /// Lines that did something, for a replay.
     pub lines: Vec<String>,
     pub over: bool,
+    /// The trainee left; it can be gone on with.
+    pub left: bool,
     pub(super) master: bool,
     pub(super) style: Style,
     pub(super) stage: usize,
@@ -95,6 +97,7 @@ impl<'a> Game<'a> {
             solved: false,
             lines: Vec::new(),
             over: false,
+            left: false,
             master,
             style,
             stage: if level == Level::Guided { case.plan.layers.len() } else { 1 },
@@ -166,12 +169,25 @@ impl<'a> Game<'a> {
         if !people.is_empty() {
             out.push(format!(" You can ask: {}", people.join(", ")));
         }
-        let names: Vec<&str> = command::COMMANDS.iter().map(|r| r.name).collect();
-        out.push(format!(" Commands: {} (`help` for costs)", names.join(", ")));
+        out.extend(self.task());
+        out.push(format!(" Commands: {} (`help` for costs)", command::names()));
         if self.level == Level::Guided {
             out.extend(self.next_hint());
         }
         words::page(&out, &self.style)
+    }
+
+    /// What the trainee is to do, in two sentences.
+    fn task(&self) -> Vec<String> {
+        let acts = match self.rerun.is_some() {
+            true => "What you `act` changes what comes.",
+            false => "It is a recording: `act` says what an action would have brought.",
+        };
+        vec![
+            " Find the component to blame and the mechanism, say both with `guess`, and end it."
+                .to_owned(),
+            format!(" {acts} Every look takes time and points; `done` ends with the debrief."),
+        ]
     }
 
     /// The symptom that the page is about, as it stands now.
@@ -202,7 +218,8 @@ impl<'a> Game<'a> {
             Err(what) => vec![format!("   {what}")],
             Ok(Some(command)) => {
                 let did = self.run(command);
-                self.lines.extend(did.is_ok().then(|| line.trim().to_owned()));
+                let did_something = did.is_ok() && !self.left;
+                self.lines.extend(did_something.then(|| line.trim().to_owned()));
                 did.unwrap_or_else(|what| vec![format!("   {what}")])
             }
         };
@@ -210,7 +227,7 @@ impl<'a> Game<'a> {
         if !self.over {
             lines.extend(self.passed(before));
         }
-        Reply { text: words::page(&lines, &self.style), over: self.over }
+        Reply { text: words::page(&lines, &self.style), over: self.over || self.left }
     }
 
     /// Runs a command; what cannot be done costs nothing.
@@ -266,7 +283,14 @@ impl<'a> Game<'a> {
             Command::Act(words) => self.act(&words),
             Command::Wait(by) => Ok(self.wait(by)),
             Command::Mechanisms(word) => Ok(ask::mechanisms(&self.case.catalog, word.as_deref())),
-            Command::Help => Ok(command::help()),
+            Command::Help => {
+                let beat = self.case.plan.beat as f64 / crate::model::SECOND as f64;
+                Ok(command::help(&crate::time::duration(beat)))
+            }
+            Command::Quit => {
+                self.left = true;
+                Ok(vec![])
+            }
             Command::Truth if self.master => Ok(debrief::truth(self.case)),
             Command::Inject(n) if self.master => {
                 match n.checked_sub(1).is_some_and(|n| self.inject(n)) {

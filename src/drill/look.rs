@@ -183,14 +183,24 @@ impl View<'_> {
         let t = &self.instant.telemetry;
         let own = |p: &&EntityId| **p != e && t.graph.owner(**p) == e;
         let parts: Vec<EntityId> = self.instant.known.iter().filter(own).copied().collect();
-        let mut out = Vec::new();
         // A service of one instance is that instance.
-        for p in parts.iter().take(PARTS).filter(|_| parts.len() > 1) {
-            let said = self.in_short(Subject::Entity(*p)).unwrap_or_else(|| "(look)".to_owned());
-            out.push(format!("   {}: {said}", words::name(t, *p)));
+        if parts.len() < 2 {
+            return Vec::new();
         }
-        if parts.len() > PARTS {
-            out.push(format!("   and {} more parts", parts.len() - PARTS));
+        let (mut out, mut bare) = (Vec::new(), Vec::new());
+        for p in &parts {
+            match self.in_short(Subject::Entity(*p)) {
+                Some(said) => out.push(format!("   {}: {said}", words::name(t, *p))),
+                None => bare.push(words::name(t, *p)),
+            }
+        }
+        let left = out.len().saturating_sub(PARTS);
+        out.truncate(PARTS);
+        if left > 0 {
+            out.push(format!("   and {left} more parts"));
+        }
+        if !bare.is_empty() {
+            out.push(format!("   its parts, `look` at each: {}", bare.join(", ")));
         }
         out
     }

@@ -44,6 +44,8 @@ pub const TESTS: &[Test] = &[
     },
 ];
 
+/// Source of the time on the way, without the callee's own.
+const GAP: &str = "role:edge-gap";
 /// Growth of a share of calls from which it is no longer the usual trickle.
 const OUTCOME_GROWTH: f64 = 2.0;
 /// Growth of the time on an edge from which it is slower.
@@ -103,6 +105,7 @@ pub fn together(q: &Question) -> Observation {
     let Question { context: c, rule: r, value: v, signature: s, .. } = *q;
     let mut observed: BTreeSet<Subject> = BTreeSet::new();
     let mut worse: BTreeMap<(EntityId, EntityId), (f64, usize)> = BTreeMap::new();
+    let mut behind: BTreeMap<(EntityId, EntityId), (f64, usize)> = BTreeMap::new();
     for i in c.on_edges() {
         let series = &c.rollups.series[i];
         let Subject::Edge(from, to) = series.subject else { continue };
@@ -111,8 +114,9 @@ pub fn together(q: &Question) -> Observation {
             continue;
         };
         observed.insert(series.subject);
-        if is_worse(c, series, &shift) && !by_itself(c, to) {
-            let slot = worse.entry((from, to)).or_insert((0.0, i));
+        if is_worse(c, series, &shift) {
+            let edges = if by_itself(c, to) { &mut behind } else { &mut worse };
+            let slot = edges.entry((from, to)).or_insert((0.0, i));
             if shift.z_median > slot.0 {
                 *slot = (shift.z_median, i);
             }
@@ -120,6 +124,9 @@ pub fn together(q: &Question) -> Observation {
     }
     if observed.is_empty() {
         return Observation::unobservable();
+    }
+    if r.source == GAP {
+        add_those_who_wait_themselves(&mut worse, &mut behind);
     }
     let callers: BTreeSet<EntityId> = worse.keys().map(|e| e.0).collect();
     let callees: BTreeSet<EntityId> = worse.keys().map(|e| e.1).collect();
@@ -146,6 +153,22 @@ pub fn together(q: &Question) -> Observation {
         .fact("of", observed.len().to_string())
         .fact("callers", callers.len().to_string())
         .fact("callees", callees.len().to_string())
+}
+
+/// Adds the edges to callees that are slow because their own ways are worse: of a gap, the callee's
+/// own time is taken off already, so such a callee is no reason to doubt the way to it.
+fn add_those_who_wait_themselves(
+    worse: &mut BTreeMap<(EntityId, EntityId), (f64, usize)>,
+    behind: &mut BTreeMap<(EntityId, EntityId), (f64, usize)>,
+) {
+    loop {
+        let waits = |to: EntityId| worse.keys().any(|(from, _)| *from == to);
+        let found: Vec<_> = behind.keys().filter(|(_, to)| waits(*to)).copied().collect();
+        if found.is_empty() {
+            return;
+        }
+        worse.extend(found.into_iter().filter_map(|e| Some((e, behind.remove(&e)?))));
+    }
 }
 
 fn is_worse(c: &Context, s: &SignalSeries, shift: &Shift) -> bool {

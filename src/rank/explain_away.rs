@@ -24,6 +24,8 @@ const STARVED: f64 = 1.5;
 const COVER_WEIGHT: f64 = 1.5;
 /// Weight of the size of an entity's own gain against what users felt.
 const CONTRIBUTION_WEIGHT: f64 = 2.0;
+/// Share of what users felt that speaks neither for nor against: its root is a half.
+const NEUTRAL_SHARE: f64 = 0.25;
 /// Name of that term.
 const SIZE: &str = "size";
 /// Share of the weight that a gain of the other symptom than the one named has.
@@ -116,7 +118,7 @@ pub fn assign(
             false => None,
         };
         if let Some((share, said)) = size {
-            let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - 0.5);
+            let nats = CONTRIBUTION_WEIGHT * (share.sqrt() - NEUTRAL_SHARE.sqrt());
             terms.push((SIZE, nats, said));
         }
         if !blame.reaches_symptom {
@@ -250,6 +252,10 @@ fn demand(
 fn contribution(context: &Context, own: &Gain, wanted: &Gain) -> Option<(f64, String)> {
     let waiting = share(own.waiting, wanted.waiting);
     let failing = share(own.failures, wanted.failures);
+    // Where one of the two is not measured, what is known is a lower bound: it may speak for the
+    // entity and not against it.
+    let unknown = (waiting.is_none() && wanted.waiting.is_some_and(|w| w > 0.0))
+        || (failing.is_none() && wanted.failures.is_some_and(|f| f > 0.0));
     // The user's own word on the symptom decides which of the two is meant; the other one only
     // hints, for a slow callee can make calls fail and retries of failed calls take time.
     let told = context.telemetry.incident.symptom_signal.as_deref().unwrap_or_default();
@@ -261,7 +267,8 @@ fn contribution(context: &Context, own: &Gain, wanted: &Gain) -> Option<(f64, St
             failing.or(waiting.map(|w| w * OTHER_SYMPTOM))
         }
         () => [waiting, failing].into_iter().flatten().reduce(f64::max),
-    }?;
+    }
+    .filter(|b| !(unknown && *b < NEUTRAL_SHARE))?;
     Some((
         best,
         format!("its own waiting or failing amounts to {:.0} % of what users felt", 100.0 * best),
@@ -302,7 +309,7 @@ pub fn behind_many(
 /// The share of what users felt that an entity's own waiting or failing amounts to, by its terms.
 pub fn size_of(terms: &[Term]) -> Option<f64> {
     let term = terms.iter().find(|t| t.name == SIZE)?;
-    Some((term.nats / CONTRIBUTION_WEIGHT + 0.5).powi(2))
+    Some((term.nats / CONTRIBUTION_WEIGHT + NEUTRAL_SHARE.sqrt()).powi(2))
 }
 
 /// What is left of resource use when more requests explain it: 1 when traffic did not grow.

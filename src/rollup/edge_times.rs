@@ -58,9 +58,20 @@ fn offset(caller: (Micros, Micros), callee: (Micros, Micros), answered: bool) ->
     }
 }
 
+/// Says whether the type of an error is the status of an HTTP answer.
+fn is_status(etype: &str) -> bool {
+    etype.len() == 3 && etype.parse::<u16>().is_ok_and(|n| (400..600).contains(&n))
+}
+
 impl Maker<'_> {
     /// Gap, share of calls at a timeout and clock offset of every edge.
-    pub fn edge_times(&self, spans: &Spans, measured: &Measured, out: &mut Vec<SignalSeries>) {
+    pub fn edge_times(
+        &self,
+        spans: &Spans,
+        measured: &Measured,
+        symbols: &[String],
+        out: &mut Vec<SignalSeries>,
+    ) {
         let (start, end, dur) = (&spans.start, &spans.end, &measured.dur);
         let [mut gaps, mut waits, mut clocks]: [BTreeMap<Pair, Cells>; 3] = Default::default();
         let add = |to: &mut BTreeMap<Pair, Cells>, pair: Pair, row: usize, v: f64| {
@@ -88,7 +99,10 @@ impl Maker<'_> {
                 add(&mut gaps, pair, caller, dur[caller] - dur[row]);
             }
             let times = ((start[caller], end[caller]), (start[row], end[row]));
-            add(&mut clocks, pair, caller, offset(times.0, times.1, !above.error));
+            // A call that failed with a status was answered: no caller had given it up.
+            let etype = symbols.get(above.etype as usize).map_or("", String::as_str);
+            let answered = !above.error || is_status(etype);
+            add(&mut clocks, pair, caller, offset(times.0, times.1, answered));
         }
         for (name, edges) in
             [("edge.gap", gaps), ("edge.at_timeout", waits), ("edge.clock_offset", clocks)]
@@ -114,6 +128,12 @@ mod tests {
         for d in [0.0, 0.99, 1.3, 4.2, 9.99, 12.0, 29.0, 31.9, f64::NAN] {
             assert!(!at_timeout(d), "{d}");
         }
+    }
+
+    #[test]
+    fn a_status_is_an_answer_and_a_timeout_is_none() {
+        assert!(is_status("401") && is_status("503"));
+        assert!(!is_status("timeout") && !is_status("") && !is_status("200") && !is_status("4010"));
     }
 
     #[test]

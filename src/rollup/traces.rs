@@ -63,7 +63,7 @@ pub fn roll_up(telemetry: &Telemetry, mut spans: Spans, bucket: Micros) -> Trace
     roles::infer(&mut spans);
     let measured = Measured::new(&spans, bucket);
     let maker = Maker::new(telemetry, &measured, bucket);
-    maker.edge_times(&spans, &measured, &mut out.series);
+    maker.edge_times(&spans, &measured, &telemetry.symbols, &mut out.series);
     drop(spans);
     out.operations = operations(&measured);
     out.calls = calls(&measured);

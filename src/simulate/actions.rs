@@ -22,6 +22,21 @@ pub enum Subject {
     Store,
 }
 
+impl Subject {
+    /// What it is called where an action's words are told, e.g. `SERVICE`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Subject::Nothing => "",
+            Subject::Service | Subject::PoolOf => "SERVICE",
+            Subject::Instance => "INSTANCE",
+            Subject::Database => "DATABASE",
+            Subject::Session => "PID",
+            Subject::Cache => "CACHE",
+            Subject::Store => "STORE",
+        }
+    }
+}
+
 /// The kinds of action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -286,7 +301,8 @@ impl Action {
         let subject = match row.subject {
             Subject::Nothing => String::new(),
             kind => {
-                words.next().ok_or_else(|| wrong(format!("{word} of what? ({kind:?})")))?.to_owned()
+                let what = || wrong(format!("{word} of what? Name {}", kind.word()));
+                words.next().ok_or_else(what)?.to_owned()
             }
         };
         let amount = match (words.next(), row.amount) {

@@ -2,6 +2,7 @@
 //! and never a curve; what is seen follows from the simulation.
 
 mod apply;
+mod data;
 
 use super::scenario::Fault;
 use super::world::World;
@@ -204,6 +205,33 @@ pub const FAULTS: &[FaultRow] = &[
         "no new session is let in; all were ended once",
         apply::login,
     ),
+    row(
+        "pooler-resized",
+        Target::Database,
+        "its pooler keeps `size` connections to it",
+        data::pooler,
+    ),
+    row(
+        "locks-many",
+        Target::Database,
+        "each statement keeps the shared lock table for `size` milliseconds",
+        data::lock_table,
+    ),
+    row(
+        "locks-in-other-order",
+        Target::Service,
+        "the share `size` of its transactions runs from the last statement to the first",
+        data::other_order,
+    ),
+    row("clock-jumps", Target::Service, "its clocks are `size` seconds ahead", data::clock),
+    row(
+        "takes-over",
+        Target::Database,
+        "a standby leads as well, for every other instance; both take writes",
+        data::takes_over,
+    ),
+    row("pipeline-stops", Target::Service, "the job that writes its features", data::pipeline),
+    row("fills-volume", Target::Database, "something else writes `size` MB a second", data::volume),
     row("poisoned", Target::Queue, "the message of key `of` cannot be worked on", apply::poisoned),
     row("names-slow", Target::System, "lookups take `size` times as long", apply::names_slow),
     row("names-unreachable", Target::System, "lookups are not answered", apply::names_down),

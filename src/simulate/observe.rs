@@ -14,7 +14,7 @@ use super::draw::Draw;
 use super::scenario::Scenario;
 use super::station::{Nanos, SECOND};
 use super::world::NONE;
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
 
 /// Most spans that are kept of a run; later traces are not sampled.
 const SPANS: usize = 400_000;
@@ -34,12 +34,12 @@ pub struct Record {
     pub snapshot_every: Nanos,
     pub trace_share: f64,
     pub lost_scrapes: f64,
-    /// Microseconds by which a service's clock is ahead.
-    pub ahead: BTreeMap<String, i64>,
     /// Times of the scrapes.
     pub scrapes: Vec<Nanos>,
     pub series: Vec<Series>,
     index: HashMap<String, usize>,
+    /// The labels of the sample under way.
+    line: String,
     pub spans: Vec<Span>,
     pub sessions: Vec<SessionRow>,
     pub statements: Vec<StatementRow>,
@@ -50,16 +50,15 @@ impl Record {
     pub fn new(scenario: &Scenario, seed: u64) -> Record {
         let o = &scenario.observe;
         let nanos = |s: f64| ((s.max(0.1)) * SECOND as f64) as Nanos;
-        let ahead = o.clock_ahead_s.iter().map(|(k, s)| (k.clone(), (s * 1e6) as i64)).collect();
         Record {
             scrape_every: nanos(o.scrape_s),
             snapshot_every: nanos(o.session_s),
             trace_share: o.trace_share,
             lost_scrapes: o.lost_scrapes,
-            ahead,
             scrapes: Vec::new(),
             series: Vec::new(),
             index: HashMap::new(),
+            line: String::new(),
             spans: Vec::new(),
             sessions: Vec::new(),
             statements: Vec::new(),
@@ -69,27 +68,44 @@ impl Record {
 
     /// One sample of the scrape under way. `labels` are name and value in turn.
     fn put(&mut self, file: &'static str, name: &str, labels: &[(&str, &str)], value: f64) {
-        let mut metric = String::with_capacity(96);
-        metric.push_str("{\"__name__\":\"");
-        metric.push_str(name);
-        metric.push('"');
+        self.line.clear();
+        self.line.push_str("{\"__name__\":\"");
+        self.line.push_str(name);
+        self.line.push('"');
         for (key, value) in labels {
-            metric.push_str(",\"");
-            metric.push_str(key);
-            metric.push_str("\":");
-            metric.push_str(&serde_json::Value::from(*value).to_string());
+            self.line.push_str(",\"");
+            self.line.push_str(key);
+            self.line.push_str("\":");
+            quote(value, &mut self.line);
         }
-        metric.push('}');
+        self.line.push('}');
         let scrape = self.scrapes.len().saturating_sub(1) as u32;
-        let at = *self.index.entry(metric).or_insert_with_key(|metric| {
-            self.series.push(Series { file, metric: metric.clone(), samples: Vec::new() });
-            self.series.len() - 1
-        });
+        // Looked up before it is copied: a series is new once and sampled a thousand times.
+        let at = match self.index.get(self.line.as_str()) {
+            Some(at) => *at,
+            None => {
+                let metric = self.line.clone();
+                self.series.push(Series { file, metric, samples: Vec::new() });
+                self.index.insert(self.line.clone(), self.series.len() - 1);
+                self.series.len() - 1
+            }
+        };
         self.series[at].samples.push((scrape, value));
     }
 
     fn has_room(&self) -> bool {
         self.spans.len() < SPANS
+    }
+}
+
+/// A label's value as JSON; nearly all of them need no escape.
+fn quote(value: &str, out: &mut String) {
+    if value.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(value).to_string());
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a scenario file holds: the system, its load, what goes wrong, the truth and the contract.
 //! In: TOML. Out: checked types with times in seconds from the start. Nothing is simulated here.
 
+mod extras;
 mod parts;
 
+pub use extras::{Features, Pooler, Registry, Resolver};
 pub use parts::{
     Autoscale, Cache, Call, Consume, Database, Endpoint, Keys, Law, Lock, Memory, Pool, Probe,
-    Queue, Registry, Resolver, Service, Statement, Step, Store, Time, Traffic,
+    Queue, Service, Statement, Step, Store, Time, Traffic,
 };
 
 use crate::error::{Error, Result, line_column};

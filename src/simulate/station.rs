@@ -91,6 +91,12 @@ impl Station {
         self.queue.len().saturating_sub(self.gone)
     }
 
+    /// How long the first in the queue has waited.
+    pub fn oldest(&self, now: Nanos) -> Nanos {
+        let first = self.queue.front().filter(|_| self.waiting() > 0);
+        first.map_or(0, |w| now - w.since)
+    }
+
     /// Everybody leaves at once.
     pub fn clear(&mut self, now: Nanos) {
         self.count(now);

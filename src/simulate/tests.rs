@@ -344,3 +344,65 @@ fn a_rolling_restart_keeps_more_than_a_restart_of_all() {
     let (rolling, all) = (failed("restart-rolling server"), failed("restart-all server"));
     assert!(all > 10 * rolling.max(1), "{rolling} against {all} failed requests");
 }
+
+/// 99th percentile of the users' latency in each stretch of `hours`, in milliseconds.
+fn p99_ms(run: &Run, from_h: f64, to_h: f64) -> f64 {
+    let ledger = &run.world.ledger;
+    let at = |h: f64| (h * 3600.0 / ledger.step_s) as usize;
+    ledger.span(at(from_h), at(to_h)).quantile_s(0.99) * 1e3
+}
+
+/// The sawtooth over a week: a fleet that was started at once, scaled by its memory, one step in
+/// twenty hours.
+fn week() -> Run {
+    let text = named("memory-sawtooth").expect("known").text;
+    let changes = [
+        ("duration_s = 108000.0", "duration_s = 604800.0"),
+        ("scrape_s = 60.0", "scrape_s = 3600.0\nsession_s = 3600.0"),
+        ("trace_share = 0.01", "trace_share = 0.0"),
+        ("rate = 1.6", "rate = 4.0"),
+        ("ms = 95.0", "ms = 85.0"),
+        ("max = 8, memory = 0.72, every_s = 3600.0", "max = 10, memory = 0.7, every_s = 72000.0"),
+    ];
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "the scenario has no {from}");
+        text.replace(from, to)
+    });
+    Run::new(&scenario::read("week", &text).expect("still a scenario"), 2).expect("it builds")
+}
+
+/// Measured (seed 2): the median hour has a p99 of 218 ms on the first day and 539 ms on the last,
+/// the worst quarter of the hours 848 ms or more; 3 instances become 8.
+#[test]
+fn over_a_week_of_the_sawtooth_the_latency_drifts_and_the_fleet_grows() {
+    let mut run = week();
+    let share = |run: &Run| {
+        let limit = run.world.services[1].memory.limit_mb;
+        run.world.memory_mb(1, 0) / limit
+    };
+    run.advance(120.0);
+    assert!((0.38..0.43).contains(&share(&run)), "{}", share(&run));
+    run.advance(5.2 * 3600.0);
+    assert!((0.8..1.0).contains(&share(&run)), "{}", share(&run));
+    run.advance(8.0 * 3600.0);
+    let killed: u32 = run.world.services[1].instances.iter().map(|i| i.killed_for_memory).sum();
+    assert!(killed >= 3, "each was ended once within eight hours: {killed}");
+    let hours = |run: &Run, day: u32| {
+        let of = |h: u32| p99_ms(run, f64::from(24 * day + h), f64::from(24 * day + h + 1));
+        let mut all: Vec<f64> = (0..24).map(of).collect();
+        all.sort_by(f64::total_cmp);
+        (all[12], all[18])
+    };
+    run.advance(86_400.0);
+    let small = run.world.living(1).len();
+    let run = end(run);
+    let ((first, _), (last, worst)) = (hours(&run, 0), hours(&run, 6));
+    println!(
+        "p99 of the median hour {first:.0} -> {last:.0} ms, of the worst quarter {worst:.0} ms"
+    );
+    println!("{small} -> {} instances", run.world.living(1).len());
+    assert!((180.0..260.0).contains(&first), "{first}");
+    assert!((450.0..800.0).contains(&last), "{last}");
+    assert!(worst > 750.0, "{worst}");
+    assert!(small <= 4 && run.world.living(1).len() >= 7, "{small}");
+}

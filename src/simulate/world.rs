@@ -4,18 +4,21 @@
 mod build;
 mod calls;
 mod databases;
+mod endings;
 mod engine;
 mod failover;
+mod features;
 mod fleet;
 mod locks;
 mod made;
 mod messages;
 mod parts;
+mod pooler;
 mod steps;
 mod users;
 
 pub use parts::{
-    BOUNDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Meter, Operation, Partitions,
+    BOUND_WORDS, Backend, Breaker, CacheServer, Db, Edge, Effect, Meter, Operation, Partitions,
     ServiceState, Source, Topic, Wait,
 };
 
@@ -44,6 +47,13 @@ pub mod status {
     pub const HANDSHAKE: u16 = 4;
     /// The caller knows no endpoint.
     pub const UNKNOWN: u16 = 5;
+}
+
+/// What PostgreSQL says when a statement ends early (appendix A of its manual).
+pub mod sqlstate {
+    pub const CANCELLED: &str = "57014";
+    pub const DEADLOCK: &str = "40P01";
+    pub const DISK_FULL: &str = "53100";
 }
 
 /// One instruction of a program.
@@ -89,6 +99,9 @@ pub enum Op {
     Publish {
         queue: u16,
     },
+    Features {
+        miss: Nanos,
+    },
 }
 
 /// What a program is run for.
@@ -129,7 +142,10 @@ pub enum Phase {
     Backoff,
     PoolQueue,
     Connect,
+    PoolerQueue,
     LockQueue,
+    TableQueue,
+    TableHeld,
     DbQueue,
     DbRun,
     DbRead,
@@ -177,6 +193,10 @@ pub struct Task {
     pub held: Nanos,
     pub statement: u16,
     pub repeat: u16,
+    /// Has a server connection of a pooler.
+    pub pooled: bool,
+    /// Runs the statements of its transaction in the other order.
+    pub reversed: bool,
     /// Partition, or cache space, of the present step.
     pub place: u16,
     /// Cache, space and key that it computes while others wait.

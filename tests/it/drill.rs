@@ -569,3 +569,41 @@ fn a_surprise_does_not_tell_its_id() {
         "{opening}"
     );
 }
+
+/// What the terminal of a recording showed, without its control sequences and its first lines of
+/// progress.
+fn shown(cast: &str) -> String {
+    let mut text = String::new();
+    for line in cast.lines().skip(1) {
+        let event: serde_json::Value = serde_json::from_str(line).expect("an event is JSON");
+        assert_eq!(event[1], "o", "only what was shown is kept");
+        text.push_str(event[2].as_str().expect("what was shown is text"));
+    }
+    let control = regex::Regex::new("\u{1b}\\[[0-9;]*[A-Za-z]").expect("it is one");
+    let plain = control.replace_all(&text, "").replace("\r\n", "\n");
+    let page = plain.find(" DRILL").expect("the page is shown");
+    plain[page..].to_owned()
+}
+
+#[test]
+fn the_recorded_drill_still_plays_as_the_terminal_showed_it() {
+    let folder = root().join("fixtures/drills/recorded");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
+    let cast = read("sim-cascade.cast");
+    let head: serde_json::Value =
+        serde_json::from_str(cast.lines().next().expect("a head")).expect("it is JSON");
+    assert_eq!((&head["version"], &head["width"]), (&2.into(), &100.into()));
+    let script = folder.join("sim-cascade.txt");
+    let script = script.to_string_lossy();
+    let run = rootline(&["drill", "start", "sim-cascade", "--script", &script, "--width", "100"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let then = shown(&cast);
+    assert_eq!(until_score(&run.out), until_score(&then));
+    for part in ["CORRECT", "== DEBRIEF", "ACTIONS AND WHAT THEY TRADE", "kept as 1"] {
+        assert!(then.contains(part), "no {part}");
+    }
+    // Every line of the script was typed.
+    for line in read("sim-cascade.txt").lines() {
+        assert!(then.contains(&format!("p> {line}\n")), "{line}");
+    }
+}

@@ -70,7 +70,15 @@ const MODES: &[(&str, &[&str])] = &[
     ("PgBouncer queue", &["pgbouncer-queue"]),
     ("thread pool", &["thread-pool-starvation"]),
     ("event loop or interpreter lock", &["event-loop-blocked", "single-core-saturation"]),
-    ("consumer lag", &["queue-slow-consumer", "queue-consumer-gone", "poison-message"]),
+    (
+        "consumer lag",
+        &[
+            "queue-slow-consumer",
+            "queue-consumer-gone",
+            "poison-message",
+            "poison-message-requeued",
+        ],
+    ),
     ("broker back-pressure", &["broker-backpressure"]),
     // Overload and feedback.
     ("traffic surge", &["traffic-surge"]),

@@ -1,6 +1,6 @@
 //! Simulated incidents from outside: what the command writes, refuses, and what is said of it.
 
-use super::support::{Scratch, diagnosed, files, items, name, rootline, text};
+use super::support::{Scratch, diagnosed, files, items, name, root, rootline, text};
 
 #[test]
 fn the_list_names_every_scenario_and_an_unknown_one_is_an_error() {
@@ -62,4 +62,52 @@ fn a_scenario_of_ones_own_is_read_with_the_place_of_what_is_wrong() {
     assert!(run.err.contains("own.toml:3:1"), "{}", run.err);
     let schema = rootline(&["simulate", "--schema"]);
     assert!(schema.out.contains("\"$schema\""), "{}", schema.out);
+}
+
+#[test]
+fn every_promised_mode_has_a_scenario_or_says_why_not() {
+    let place = root().join("tests/it/simulated.txt");
+    let table = std::fs::read_to_string(&place).expect("the table is there");
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .map(|l| l.split_once(" | ").expect("mode | scenario"))
+        .collect();
+    let known = |id: &str| rootline::simulate::SCENARIOS.iter().any(|(known, _)| *known == id);
+    for (mode, said) in &rows {
+        let reason = said.strip_prefix("- ").is_some_and(|why| !why.is_empty());
+        assert!(reason || known(said), "{mode}: no scenario {said}");
+    }
+    // What is simulated is an incident whose truth names a signature of the catalogue.
+    let catalog = rootline::catalog::Catalog::built_in().expect("the catalogue is sound");
+    for (mode, id) in rows.iter().filter(|r| !r.1.starts_with('-')) {
+        let truth = rootline::simulate::named(id).expect(id).truth;
+        assert!(!truth.signature.is_empty(), "{mode}");
+        truth.signature.iter().for_each(|s| assert!(catalog.find(s).is_ok(), "{id}: {s}"));
+    }
+    let told = |id: &str| rows.iter().any(|r| r.1 == id) || id.starts_with("healthy");
+    let variants = ["peak-sunday"];
+    for (id, _) in rootline::simulate::SCENARIOS {
+        assert!(told(id) || variants.contains(id), "{id} keeps no promise");
+    }
+}
+
+#[test]
+fn a_seed_gives_other_names_rates_times_and_decoys() {
+    let of = |seed| {
+        let scenario = rootline::simulate::named("missing-index").expect("known");
+        let run = rootline::simulate::Run::new(&scenario, seed).expect("it builds");
+        let s = run.scenario().clone();
+        let names: Vec<String> = s.service.iter().map(|s| s.name.clone()).collect();
+        (names, s.traffic[0].rate, s.fault[0].at_s, s.change[0].at_s)
+    };
+    let all: Vec<_> = (1..=20).map(of).collect();
+    let distinct = |key: fn(&(Vec<String>, f64, f64, f64)) -> String| {
+        all.iter().map(key).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert!(distinct(|v| v.0.join(" ")) >= 8, "names");
+    assert_eq!(distinct(|v| v.1.to_string()), 20, "rates");
+    assert!(distinct(|v| v.2.to_string()) >= 12, "times of the fault");
+    assert!(distinct(|v| v.3.to_string()) >= 12, "times of the decoy");
+    assert_eq!(of(7), of(7));
 }

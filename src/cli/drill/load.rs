@@ -21,6 +21,8 @@ pub struct Loaded {
     pub case: Case,
     /// For incidents that are simulated: what makes the rest after an action.
     pub simulated: Option<Simulated>,
+    /// A line of progress may stand on the terminal.
+    pub progress: bool,
 }
 
 /// Finds the text of a drill: built in, of a fixture without one, or of any folder with a truth.
@@ -86,7 +88,8 @@ pub fn load(file: DrillFile, root: &Path, seed: u64, terminal: Terminal) -> Resu
             .hint("`--root DIR` names the folder that holds fixtures/"));
     }
     let truth = fixtures::truth(&path)?;
-    Ok(Loaded { case: case(file, place, &path, truth, terminal)?, simulated: None })
+    let case = case(file, place, &path, truth, terminal)?;
+    Ok(Loaded { case, simulated: None, progress: terminal.progress.is_some() })
 }
 
 /// Diagnoses a folder and reads it for the drill.

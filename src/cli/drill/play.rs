@@ -40,7 +40,7 @@ pub fn text(path: &Path, most: u64, what: &str) -> Result<String> {
 
 /// Plays lines and gives everything that a terminal would have shown.
 pub fn transcript(loaded: &mut Loaded, chosen: Chosen, lines: &[String], style: &Style) -> String {
-    let Loaded { case, simulated } = loaded;
+    let Loaded { case, simulated, .. } = loaded;
     let mut rerun = simulated.as_mut().map(|s| move |ask: Ask| s.answer(ask));
     let rerun = rerun.as_mut().map(|r| r as &mut Rerun);
     let mut game = Game::new(case, chosen, *style, rerun);
@@ -74,33 +74,43 @@ pub fn interactive(
     mut number: Option<u32>,
     name: &str,
 ) -> Result<Outcome> {
-    let Loaded { case, simulated } = loaded;
+    let Loaded { case, simulated, progress } = loaded;
     let mut rerun = simulated.as_mut().map(|s| move |ask: Ask| s.answer(ask));
     let rerun = rerun.as_mut().map(|r| r as &mut Rerun);
     let mut game = Game::new(case, chosen, *style, rerun);
     let prompts = io::stdin().is_terminal();
     let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
     let fail = |e: io::Error| Error::runtime("", e.to_string());
-    let mut said = game.opening();
+    // The line of progress still stands where the page begins.
+    let wiped = if *progress && prompts { "\r\u{1b}[K" } else { "" };
+    let mut said = format!("{wiped}{}", game.opening());
     if chosen.2 {
         said.push_str(&game.execute("truth").text);
     }
     for line in earlier {
-        said = format!("{}{line}\n{}", game.prompt(), game.execute(line).text);
+        said.push_str(&format!("\n{}{line}\n{}", game.prompt(), game.execute(line).text));
     }
     number = keep(&Session::of(&game, name), number)?;
     loop {
-        let shown =
-            if prompts && !game.over { format!("\n{}", game.prompt()) } else { String::new() };
+        let shown = if prompts && !(game.over || game.left) {
+            format!("\n{}", game.prompt())
+        } else {
+            String::new()
+        };
         match write!(out, "{said}{shown}").and_then(|()| out.flush()) {
             // The other side has gone: what was played is kept.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => break,
             written => written.map_err(fail)?,
         }
-        if game.over {
+        if game.over || game.left {
             break;
         }
-        let Some(line) = line(&mut input).map_err(fail)? else { break };
+        let Some(line) = line(&mut input).map_err(fail)? else {
+            // The end of the input leaves the cursor behind the prompt.
+            said = if prompts { "\n".to_owned() } else { String::new() };
+            game.left = true;
+            continue;
+        };
         let before = game.lines.len();
         said = game.execute(&line).text;
         if game.lines.len() > before {
@@ -112,7 +122,7 @@ pub fn interactive(
         true => format!(
             "kept as {kept}: `rootline drill replay {kept}`, `rootline drill export {kept} --md`\n"
         ),
-        false => format!("\nkept as {kept}: `rootline drill resume {kept}` goes on\n"),
+        false => format!("kept as {kept}: `rootline drill resume {kept}` goes on\n"),
     };
     Ok(Outcome { stderr: after, ..Outcome::text(String::new()) })
 }

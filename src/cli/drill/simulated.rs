@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ingest;
 use crate::model::{Micros, SECOND};
 use crate::normalize::normalize;
-use crate::simulate::{Outcome, Run, Without, named};
+use crate::simulate::{ACTIONS, Outcome, Run, Verb, Without, named};
 use crate::telemetry::Telemetry;
 use std::path::Path;
 
@@ -54,6 +54,7 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
     Ok(Loaded {
         case,
         simulated: Some(Simulated { run, start, own: none.0.clone(), none: none.0, best }),
+        progress: terminal.progress.is_some(),
     })
 }
 
@@ -102,10 +103,7 @@ impl Simulated {
             Ask::Offers(at) => {
                 let mut now = self.run.clone();
                 now.advance((at - self.start) as f64 / SECOND as f64);
-                let one =
-                    |o: crate::simulate::Offer| format!("{:<36} {}", o.action.to_string(), o.says);
-                let said = now.offers().into_iter().map(one).collect();
-                Ok(Answer { telemetry: None, said, helped: 0.0 })
+                Ok(Answer { telemetry: None, said: offers(&now), helped: 0.0 })
             }
         }
     }
@@ -113,7 +111,9 @@ impl Simulated {
     fn outcome(&self) -> Answer {
         let own = &self.own;
         let mut said = vec![format!("nothing at all: {}", in_short(&self.none))];
-        said.push(format!("your {} actions: {}", self.run.taken().len(), in_short(own)));
+        let n = self.run.taken().len();
+        let what = if n == 1 { "action" } else { "actions" };
+        said.push(format!("your {n} {what}: {}", in_short(own)));
         let mut helped = 0.0;
         if let Some((words, best)) = &self.best {
             said.push(format!("the best known ({words}, at the page): {}", in_short(best)));
@@ -131,12 +131,31 @@ impl Simulated {
     }
 }
 
+/// Every action that can be taken now, with what it can be done to.
+fn offers(run: &Run) -> Vec<String> {
+    let offers = run.offers();
+    let mut said = Vec::new();
+    for row in ACTIONS {
+        let own = offers.iter().filter(|o| o.action.verb == row.verb);
+        let subjects: Vec<&str> = own.map(|o| o.action.subject.as_str()).collect();
+        if subjects.is_empty() || row.verb == Verb::Wait {
+            continue;
+        }
+        let amount = row
+            .amount
+            .map_or(String::new(), |(unit, usual)| format!(" [{unit}: {usual} unless you say]"));
+        said.push(format!("{} {}{amount}: {}", row.word, row.subject.word(), row.says));
+        said.push(format!("  {}", subjects.join(", ")));
+    }
+    said
+}
+
 fn in_short(o: &Outcome) -> String {
-    format!(
-        "{:.2} % of requests succeeded, p95 {:.0} ms, {:.0} s bad, {:.0} $ a month",
-        o.availability * 100.0,
-        o.p95_ms,
-        o.bad_s,
-        o.usd_per_month
-    )
+    let bill = match o.usd_per_month {
+        0.0 => String::new(),
+        usd => format!(", {usd:.0} $ a month"),
+    };
+    let share = o.availability * 100.0;
+    let (p95, bad) = (o.p95_ms, o.bad_s);
+    format!("{share:.2} % of requests succeeded, p95 {p95:.0} ms, {bad:.0} s bad{bill}")
 }

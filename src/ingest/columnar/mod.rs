@@ -2,6 +2,7 @@
 //! of text with the same columns would give; columns of numbers and times never become text.
 
 pub mod arrow_ipc;
+mod chunks;
 mod claims;
 mod pages;
 pub mod parquet;

@@ -3,7 +3,7 @@
 use super::{ACTIONS, Action, Offer, Subject, Verb};
 use crate::error::{Error, Result};
 use crate::simulate::station::SECOND;
-use crate::simulate::world::{Breaker, Operation, World};
+use crate::simulate::world::{Breaker, Operation, World, sqlstate};
 
 /// How long answers are kept in front of a service that was given a cache.
 const KEPT_S: u64 = 30;
@@ -102,7 +102,7 @@ pub fn apply(world: &mut World, action: &Action) -> Result<String> {
         Subject::Database => on_database(world, action, name),
         Subject::Session => {
             if let Some((db, backend)) = session(world, name) {
-                world.cancel(db, backend);
+                world.cancel(db, backend, sqlstate::CANCELLED);
             }
             world.note("note", "", &format!("session {name} cancelled"), "");
             Ok(format!("session {name}: canceling statement due to user request"))

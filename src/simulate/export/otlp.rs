@@ -122,16 +122,20 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
             ];
             ("connect".to_owned(), 3, attributes)
         }
-        SpanKind::Statement { database, statement } => {
+        SpanKind::Statement { database, statement, error } => {
             let d = &world.databases[usize::from(database)];
             let sql = &d.statements[usize::from(statement)].sql;
             let verb = sql.split_whitespace().next().unwrap_or("SELECT").to_owned();
-            let attributes = vec![
+            let mut attributes = vec![
                 text_of("db.system.name", "postgresql"),
                 text_of("db.namespace", "main"),
                 text_of("db.query.text", sql),
                 text_of("server.address", &d.name),
             ];
+            if !error.is_empty() {
+                attributes.push(text_of("error.type", error));
+                attributes.push(text_of("db.response.status_code", error));
+            }
             (verb, 3, attributes)
         }
         SpanKind::Look { cache: c, hit } => {
@@ -152,8 +156,7 @@ fn shape(world: &World, s: &Span) -> (String, u8, Vec<Value>) {
 
 fn span(world: &World, s: &Span) -> Value {
     let (name, kind, attributes) = shape(world, s);
-    let service = &world.services[usize::from(s.service)].name;
-    let ahead = world.record.ahead.get(service).copied().unwrap_or(0) * 1_000;
+    let ahead = s.ahead_us * 1_000;
     let clock = |at: u64| {
         let micros = micros(world, at);
         (micros * 1_000 + (at % 1_000) as i64 + ahead).to_string()

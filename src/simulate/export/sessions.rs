@@ -70,6 +70,8 @@ fn row(world: &World, r: &SessionRow) -> Vec<String> {
     let (kind, event) = match (r.wait, r.startup) {
         (Wait::Relation, _) => ("Lock", "relation"),
         (Wait::Row, _) => ("Lock", "transactionid"),
+        (Wait::Advisory, _) => ("Lock", "advisory"),
+        (Wait::LockTable, _) => ("LWLock", "LockManager"),
         (Wait::Read, _) => ("IO", "DataFileRead"),
         (_, true) => ("Activity", "RecoveryWalStream"),
         (Wait::Client, _) => ("Client", "ClientRead"),

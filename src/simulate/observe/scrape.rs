@@ -1,9 +1,10 @@
 //! One scrape of everything that exports metrics, with the names that real exporters use.
 
 use super::Record;
-use super::servers::{cache, database, partitions, queue};
+use super::servers::{cache, database, partitions, pooler, queue};
 use crate::simulate::station::SECOND;
-use crate::simulate::world::{BOUNDS, Meter, World, status};
+use crate::simulate::world::{BOUND_WORDS, Meter, World, status};
+use std::collections::BTreeMap;
 
 const SERVICES: &str = "services";
 const KUBE: &str = "kube";
@@ -43,9 +44,12 @@ pub fn scrape(world: &mut World) {
                 pools(world, at, &own, &mut record);
             }
         }
+        features(world, service, &mut record);
         platform(world, service, &mut record);
     }
+    addresses(world, &mut record);
     (0..world.databases.len()).for_each(|db| database(world, db, &mut record));
+    (0..world.databases.len()).for_each(|db| pooler(world, db, &mut record));
     (0..world.caches.len()).for_each(|c| cache(world, c, &mut record));
     (0..world.stores.len()).for_each(|s| partitions(world, s, &mut record));
     (0..world.queues.len()).for_each(|q| queue(world, q, &mut record));
@@ -60,10 +64,10 @@ impl Record {
             snapshot_every: SECOND,
             trace_share: 0.0,
             lost_scrapes: 0.0,
-            ahead: Default::default(),
             scrapes: Vec::new(),
             series: Vec::new(),
             index: Default::default(),
+            line: String::new(),
             spans: Vec::new(),
             sessions: Vec::new(),
             statements: Vec::new(),
@@ -80,14 +84,13 @@ impl Record {
         }
         let mut below = 0;
         let bucket = format!("{name}_bucket");
-        for (bound, n) in BOUNDS.iter().zip(m.buckets) {
-            below += n;
-            let le = bound.to_string();
-            let mut labels = labels.clone();
-            labels.push(("le", &le));
-            self.put(SERVICES, &bucket, &labels, below as f64);
-        }
         let mut labels = labels.clone();
+        for (bound, n) in BOUND_WORDS.iter().zip(m.buckets) {
+            below += n;
+            labels.push(("le", bound));
+            self.put(SERVICES, &bucket, &labels, below as f64);
+            labels.pop();
+        }
         labels.push(("le", "+Inf"));
         self.put(SERVICES, &bucket, &labels, m.count as f64);
     }
@@ -158,8 +161,15 @@ fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mu
         labels.push(("http_route", &route));
         record.meter("http_server_request_duration_seconds", &labels, meter, true);
     }
+    // Two routes that call the same one are one series: a client does not say for whom it calls.
+    let mut called: BTreeMap<(u16, u16), Meter> = BTreeMap::new();
     for ((edge, answer), meter) in &i.called {
-        let callee = &world.services[usize::from(world.edges[usize::from(*edge)].to)].name;
+        let program = world.edges[usize::from(*edge)].program;
+        called.entry((program, *answer)).or_default().merge(meter);
+    }
+    for ((program, answer), meter) in &called {
+        let p = &world.programs[usize::from(*program)];
+        let callee = &world.services[usize::from(p.service)].name;
         let code = answer.to_string();
         let mut labels = own.to_vec();
         match error_word(*answer) {
@@ -171,8 +181,7 @@ fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mu
                 labels.push(("http_response_status_code", &code));
             }
         }
-        let route = &world.programs[usize::from(world.edges[usize::from(*edge)].program)].name;
-        let route = format!("/{route}");
+        let route = format!("/{}", p.name);
         labels.push(("server_address", callee));
         labels.push(("url_template", &route));
         record.meter("http_client_request_duration_seconds", &labels, meter, false);
@@ -184,11 +193,14 @@ fn requests(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mu
         labels.push(("tenant", &world.sources[usize::from(*source)].client));
         record.put(SERVICES, "api_requests_total", &labels, *n as f64);
     }
+    let mut retries: BTreeMap<u16, u64> = BTreeMap::new();
     for (edge, n) in &i.retries {
-        let callee = &world.services[usize::from(world.edges[usize::from(*edge)].to)].name;
+        *retries.entry(world.edges[usize::from(*edge)].to).or_default() += n;
+    }
+    for (callee, n) in retries {
         let mut labels = own.to_vec();
-        labels.push(("server_address", callee));
-        record.put(SERVICES, "http_client_retries_total", &labels, *n as f64);
+        labels.push(("server_address", &world.services[usize::from(callee)].name));
+        record.put(SERVICES, "http_client_retries_total", &labels, n as f64);
     }
     if i.fallbacks > 0 {
         record.put(SERVICES, "fallback_total", own, i.fallbacks as f64);
@@ -227,8 +239,11 @@ fn stores(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut 
         labels.push(("messaging_operation_name", "send"));
         record.meter("messaging_client_operation_duration_seconds", &labels, meter, false);
     }
-    for (queue, meter) in &i.done {
+    for ((queue, good), meter) in &i.done {
         let mut labels = own.to_vec();
+        if *good == 0 {
+            labels.push(("error_type", "rejected"));
+        }
         labels.push(("messaging_destination_name", &world.queues[usize::from(*queue)].name));
         record.meter("messaging_process_duration_seconds", &labels, meter, false);
     }
@@ -257,6 +272,46 @@ fn pools(world: &World, at: (usize, usize), own: &[(&str, &str)], record: &mut R
             ("db_client_connection_wait_time_seconds_total", pool.wait_s),
         ];
         rows.iter().for_each(|(name, value)| record.put(SERVICES, name, &labels, *value));
+    }
+}
+
+/// Features that a model asked for since the last scrape.
+fn features(world: &mut World, service: usize, record: &mut Record) {
+    let now = world.now;
+    let s = &mut world.services[service];
+    let (name, first) = (s.name.clone(), s.instances.first().map(|i| i.name.clone()));
+    let (Some(f), Some(instance)) = (s.features.as_mut(), first) else { return };
+    let own = [("instance", instance.as_str()), ("job", name.as_str())];
+    let asked = std::mem::take(&mut f.asked);
+    let (defaults, clicked) = (std::mem::take(&mut f.defaults), std::mem::take(&mut f.clicked));
+    let mut labels = own.to_vec();
+    labels.push(("feature_view", &f.view));
+    record.put(SERVICES, "feature_freshness_seconds", &labels, f.age_s(now));
+    if asked > 0.0 {
+        let four = |share: f64| (share * 1e4).round() / 1e4;
+        record.put(SERVICES, "feature_default_ratio", &own, four(defaults / asked));
+        record.put(SERVICES, "recommendation_ctr", &own, four(clicked / asked));
+    }
+}
+
+/// How many addresses each entry saw since the last scrape.
+fn addresses(world: &mut World, record: &mut Record) {
+    let mut seen: BTreeMap<u16, usize> = BTreeMap::new();
+    for at in 0..world.sources.len() {
+        let source = &mut world.sources[at];
+        if source.addresses > 0 {
+            let n = source.seen.len();
+            source.seen.clear();
+            let from = source.service;
+            let to = world.edges.iter().find(|e| e.from == from).map(|e| e.to);
+            *seen.entry(to.unwrap_or(from)).or_default() += n;
+        }
+    }
+    for (service, n) in seen {
+        let s = &world.services[usize::from(service)];
+        let instance = s.instances.first().map_or(s.name.as_str(), |i| i.name.as_str());
+        let own = [("instance", instance), ("job", s.name.as_str())];
+        record.put(SERVICES, "edge_unique_client_ips", &own, n as f64);
     }
 }
 

@@ -1,11 +1,14 @@
 //! Scrapes of the servers behind the services: PostgreSQL, Redis, partitions, a message broker.
 
 use super::Record;
+use crate::simulate::scenario::Lock;
 use crate::simulate::station::SECOND;
 use crate::simulate::world::{Operation, World};
 
 const POSTGRES: &str = "postgres";
 const REDIS: &str = "redis";
+const PATRONI: &str = "patroni";
+const PGBOUNCER: &str = "pgbouncer";
 const RABBITMQ: &str = "rabbitmq";
 
 pub fn database(world: &mut World, db: usize, record: &mut Record) {
@@ -44,9 +47,24 @@ pub fn database(world: &mut World, db: usize, record: &mut Record) {
     record.put(POSTGRES, "pg_replication_lag_seconds", &own, lag);
     let standby = f64::from(u8::from(d.primary.is_some()));
     record.put(POSTGRES, "pg_replication_is_replica", &own, standby);
+    if let Some(cluster) = &d.cluster {
+        // Patroni's view of itself, by its REST API.
+        let own = [
+            ("instance", name.as_str()),
+            ("job", "patroni"),
+            ("name", name.as_str()),
+            ("scope", cluster.as_str()),
+        ];
+        record.put(PATRONI, "patroni_primary", &own, 1.0 - standby);
+        record.put(PATRONI, "patroni_replica", &own, standby);
+        record.put(PATRONI, "patroni_postgres_running", &own, 1.0);
+        record.put(PATRONI, "patroni_postgres_timeline", &own, f64::from(d.timeline));
+    }
     record.put(POSTGRES, "pg_settings_max_connections", &own, f64::from(d.max_connections));
     let calls: u64 = d.statements.iter().map(|s| s.calls).sum();
+    let written: u64 = d.statements.iter().filter(|s| s.lock == Lock::Row).map(|s| s.calls).sum();
     let rows = [
+        ("pg_stat_database_tup_updated", written as f64),
         ("pg_stat_database_numbackends", total as f64),
         ("pg_stat_database_xact_commit", d.commits as f64),
         ("pg_stat_database_xact_rollback", d.rollbacks as f64),
@@ -65,8 +83,44 @@ pub fn database(world: &mut World, db: usize, record: &mut Record) {
     // Little's law: reads in progress are the time spent reading per second.
     let reading = (d.reading_s - d.read_before_s) / step.max(1e-9);
     record.put(POSTGRES, "DiskQueueDepth", &own, (reading * 1e3).round() / 1e3);
+    if let Some(room) = d.disk_mb {
+        let free = (room - d.used_mb).max(0.0) * 1e6;
+        record.put(POSTGRES, "FreeStorageSpace", &own, free.round());
+    }
     d.read_before_s = d.reading_s;
     (d.spent_s, d.scraped) = (spent, now);
+}
+
+/// PgBouncer as its exporter shows it.
+pub fn pooler(world: &mut World, db: usize, record: &mut Record) {
+    let now = world.now;
+    let Some(p) = world.databases[db].pooler.as_mut() else { return };
+    let busy_s = p.station.busy_s(now);
+    let own = [("instance", p.name.as_str()), ("job", "pgbouncer")];
+    record.put(PGBOUNCER, "pgbouncer_up", &own, 1.0);
+    let mut base = own.to_vec();
+    base.push(("database", "main"));
+    let mut users = base.clone();
+    users.push(("user", "main"));
+    let busy = f64::from(p.station.busy);
+    let waiting = p.station.waiting() as f64;
+    let rows = [
+        ("pgbouncer_pools_client_active_connections", busy),
+        ("pgbouncer_pools_client_waiting_connections", waiting),
+        ("pgbouncer_pools_client_maxwait_seconds", p.station.oldest(now) as f64 / 1e9),
+        ("pgbouncer_pools_server_active_connections", busy),
+        ("pgbouncer_pools_server_idle_connections", p.idle.len() as f64),
+    ];
+    rows.iter().for_each(|(name, value)| record.put(PGBOUNCER, name, &users, *value));
+    let rows = [
+        ("pgbouncer_databases_pool_size", f64::from(p.station.servers)),
+        ("pgbouncer_databases_current_connections", busy + p.idle.len() as f64),
+        ("pgbouncer_stats_client_wait_seconds_total", p.station.wait_s()),
+        ("pgbouncer_stats_queries_duration_seconds_total", busy_s),
+        ("pgbouncer_stats_queries_pooled_total", p.transactions as f64),
+        ("pgbouncer_stats_sql_transactions_pooled_total", p.transactions as f64),
+    ];
+    rows.iter().for_each(|(name, value)| record.put(PGBOUNCER, name, &base, *value));
 }
 
 fn redis_server(record: &mut Record, name: &str, rows: &[(&str, f64)]) {
@@ -80,6 +134,9 @@ pub fn cache(world: &mut World, cache: usize, record: &mut Record) {
     let before = c.keys.len();
     c.keys.retain(|_, until| *until > now);
     c.expired += (before - c.keys.len()) as u64;
+    if c.edge {
+        return;
+    }
     let name = c.name.clone();
     let up = f64::from(u8::from(!c.down));
     redis_server(record, &name, &[("redis_up", up)]);

@@ -14,9 +14,11 @@ pub enum SpanKind {
         edge: u16,
         attempt: u16,
     },
+    /// `error` is the SQLSTATE it ended with, empty if it ran.
     Statement {
         database: u16,
         statement: u16,
+        error: &'static str,
     },
     /// A login that was turned down.
     Refused {
@@ -61,6 +63,8 @@ pub struct Span {
     pub to: Nanos,
     pub status: u16,
     pub key: u32,
+    /// Microseconds by which the clock that stamped it was ahead.
+    pub ahead_us: i64,
 }
 
 fn push(
@@ -78,6 +82,7 @@ fn push(
     if s.external || world.now < world.zero || !world.record.has_room() {
         return;
     }
+    let ahead_us = s.ahead_us;
     let version = s.instances[usize::from(instance)].version;
     let to = world.now;
     world.record.spans.push(Span {
@@ -92,6 +97,7 @@ fn push(
         to,
         status,
         key,
+        ahead_us,
     });
 }
 
@@ -129,12 +135,20 @@ pub fn inner(world: &mut World, task: u32, kind: SpanKind) -> u32 {
         return 0;
     }
     let (parent, mut from) = (t.span, t.since);
+    let edge = |cache: u16| world.caches[usize::from(cache)].edge;
+    if let SpanKind::Look { cache, .. } | SpanKind::Fill { cache } | SpanKind::Forget { cache } =
+        kind
+        && edge(cache)
+    {
+        return 0;
+    }
     if let SpanKind::Statement { database, .. } = kind {
         let backend = t.backend as usize;
         from = world.databases[usize::from(database)].backends[backend].query_began;
     }
     world.spans_given += 1;
     let span = world.spans_given;
-    push(world, task, span, parent, kind, from, 200);
+    let good = !matches!(kind, SpanKind::Statement { error, .. } if !error.is_empty());
+    push(world, task, span, parent, kind, from, if good { 200 } else { 500 });
     span
 }

@@ -1,6 +1,7 @@
 //! The parts of a system in a scenario file: services with their endpoints, what they call, and
 //! the load. Times are in milliseconds where the name ends so, else in seconds.
 
+use super::extras::{Features, Pooler};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,6 +24,9 @@ pub struct Traffic {
     /// How often a user who got no answer tries again.
     #[serde(default)]
     pub refreshes: u32,
+    /// Addresses that these requests come from, where the entry counts them.
+    #[serde(default)]
+    pub addresses: u32,
     /// Client that the entry counts these requests by, where it counts by client.
     #[serde(default)]
     pub client: String,
@@ -69,6 +73,12 @@ pub struct Service {
     /// Belongs to somebody else: no metrics, no spans, no instances to be seen.
     #[serde(default)]
     pub external: bool,
+    /// Tokens are refused whose time is off by more; not checked if absent.
+    #[serde(default)]
+    pub token_leeway_s: Option<f64>,
+    /// Features that its model looks up.
+    #[serde(default)]
+    pub features: Option<Features>,
     /// Exports the state of its worker pool.
     #[serde(default)]
     pub shows_workers: bool,
@@ -211,10 +221,13 @@ pub enum Step {
         #[serde(default = "once")]
         times: u32,
     },
-    /// Several steps on one connection in one transaction.
+    /// Several statements on one connection in one transaction.
     Transaction {
         on: String,
         statements: Vec<String>,
+        /// What the service does between two of them, with its locks held.
+        #[serde(default)]
+        think_ms: f64,
     },
     /// Looks a key up and does `miss` where it is not found or too old.
     Cached {
@@ -236,6 +249,10 @@ pub enum Step {
     },
     Publish {
         queue: String,
+    },
+    /// Looks the user's features up; where there are none, that takes longer and defaults are used.
+    Features {
+        miss_ms: f64,
     },
 }
 
@@ -322,6 +339,15 @@ pub struct Database {
     pub cores: u32,
     #[serde(default = "max_connections")]
     pub max_connections: u32,
+    /// Patroni cluster that it is a member of.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    /// What stands between it and its clients.
+    #[serde(default)]
+    pub pooler: Option<Pooler>,
+    /// Room on its volume; not watched if absent.
+    #[serde(default)]
+    pub disk_mb: Option<f64>,
     /// The primary whose changes it replays.
     #[serde(default)]
     pub replica_of: Option<String>,
@@ -367,6 +393,8 @@ pub enum Lock {
     Read,
     /// And the row of the request's key against other writers.
     Row,
+    /// An advisory lock that all of its runs share, until the transaction ends.
+    Advisory,
     /// The relation against everybody.
     Exclusive,
 }
@@ -378,6 +406,9 @@ pub struct Cache {
     pub name: String,
     #[serde(default = "cache_ms")]
     pub ms: f64,
+    /// In the service's own edge (a CDN): no server of its own is to be seen.
+    #[serde(default)]
+    pub edge: bool,
     #[serde(default)]
     pub usd_per_month: f64,
 }
@@ -410,23 +441,4 @@ pub struct Store {
     pub parallel: u32,
     #[serde(default)]
     pub usd_per_month: f64,
-}
-
-/// Where names are looked up before a new connection.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Resolver {
-    pub name: String,
-    pub ms: f64,
-    /// How long a caller keeps an answer.
-    pub ttl_s: f64,
-    /// How long a lookup is waited for.
-    pub timeout_ms: f64,
-}
-
-/// Where instances learn, when they start, who serves what.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Registry {
-    pub name: String,
 }

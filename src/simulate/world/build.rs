@@ -255,10 +255,13 @@ impl Names<'_> {
                 ops.extend((0..*times).map(|_| run));
                 ops.push(Op::Release);
             }
-            Step::Transaction { on, statements } => {
+            Step::Transaction { on, statements, think_ms } => {
                 for (at, statement) in statements.iter().enumerate() {
                     let (pool, statement) = self.statement(service, on, statement)?;
                     ops.extend((at == 0).then_some(Op::Acquire { pool }));
+                    let pause =
+                        scenario::Time { ms: *think_ms, law: Default::default(), spread: 0.3 };
+                    ops.extend((at > 0 && *think_ms > 0.0).then_some(Op::Wait(pause)));
                     ops.push(Op::Run { statement, transaction: true });
                 }
                 ops.push(Op::Release);
@@ -281,6 +284,7 @@ impl Names<'_> {
                 let store = index(&self.stores, store, "sharded store")?;
                 ops.push(Op::Partition { store, timeout: ns(*timeout_ms) });
             }
+            Step::Features { miss_ms } => ops.push(Op::Features { miss: ns(*miss_ms) }),
             Step::Publish { queue } => {
                 ops.push(Op::Publish { queue: index(&self.queues, queue, "queue")? });
             }

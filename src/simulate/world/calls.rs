@@ -52,7 +52,10 @@ impl World {
             return self.attempt_done(task, status::UNKNOWN);
         }
         let is_user = matches!(self.purpose(task), Purpose::User(_));
-        let Some((resolver, slow, up)) = self.resolver.clone().filter(|_| !is_user) else {
+        let resolver = self.resolver.as_ref().filter(|_| !is_user);
+        let Some((lookup, limit, slow, up)) =
+            resolver.map(|(r, slow, up)| (r.ms * 1e6, r.timeout_ms, *slow, *up))
+        else {
             return self.send(task);
         };
         let known = self.instance(service, instance).names.get(&edge).copied().unwrap_or(0);
@@ -60,8 +63,8 @@ impl World {
             return self.send(task);
         }
         let patience = self.edges[usize::from(edge)].timeout;
-        let limit = super::build::ns(resolver.timeout_ms).min(patience);
-        let length = self.network.time(resolver.ms * 1e6 * slow, Default::default(), 0.4);
+        let limit = super::build::ns(limit).min(patience);
+        let length = self.network.time(lookup * slow, Default::default(), 0.4);
         if !up || length >= limit {
             let stamp = self.begin(task, Phase::Lookup);
             self.calendar.add(now + limit, Event::Expire { task, stamp });

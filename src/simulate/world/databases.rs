@@ -3,11 +3,13 @@
 use super::engine::Event;
 use super::engine::is_waiting;
 use super::parts::{Backend, Operation, Wait};
-use super::{NONE, Op, Phase, World};
+use super::{NONE, Op, Phase, World, sqlstate};
 use crate::simulate::observe::{self, SpanKind};
 use crate::simulate::scenario::Lock;
-use crate::simulate::station::{Entry, Nanos, Waiter};
+use crate::simulate::station::{Entry, Waiter};
 
+/// Key of an advisory lock, which is no row's.
+const ADVISORY: u32 = u32::MAX;
 /// Login of a new connection: a fork, authentication, the first catalogue reads.
 const LOGIN_NS: f64 = 4e6;
 
@@ -47,7 +49,17 @@ impl World {
         let p = &mut self.instance(service, instance).pools[usize::from(pool)];
         p.wait_s += (now - since) as f64 / 1e9;
         let database = p.database;
-        while let Some(backend) = self.pool(service, instance, pool).idle.pop() {
+        if self.databases[usize::from(database)].pooler.is_some() {
+            return self.ask_pooler(task, database);
+        }
+        self.take_session(task, database);
+    }
+
+    /// The task takes an idle connection, of its pool or of the pooler, or opens one.
+    pub fn take_session(&mut self, task: u32, database: u16) {
+        let t = &self.tasks[task as usize];
+        let (service, instance, pool, pooled) = (t.service, t.instance, t.pool, t.pooled);
+        while let Some(backend) = self.idle(service, instance, pool, pooled).pop() {
             if self.backend(database, backend).state != Operation::Closed {
                 self.hold(task, database, backend);
                 return self.next_step(task);
@@ -61,12 +73,15 @@ impl World {
                 observe::inner(self, task, SpanKind::Refused { database, down });
             }
             let status = if down { 503 } else { 500 };
+            self.leave_pooler(task, database);
             self.leave_pool(service, instance, pool);
             return self.finish(task, status);
         }
         let login = db.draw.time(LOGIN_NS, Default::default(), 0.3);
         let name = self.services[usize::from(service)].name.clone();
-        let backend = self.open_backend(database, &name, Some((service, instance)));
+        let owner = (!pooled).then_some((service, instance));
+        let backend = self.open_backend(database, &name, owner);
+        self.backend(database, backend).guest = false;
         self.hold(task, database, backend);
         self.begin_for(task, Phase::Connect, login);
     }
@@ -139,6 +154,7 @@ impl World {
     pub fn run_statement(&mut self, task: u32, written: u16, transaction: bool) {
         let database = self.database_of(task);
         let statement = self.instead(task, written, transaction);
+        let statement = self.in_its_order(task, statement, transaction);
         let t = &mut self.tasks[task as usize];
         t.statement = statement;
         let (backend, service, instance, pool) = (t.backend, t.service, t.instance, t.pool);
@@ -188,6 +204,20 @@ impl World {
         if lock == Lock::Row && !self.take_row(database, backend, (relation, key)) {
             return;
         }
+        if lock == Lock::Advisory && !self.take_row(database, backend, (relation, ADVISORY)) {
+            self.backend(database, backend).wait = Wait::Advisory;
+            return;
+        }
+        match self.databases[usize::from(database)].lock_hold {
+            0 => self.go_for_core(task),
+            _ => self.go_for_table(task),
+        }
+    }
+
+    /// The task has its locks: a processor of the database.
+    pub fn go_for_core(&mut self, task: u32) {
+        let database = self.database_of(task);
+        let backend = self.tasks[task as usize].backend;
         let stamp = self.begin(task, Phase::DbQueue);
         let now = self.now;
         let db = &mut self.databases[usize::from(database)];
@@ -200,6 +230,10 @@ impl World {
     fn run_core(&mut self, database: u16, task: u32) {
         let t = &self.tasks[task as usize];
         let (backend, statement) = (t.backend, t.statement);
+        if self.has_no_room(database, statement) {
+            self.backend(database, backend).has_core = true;
+            return self.cancel(database, backend, sqlstate::DISK_FULL);
+        }
         let db = &mut self.databases[usize::from(database)];
         let s = &db.statements[usize::from(statement)];
         let crowd = f64::from(db.hogs) / f64::from(db.all_cores);
@@ -252,7 +286,7 @@ impl World {
             self.databases[usize::from(database)].commits += 1;
             self.release_locks(database, backend);
         }
-        observe::inner(self, task, SpanKind::Statement { database, statement });
+        observe::inner(self, task, SpanKind::Statement { database, statement, error: "" });
         let repeats = if transaction { 1 } else { self.effect(task).repeats };
         let t = &mut self.tasks[task as usize];
         t.repeat += 1;
@@ -263,7 +297,7 @@ impl World {
         self.next_step(task);
     }
 
-    fn leave_db_core(&mut self, database: u16, backend: u32) {
+    pub fn leave_db_core(&mut self, database: u16, backend: u32) {
         let now = self.now;
         let tasks = &self.tasks;
         let db = &mut self.databases[usize::from(database)];
@@ -309,12 +343,14 @@ impl World {
             return;
         }
         if !closed {
-            p.idle.push(backend);
+            let pooled = self.tasks[task as usize].pooled;
+            self.idle(service, instance, pool, pooled).push(backend);
         }
+        self.leave_pooler(task, database);
         self.leave_pool(service, instance, pool);
     }
 
-    fn leave_pool(&mut self, service: u16, instance: u16, pool: u16) {
+    pub fn leave_pool(&mut self, service: u16, instance: u16, pool: u16) {
         let now = self.now;
         let tasks = &self.tasks;
         let i = &mut self.services[usize::from(service)].instances[usize::from(instance)];
@@ -323,101 +359,6 @@ impl World {
         let waits = |w: &Waiter| is_waiting(tasks, w.task, w.stamp);
         if let Some(Waiter { task, stamp, .. }) = station.next(now, waits) {
             self.calendar.add(now, Event::Go { task, stamp });
-        }
-    }
-
-    /// The statement ran longer than allowed.
-    pub fn overdue(&mut self, database: u16, backend: u32, serial: u32) {
-        let b = self.backend(database, backend);
-        if b.serial == serial && b.state == Operation::Active {
-            self.cancel(database, backend);
-        }
-    }
-
-    /// Ends what a session is doing; its client gets an error. A guest goes away.
-    pub fn cancel(&mut self, database: u16, backend: u32) {
-        let task = self.backend(database, backend).task;
-        self.abort(database, backend);
-        let b = self.backend(database, backend);
-        if b.guest {
-            return self.close_backend(database, backend);
-        }
-        b.state = Operation::Idle;
-        b.transaction = None;
-        if task != NONE && self.tasks[task as usize].alive {
-            self.finish(task, 500);
-        }
-    }
-
-    /// Takes a session out of every queue and off its processor, and rolls it back.
-    fn abort(&mut self, database: u16, backend: u32) {
-        let now = self.now;
-        let b = self.backend(database, backend);
-        b.serial = b.serial.wrapping_add(1);
-        b.changed = now;
-        b.wait = Wait::Client;
-        let (task, busy) = (b.task, b.transaction.is_some());
-        if task != NONE && self.tasks[task as usize].phase == Phase::DbQueue {
-            self.databases[usize::from(database)].cores.give_up();
-        }
-        self.leave_db_core(database, backend);
-        self.leave_lock_queues(database, backend);
-        self.release_locks(database, backend);
-        self.databases[usize::from(database)].rollbacks += u64::from(busy);
-    }
-
-    /// Ends a session.
-    pub fn close_backend(&mut self, database: u16, backend: u32) {
-        self.abort(database, backend);
-        let db = &mut self.databases[usize::from(database)];
-        let b = &mut db.backends[backend as usize];
-        if b.state != Operation::Closed {
-            b.state = Operation::Closed;
-            b.task = NONE;
-            db.hogs -= std::mem::take(&mut b.hogs).min(db.hogs);
-            db.closed.push(backend);
-            let hogs = db.hogs.min(db.all_cores.saturating_sub(1));
-            db.cores.servers = db.all_cores - hogs;
-        }
-    }
-
-    /// The process that held the task's connection has ended.
-    pub fn drop_connection(&mut self, task: u32) {
-        let backend = self.tasks[task as usize].backend;
-        if backend != NONE {
-            let database = self.database_of(task);
-            self.close_backend(database, backend);
-            self.tasks[task as usize].backend = NONE;
-        }
-    }
-
-    /// Ends every session of a server; whoever used one gets an error.
-    pub fn close_all(&mut self, database: u16) {
-        let n = self.databases[usize::from(database)].backends.len() as u32;
-        for backend in 0..n {
-            let b = self.backend(database, backend);
-            if b.state == Operation::Closed || b.startup {
-                continue;
-            }
-            let task = b.task;
-            self.close_backend(database, backend);
-            if task != NONE && self.tasks[task as usize].alive {
-                self.finish(task, 503);
-            }
-        }
-    }
-
-    /// When a statement of this session began, for a limit that is set while it runs.
-    pub fn limit_statements(&mut self, database: u16, limit: Nanos) {
-        let now = self.now;
-        let db = &mut self.databases[usize::from(database)];
-        db.statement_timeout = Some(limit);
-        let running = db.backends.iter().enumerate();
-        let running = running.filter(|(_, b)| b.state == Operation::Active && !b.startup);
-        for (at, b) in running {
-            let due = (b.query_began + limit).max(now);
-            let event = Event::Overdue { database, backend: at as u32, serial: b.serial };
-            self.calendar.add(due, event);
         }
     }
 }

@@ -30,6 +30,12 @@ pub enum Event {
         backend: u32,
         serial: u32,
     },
+    /// A session has waited for a row so long that the server looks for a circle.
+    Deadlock {
+        database: u16,
+        backend: u32,
+        serial: u32,
+    },
     /// A process is ready.
     Ready {
         service: u16,
@@ -114,6 +120,9 @@ impl World {
                 }
             }
             Event::Overdue { database, backend, serial } => self.overdue(database, backend, serial),
+            Event::Deadlock { database, backend, serial } => {
+                self.look_for_circle(database, backend, serial);
+            }
             Event::Ready { service, instance, life } => self.ready(service, instance, life),
             Event::Probe { service, instance, life } => self.probe(service, instance, life),
             Event::ProbeDue { service, instance, life } => self.probe_due(service, instance, life),
@@ -224,6 +233,8 @@ fn empty_task() -> Task {
         held: 0,
         statement: 0,
         repeat: 0,
+        pooled: false,
+        reversed: false,
         place: 0,
         flight: None,
         mark: 0,

@@ -3,8 +3,12 @@
 
 use super::engine::Event;
 use super::parts::Wait;
-use super::{NONE, World};
+use super::{NONE, World, sqlstate};
+use crate::simulate::station::{Nanos, SECOND};
 use std::collections::VecDeque;
+
+/// `deadlock_timeout` as PostgreSQL comes: so long a lock is waited for before a circle is sought.
+const DEADLOCK_TIMEOUT: Nanos = SECOND;
 
 impl World {
     /// Takes a lock on a relation, or a place in its queue. Says whether it is held now.
@@ -41,11 +45,35 @@ impl World {
             b.wants_row = Some(row);
             b.wait = Wait::Row;
             queue.push_back(backend);
+            let serial = b.serial;
+            let due = self.now + DEADLOCK_TIMEOUT;
+            self.calendar.add(due, Event::Deadlock { database: db, backend, serial });
             return false;
         }
         d.rows.insert(row, (backend, VecDeque::new()));
         b.rows.push(row);
         true
+    }
+
+    /// The server looks whether a session waits for itself, and ends its statement if so.
+    pub fn look_for_circle(&mut self, db: u16, backend: u32, serial: u32) {
+        let d = &self.databases[usize::from(db)];
+        let next = |at: u32| {
+            let row = d.backends[at as usize].wants_row?;
+            d.rows.get(&row).map(|(holder, _)| *holder)
+        };
+        if d.backends[backend as usize].serial != serial {
+            return;
+        }
+        let mut at = backend;
+        for _ in 0..d.backends.len() {
+            let Some(holder) = next(at) else { return };
+            if holder == backend {
+                self.databases[usize::from(db)].deadlocks += 1;
+                return self.cancel(db, backend, sqlstate::DEADLOCK);
+            }
+            at = holder;
+        }
     }
 
     /// Gives back every lock of a session, and lets the next ones have them.

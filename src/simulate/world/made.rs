@@ -2,14 +2,16 @@
 
 use super::NONE;
 use super::build::{index, seconds};
+use super::features::FeatureStore;
 use super::parts::{
     CacheServer, Db, Effect, Partitions, Relation, ServiceState, Source, StatementOf, Topic,
 };
+use super::pooler::PoolerState;
 use crate::error::Result;
 use crate::simulate::draw::Draw;
 use crate::simulate::scenario::{self, Scenario};
 use crate::simulate::station::Station;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> ServiceState {
     ServiceState {
@@ -39,6 +41,10 @@ pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> Service
         kept: HashMap::new(),
         hangs: false,
         refuses: false,
+        other_order: 0.0,
+        ahead_us: scenario.observe.clock_ahead_s.get(&s.name).map_or(0, |a| (a * 1e6) as i64),
+        token_leeway_us: s.token_leeway_s.map(|l| (l * 1e6) as i64),
+        features: s.features.as_ref().map(FeatureStore::new),
         rate_limit: None,
         granted: 0.0,
         granted_at: 0,
@@ -47,6 +53,7 @@ pub fn service(s: &scenario::Service, scenario: &Scenario, seed: u64) -> Service
         stuck: false,
         leak_mb_s: 0.0,
         recycle_at: None,
+        luck: Draw::of(&format!("processes of {}", s.name), seed),
         calm: 0,
     }
 }
@@ -73,6 +80,8 @@ pub fn source(t: &scenario::Traffic, at: usize, users: usize, program: usize, se
         curve: t.curve.iter().map(|[s, f]| (*s, *f)).collect(),
         keys: t.keys,
         client: t.client.clone(),
+        addresses: t.addresses,
+        seen: Default::default(),
         factor: 1.0,
         hot: None,
         draw: Draw::of(&format!("traffic {at}"), seed),
@@ -112,6 +121,8 @@ pub fn database(d: &scenario::Database, known: &[String], seed: u64) -> Result<D
         hogs: 0,
         max_connections: d.max_connections,
         primary,
+        cluster: d.cluster.clone(),
+        timeline: 1,
         usd_per_month: d.usd_per_month,
         statements,
         relations,
@@ -119,6 +130,12 @@ pub fn database(d: &scenario::Database, known: &[String], seed: u64) -> Result<D
         backends: Vec::new(),
         closed: Vec::new(),
         statement_timeout: None,
+        pooler: d.pooler.as_ref().map(PoolerState::new),
+        lock_table: Station::new(1, None),
+        lock_hold: 0,
+        disk_mb: d.disk_mb,
+        used_mb: 0.0,
+        fills_mb_s: 0.0,
         down: false,
         refuses_login: false,
         disk: 1.0,
@@ -144,6 +161,7 @@ pub fn cache(c: &scenario::Cache, seed: u64) -> CacheServer {
         keys: HashMap::new(),
         flights: HashMap::new(),
         single_flight: false,
+        edge: c.edge,
         down: false,
         deaf: false,
         hits: 0,

@@ -79,10 +79,12 @@ impl World {
         let (service, instance, key) = (t.service, t.instance, t.key);
         let took = (self.now - t.arrived) as f64 / 1e9;
         let poisoned = self.queues[usize::from(queue)].poison == Some(key);
-        if status != 200 || poisoned {
+        let good = status == 200 && !poisoned;
+        let meter = self.instance(service, instance).done.entry((queue, u8::from(good)));
+        meter.or_default().add(took);
+        if !good {
             return self.return_message(task, queue);
         }
-        self.instance(service, instance).done.entry(queue).or_default().add(took);
         let q = &mut self.queues[usize::from(queue)];
         q.unacknowledged = q.unacknowledged.saturating_sub(1);
         q.acknowledged += 1;

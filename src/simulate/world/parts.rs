@@ -1,12 +1,19 @@
 //! The parts of a world.
 
+use super::features::FeatureStore;
+use super::pooler::PoolerState;
 use crate::simulate::draw::Draw;
 use crate::simulate::scenario::{self, Autoscale, Memory, Probe};
 use crate::simulate::station::{Nanos, Station};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Bounds of every latency histogram, in seconds.
 pub const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The same as a scrape writes them.
+pub const BOUND_WORDS: [&str; BOUNDS.len()] =
+    ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30"];
 
 /// Requests of one kind: how many, how long, and how they spread over [`BOUNDS`].
 #[derive(Clone, Debug, Default)]
@@ -17,6 +24,13 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: &Meter) {
+        self.count += other.count;
+        self.sum_s += other.sum_s;
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(a, b)| *a += b);
+    }
+
     pub fn add(&mut self, seconds: f64) {
         self.count += 1;
         self.sum_s += seconds;
@@ -101,6 +115,8 @@ pub struct Instance {
     pub cores: Station,
     pub pools: Vec<PoolOf>,
     pub leaked_mb: f64,
+    /// Factor on what it keeps, of the connections that this process happens to have.
+    pub keeps: f64,
     pub in_flight: u32,
     /// Factor on its work by garbage collection.
     pub collecting: f64,
@@ -126,9 +142,10 @@ pub struct Instance {
     pub fallbacks: u64,
     /// Cache and hit (1) or miss (0).
     pub looked: BTreeMap<(u16, u8), u64>,
-    /// Messages sent or done, by queue.
+    /// Messages sent, by queue.
     pub sent: BTreeMap<u16, Meter>,
-    pub done: BTreeMap<u16, Meter>,
+    /// Work on messages, by queue and whether it succeeded (1) or not (0).
+    pub done: BTreeMap<(u16, u8), Meter>,
     /// Store and partition to requests, and to those that gave up.
     pub partitions: BTreeMap<(u16, u16), Meter>,
     pub partition_timeouts: BTreeMap<(u16, u16), u64>,
@@ -171,6 +188,12 @@ pub struct ServiceState {
     pub kept: HashMap<(u16, u32), Nanos>,
     pub hangs: bool,
     pub refuses: bool,
+    /// Share of its transactions that run their statements in the other order.
+    pub other_order: f64,
+    /// Microseconds by which its clocks are ahead.
+    pub ahead_us: i64,
+    pub token_leeway_us: Option<i64>,
+    pub features: Option<FeatureStore>,
     pub rate_limit: Option<f64>,
     pub granted: f64,
     pub granted_at: Nanos,
@@ -182,6 +205,8 @@ pub struct ServiceState {
     pub leak_mb_s: f64,
     /// A process is replaced when its memory reaches this share of the limit.
     pub recycle_at: Option<f64>,
+    /// How processes differ in what they keep.
+    pub luck: Draw,
     /// Looks of the autoscaler in a row that wanted fewer instances.
     pub calm: u32,
 }
@@ -219,6 +244,8 @@ pub enum Wait {
     None,
     Relation,
     Row,
+    Advisory,
+    LockTable,
     Read,
     Client,
 }
@@ -303,6 +330,9 @@ pub struct Db {
     pub hogs: u32,
     pub max_connections: u32,
     pub primary: Option<u16>,
+    /// Name of the cluster, where a standby can take over.
+    pub cluster: Option<String>,
+    pub timeline: u32,
     pub usd_per_month: f64,
     pub statements: Vec<StatementOf>,
     pub relations: Vec<Relation>,
@@ -310,6 +340,15 @@ pub struct Db {
     pub backends: Vec<Backend>,
     pub closed: Vec<u32>,
     pub statement_timeout: Option<Nanos>,
+    pub pooler: Option<PoolerState>,
+    /// The partition of the shared lock table through which every statement goes, and how long each
+    /// keeps it: more relations than the fast path has slots for (16) must be entered there.
+    pub lock_table: Station,
+    pub lock_hold: Nanos,
+    /// Room on the volume, what is used of it, and what else fills it in a second.
+    pub disk_mb: Option<f64>,
+    pub used_mb: f64,
+    pub fills_mb_s: f64,
     pub down: bool,
     pub refuses_login: bool,
     /// Factor on every statement: a slow disk.
@@ -341,6 +380,7 @@ pub struct CacheServer {
     /// Who computes a key, and who waits for it.
     pub flights: HashMap<(u16, u32), Vec<(u32, u32)>>,
     pub single_flight: bool,
+    pub edge: bool,
     pub down: bool,
     /// Removals that are lost.
     pub deaf: bool,
@@ -399,6 +439,9 @@ pub struct Source {
     pub curve: Vec<(f64, f64)>,
     pub keys: scenario::Keys,
     pub client: String,
+    pub addresses: u32,
+    /// Addresses seen since the last scrape.
+    pub seen: hashbrown::HashSet<u32>,
     /// Factor by faults.
     pub factor: f64,
     /// Key that a share of the requests asks for.

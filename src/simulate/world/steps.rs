@@ -43,6 +43,12 @@ impl World {
                     return self.ask_partition(task, store, timeout);
                 }
                 Op::Publish { queue } => return self.publish(task, queue),
+                Op::Features { miss } => {
+                    if !self.has_features(task) {
+                        return self.begin_for(task, Phase::Pause, miss);
+                    }
+                    self.tasks[task as usize].pc += 1;
+                }
             }
         }
     }
@@ -67,7 +73,10 @@ impl World {
             Phase::Backoff => self.attempt(task),
             Phase::PoolQueue => self.connect(task),
             Phase::Connect => self.next_step(task),
+            Phase::PoolerQueue => self.pooled(task),
             Phase::LockQueue => self.go_for_locks(task),
+            Phase::TableQueue => self.hold_table(task),
+            Phase::TableHeld => self.table_held(task),
             Phase::DbRun => self.statement_computed(task),
             Phase::DbRead => self.statement_done(task),
             Phase::CacheLook => self.looked(task),
@@ -85,6 +94,7 @@ impl World {
             Phase::Lookup => self.attempt_done(task, status::NAME),
             Phase::Network | Phase::Reply => self.attempt_done(task, status::TIMEOUT),
             Phase::PoolQueue => self.pool_timeout(task),
+            Phase::PoolerQueue => self.pooler_timeout(task),
             Phase::PartitionQueue => {
                 let t = &self.tasks[task as usize];
                 let (service, instance, place) = (t.service, t.instance, t.place);
@@ -113,7 +123,23 @@ impl World {
             self.begin(task, Phase::Idle);
             return;
         }
+        if self.is_out_of_time(task) {
+            return self.finish(task, 401);
+        }
         self.step(task);
+    }
+
+    /// The service checks tokens, and the caller's clock is further off than it allows.
+    fn is_out_of_time(&self, task: u32) -> bool {
+        let t = &self.tasks[task as usize];
+        let s = &self.services[usize::from(t.service)];
+        let Some(leeway) = s.token_leeway_us else { return false };
+        if t.caller == NONE || self.purpose(task) != Purpose::Route {
+            return false;
+        }
+        let caller = &self.services[usize::from(self.tasks[t.caller as usize].service)];
+        // Users' tokens are made by the entry.
+        !caller.name.starts_with("users-") && (caller.ahead_us - s.ahead_us).abs() > leeway
     }
 
     /// What the version of the task's process does.
@@ -403,6 +429,9 @@ impl World {
             }
             (Phase::PartitionRun, Some(store)) => self.leave_partition(store, place),
             _ => {}
+        }
+        if phase == Phase::PoolerQueue {
+            self.leave_pooler_queue(task);
         }
         self.drop_connection(task);
         self.land(task);

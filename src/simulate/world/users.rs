@@ -77,8 +77,14 @@ impl Ledger {
 
     /// Everything in one.
     pub fn total(&self) -> Stretch {
+        self.span(0, self.stretches.len())
+    }
+
+    /// The stretches `from..to` in one, of those that there are.
+    pub fn span(&self, from: usize, to: usize) -> Stretch {
         let mut total = Stretch::new();
-        for s in &self.stretches {
+        let to = to.min(self.stretches.len());
+        for s in &self.stretches[from.min(to)..to] {
             total.good += s.good;
             total.failed += s.failed;
             total.classes.iter_mut().zip(s.classes).for_each(|(t, n)| *t += n);
@@ -138,6 +144,10 @@ impl World {
         let s = &mut self.sources[usize::from(source)];
         if s.rate * s.factor <= 0.0 || !s.curve.is_empty() && !s.thinned(clock) {
             return;
+        }
+        if s.addresses > 0 {
+            let address = s.draw.below(s.addresses);
+            s.seen.insert(address);
         }
         let key = match s.hot {
             Some((hot, share)) if s.draw.hits(share) => hot,
