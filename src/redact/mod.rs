@@ -128,6 +128,15 @@ const FINDINGS_MAX: usize = 1_000;
 /// Largest compiled pattern, bytes.
 const PATTERN_MAX: usize = 4 << 20;
 
+/// What became of a value.
+#[derive(Clone)]
+struct Known {
+    new: String,
+    hits: Hits,
+    /// Kind of its last replacement.
+    last: Option<Kind>,
+}
+
 /// Replaces what is private, with one key and one map for a bundle.
 pub struct Redactor {
     tokens: Tokens,
@@ -140,7 +149,7 @@ pub struct Redactor {
     last: Option<Kind>,
     /// Replacements since the current value began.
     recent: Hits,
-    cache: HashMap<(Class, String), Option<(String, Hits)>>,
+    cache: HashMap<(Class, String), Option<Known>>,
     findings: Vec<Finding>,
     found: u64,
 }
@@ -231,19 +240,22 @@ impl Redactor {
         }
         let key = (class, text.to_owned());
         if let Some(known) = self.cache.get(&key) {
-            let (new, hits) = known.clone()?;
+            let Known { new, hits, last } = known.clone()?;
             let kinds = Kind::ALL.into_iter().zip(hits).filter(|(_, times)| *times > 0);
             kinds.for_each(|(kind, times)| self.hits(kind, times));
+            self.last = last;
             self.note(line);
             return Some(new);
         }
         self.recent = Hits::default();
         let new = self.classed(class, text);
+        let last = self.last;
         self.note(line);
         if self.cache.len() >= CACHE {
             self.cache.clear();
         }
-        self.cache.insert(key, new.clone().map(|new| (new, self.recent)));
+        let known = new.clone().map(|new| Known { new, hits: self.recent, last });
+        self.cache.insert(key, known);
         new
     }
 
