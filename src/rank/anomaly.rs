@@ -4,7 +4,7 @@
 use crate::features::onset::Onset;
 use crate::features::shift::Shift;
 use crate::matching::Context;
-use crate::model::{EntityId, Subject, Unit};
+use crate::model::{EntityId, Micros, Subject, Unit};
 use crate::signals::{Direction, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,10 @@ const VANISHED: f64 = 0.4;
 const BEYOND_WEIGHT: f64 = 0.1;
 /// Score of an entity that is gone.
 const GONE: f64 = 2.5;
+/// Score of a database in which sessions wait behind one that stays, without an earlier snapshot.
+const BLOCKED: f64 = 2.5;
+/// Sessions that wait at once: one may be an everyday lock.
+const VICTIMS_MIN: usize = 2;
 /// Fewest requests that were due for their absence to mean something.
 const DUE_MIN: f64 = 30.0;
 /// Traffic below this share of the baseline is none.
@@ -210,7 +214,28 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
     }
     own_time(context, &mut out);
     gone(context, &mut out);
+    blocked(context, &mut out);
     out
+}
+
+/// Adds databases whose sessions were looked at only when the incident had begun, as whoever is called
+/// does: there is no earlier snapshot to compare with, and waiting behind one session that stays is
+/// never usual. It began at the earliest when that session's transaction did.
+fn blocked(context: &Context, out: &mut BTreeMap<EntityId, Anomaly>) {
+    let begin = context.features.windows.incident.from;
+    let mut looked_at: BTreeMap<EntityId, Micros> = BTreeMap::new();
+    for (database, session) in context.telemetry.sessions.firsts() {
+        let first = looked_at.entry(database).or_insert(session.at);
+        *first = session.at.min(*first);
+    }
+    for root in context.features.blockers.iter().filter(|r| r.stays()) {
+        let late = looked_at.get(&root.database).filter(|first| **first >= begin);
+        let Some(first) = late.filter(|_| root.victims >= VICTIMS_MIN) else { continue };
+        let slot = out.entry(root.database).or_default();
+        slot.raise(Facet::Contention, BLOCKED);
+        let earliest = root.session.xact_start().unwrap_or(root.since).min(root.since);
+        slot.onset = slot.onset.or(Some(Onset { at: *first, earliest }));
+    }
 }
 
 /// Adds what is missing: entities that stopped reporting, serve nothing any more while their

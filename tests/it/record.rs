@@ -1,7 +1,7 @@
 //! Live capture against a server on loopback that answers what each test lets it: limits, refusals,
 //! bodies that break off, redirects, answers without an end, and a second try after each.
 
-use super::support::{Scratch, fixture, rootline};
+use super::support::{Scratch, diagnosed, fixture, root, rootline, text};
 use rootline::model::{SECOND, Window};
 use rootline::record::secret::Secret;
 use rootline::record::{self, Limits, Login, Request, Roots, Source};
@@ -518,4 +518,14 @@ fn the_log_of_a_recording_says_what_is_missing_with_its_line() {
     let said: Vec<_> = raw.gaps.iter().map(|g| (g.line, g.what.as_str())).collect();
     assert_eq!(said.len(), 1, "what came with a later try is not missing: {said:?}");
     assert!(said[0].0 == Some(8) && said[0].1.contains("too many clients already"), "{said:?}");
+}
+
+/// What `record --last 2m` took of real servers in the midst of an incident (tests/live/incident.py):
+/// each snapshot of sessions is later than the last sample, and none is from before the incident.
+#[test]
+fn a_recording_from_the_midst_of_an_incident_has_its_cause_first() {
+    let said = diagnosed(&root().join("tests/data/record-last"));
+    let first = &said["hypotheses"][0];
+    assert_eq!(text(&first["signature"]), "idle-in-transaction-blocker");
+    assert_eq!(text(&first["entity"]["name"]), "primary");
 }
