@@ -1,7 +1,7 @@
 //! rootline: from dashboard exports to a ranked, explained root cause. Offline and deterministic.
 //!
 //! ```text
-//! folder -ingest-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
+//! folder -ingest, mask-> Raw -normalize-> Telemetry -+-rollup-> Rollups -features-> Features -+
 //!                                              +-> Graph                               |
 //! signatures/ -catalog-> Catalog ---------------------------------matching-> Matches <-+
 //!                                                                                |
@@ -134,6 +134,16 @@ pub fn diagnose(folder: &Path, options: &Options) -> Result<Diagnosis> {
     diagnose_with(folder, &catalog_of(options)?, options)
 }
 
+/// Reads a folder (or one file) and understands its names: what programs roll up and look at
+/// themselves ([`rollup::roll_up`], [`features::extract`]).
+///
+/// # Errors
+///
+/// When the folder cannot be read or holds nothing that is understood.
+pub fn telemetry_of(folder: &Path, options: &Options) -> Result<telemetry::Telemetry> {
+    normalize::normalize(read(folder, options)?)
+}
+
 /// Diagnoses with a catalogue that is already loaded.
 ///
 /// # Errors
@@ -178,7 +188,7 @@ pub fn diagnose_raw(raw: Raw, catalog: &Catalog, options: &Options) -> Result<Di
 /// nothing is recognised is no error: the answer says so, file by file.
 pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let catalog = catalog_of(options)?;
-    let raw = ingest::read_all(folder, &settings(options))?;
+    let raw = read_all(folder, options)?;
     let tallies = Tally::of_files(&raw);
     let mut telemetry = normalize::normalize(raw)?;
     let site = at_site(&catalog, &mut telemetry, options)?;
@@ -203,12 +213,34 @@ pub fn sessions(
     let mut telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
-    forensics::analyse(&telemetry, &rollups, &features, wanted)
+    let answer = forensics::analyse(&telemetry, &rollups, &features, wanted);
+    // Millions of rows take a while to give back; nobody has to wait for it.
+    rayon::spawn(move || drop((telemetry, rollups, features)));
+    answer
 }
 
 /// Reads a folder of which something has to be an export.
 fn read(folder: &Path, options: &Options) -> Result<Raw> {
-    ingest::read_folder(folder, &settings(options))
+    let raw = read_all(folder, options)?;
+    match ingest::unusable(folder, &raw) {
+        Some(why) => Err(why),
+        None => Ok(raw),
+    }
+}
+
+/// Reads a folder whatever is in it, without what no report shows. Spans that are too many to be held
+/// are rolled up on the way.
+fn read_all(folder: &Path, options: &Options) -> Result<Raw> {
+    let mut settings = settings(options);
+    let mut raw = match lake::Large::in_folder(folder, settings.limits) {
+        None => ingest::read_all(folder, &settings)?,
+        Some(large) => {
+            settings.exclude.extend(large.paths());
+            ingest::read_with(folder, &settings, vec![large.read()?])?
+        }
+    };
+    redact::mask(&mut raw)?;
+    Ok(raw)
 }
 
 /// The catalogue with the numbers of the folder and of the options; what is accepted stays in the

@@ -9,7 +9,7 @@ use names::{Alias, TIMES, forms, stem, strip_one};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
-pub use names::{stat_of, words};
+pub use names::{qualifies, stat_of, words};
 
 /// The table that ships with the program.
 const BUILT_IN: &str = include_str!("../signatures/signals.toml");
@@ -112,6 +112,9 @@ struct Guess {
     any: Vec<String>,
     #[serde(default)]
     with: Vec<String>,
+    /// The whole name, but for its unit and statistic.
+    #[serde(default)]
+    only: Vec<String>,
     signal: String,
 }
 
@@ -367,13 +370,25 @@ impl SignalTable {
         if let Some(known) = self.known(&all) {
             return Some(known);
         }
+        // `p50_latency` is `latency_p50`.
+        if let Some((first, others)) = all.split_first().filter(|(w, _)| stat_of(w).is_some()) {
+            let turned: Vec<String> = others.iter().chain([first]).cloned().collect();
+            if let Some(known) = self.known(&turned) {
+                return Some(known);
+            }
+        }
         let (mut part, mut stat, mut unit) = (Part::Value, Stat::Value, None);
         let mut rest = all.clone();
         while strip_one(&mut rest, &mut part, &mut stat, &mut unit) {}
         let has = |w: &String| all.contains(w);
+        let stem = rest.concat();
         let hit = |g: &Guess| {
             let one_of = |of: &[String]| of.is_empty() || of.iter().any(has);
-            g.words.iter().all(has) && one_of(&g.any) && one_of(&g.with)
+            let whole = |only: &String| *only == stem;
+            g.words.iter().all(has)
+                && one_of(&g.any)
+                && one_of(&g.with)
+                && (g.only.is_empty() || g.only.iter().any(whole))
         };
         let found = self.guesses.iter().find(|(g, _)| hit(g)).map(|(_, id)| *id);
         let other = self.named("other").unwrap_or(SignalId(0));
@@ -383,6 +398,14 @@ impl SignalTable {
             part = Part::Total;
         }
         Some(Meaning { signal, part, stat, unit, guessed: true })
+    }
+
+    /// Says whether a word is one that metrics are known by.
+    pub fn is_of_metrics(&self, word: &str) -> bool {
+        let is = |w: &String| w == word;
+        self.guesses
+            .iter()
+            .any(|(g, _)| g.words.iter().any(is) || g.any.iter().any(is) || g.with.iter().any(is))
     }
 
     /// A name that an alias knows, with or without suffixes.
@@ -475,6 +498,32 @@ mod tests {
         );
         assert_eq!(read("search_result_count_avg").0, "guess.traffic");
         assert_eq!(read("zorkmids").0, "other");
+    }
+
+    #[test]
+    fn short_names_of_tables_are_guessed_from_their_words() {
+        let latency = ["lat_50", "lat-90", "lat99", "rt_avg", "mrt", "resp_time", "duration_ms"];
+        let errors = ["err_rate", "fail_rate", "5xx", "http_500", "errors_per_sec"];
+        let traffic = ["req_count", "tps", "traffic", "cnt", "throughput", "ops_per_sec"];
+        let guesses = [
+            (&latency[..], "guess.latency"),
+            (&["p50_latency", "avg_latency"], "http.server.request.duration"),
+            (&errors, "guess.errors"),
+            (&traffic, "guess.traffic"),
+            (&["hit_rate"], "cache.hit_ratio"),
+            (&["sr", "success_pct"], "guess.availability"),
+            (&["net_in", "net_out_bytes"], "guess.network"),
+            (&["threads", "thread_count"], "runtime.threads"),
+            (&["conns"], "guess.connections"),
+            (&["evictions"], "cache.evictions"),
+        ];
+        for (names, signal) in guesses {
+            for name in names {
+                assert_eq!(read(name).0, signal, "{name}");
+            }
+        }
+        assert_eq!(read("lat_90").2, Stat::Quantile(90));
+        assert_eq!(read("p99_latency").2, Stat::Quantile(99));
     }
 
     #[test]

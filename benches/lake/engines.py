@@ -4,7 +4,8 @@ Needs duckdb, chdb and pyarrow. SPANS is a folder of spans.py. DuckDB reads the 
 ClickHouse gets them as the table that the OpenTelemetry exporter makes. Each must give the local rows to
 the last digit, for the whole and for a window, and says how much of the table the window made it read.
 """
-import os, shutil, subprocess, sys, tempfile, time
+import csv, json, os, random, shutil, subprocess, sys, tempfile, time
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 TABLES = ("operations", "durations", "edges")
@@ -30,7 +31,7 @@ FROM file('{spans}/**/*.parquet', Parquet)"""
 def rows(path):
     """Rows of a file or a folder of files, sorted by their key."""
     table = pq.read_table(path).to_pydict()
-    return list(table), sorted(zip(*table.values()))
+    return list(table), sorted(zip(*table.values()), key=lambda row: [(cell is not None, cell) for cell in row])
 
 
 def run(*argv):
@@ -40,8 +41,8 @@ def run(*argv):
     return done.stdout, done.stderr.strip(), time.time() - began
 
 
-def same(name, local, other):
-    for table in TABLES:
+def same(name, local, other, tables=TABLES):
+    for table in tables:
         (columns, want), (own, got) = rows(f"{local}/{table}.parquet"), rows(f"{other}/{table}.parquet")
         assert columns == own, f"{name}: {table} has {own}"
         assert len(want) == len(got), f"{name}: {table}: {len(got)} rows, not {len(want)}"
@@ -85,10 +86,75 @@ def clickhouse_rollup(s, rootline, out, window):
     print(f"clickhouse: {time.time() - began:.1f} s, {read / 1e6:.0f} MB read")
 
 
+FROM_S = 1_795_204_800
+
+
+def samples(folder):
+    """Counters that begin anew and gauges, as answers of Prometheus and as one table; eighths add up exactly."""
+    rng, long, series = random.Random(5), {c: [] for c in ("metric", "labels", "time_us", "value")}, []
+    for metric, count in (("http_requests_total", 6), ("queue_depth", 6)):
+        for i in range(count):
+            labels, value, values = {"instance": f"app-{i}", "job": "shop"}, 0.0, []
+            for t in range(FROM_S + i, FROM_S + 600, 3):
+                value = (0.0 if rng.random() < 0.02 else value + rng.randrange(80) / 8) if "total" in metric else rng.randrange(-80, 800) / 8
+                values.append([t, str(value)])
+                for column, cell in zip(long, (metric, json.dumps(labels, sort_keys=True, separators=(",", ":")), t * 1_000_000, value)):
+                    long[column].append(cell)
+            series.append({"metric": {"__name__": metric, **labels}, "values": values})
+    json.dump({"status": "success", "data": {"resultType": "matrix", "result": series}}, open(f"{folder}/exports/prometheus.json", "w"))
+    pq.write_table(pa.table(long), f"{folder}/samples.parquet")
+
+
+def sessions(folder):
+    """Snapshots of pg_stat_activity, as a CSV of psql and as one table."""
+    rng, stamp = random.Random(6), lambda t: time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(t))
+    who = ["datname", "application_name", "usename", "state", "wait_event_type"]
+    long = {c: [] for c in ("snapshot_us", "server", *who, "blocked", "xact_start_us", "query_start_us")}
+    with open(f"{folder}/exports/primary_pg_stat_activity.csv", "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["snapshot_at", "pid", *who, "xact_start", "query_start", "backend_type", "blocked_by", "query"])
+        for at in range(FROM_S, FROM_S + 300, 5):
+            for pid in range(100, 140):
+                busy = rng.random() < 0.4
+                state, wait = ("active", rng.choice(["", "Lock"])) if busy else ("idle", "Client")
+                cells = ["shop", rng.choice(["cart", "checkout"]), "app", state, wait]
+                begun, blocked = at - rng.randrange(1, 90), "{101}" if wait == "Lock" else "{}"
+                out.writerow([stamp(at), pid, *cells, stamp(begun) if busy else "", stamp(begun), "client backend", blocked, "SELECT 1"])
+                row = (at * 1_000_000, "primary", *cells, int(wait == "Lock"), begun * 1_000_000 if busy else None, begun * 1_000_000)
+                for column, cell in zip(long, row):
+                    long[column].append(cell)
+    pq.write_table(pa.table(long), f"{folder}/sessions.parquet")
+
+
+def facts(rootline, folder):
+    """Samples and sessions on both engines against the local rollup."""
+    import chdb, duckdb
+    os.makedirs(f"{folder}/exports")
+    samples(folder)
+    sessions(folder)
+    for name, window in (("whole", []), ("window", ["--from", "2026-11-20T20:01:03Z", "--to", "2026-11-20T20:03:08Z"])):
+        out = {e: f"{folder}/{name}/{e}" for e in ("local", "duckdb", "clickhouse")}
+        for f in out.values():
+            os.makedirs(f)
+        run(rootline, "rollup", f"{folder}/exports", "-o", out["local"], *window)
+        for what in ("samples", "sessions"):
+            sources = {"duckdb": f"read_parquet('{folder}/{what}.parquet')", "clickhouse": f"file('{folder}/{what}.parquet', Parquet)"}
+            for engine, source in sources.items():
+                sql, _, _ = run(rootline, "rollup", "--emit-sql", engine, "--what", what, "--source", source, *window)
+                if engine == "duckdb":
+                    os.chdir(out[engine])
+                    duckdb.sql(sql)
+                else:
+                    body = sql.partition("INTO OUTFILE")[0]
+                    open(f"{out[engine]}/{what}.parquet", "wb").write(chdb.query(body, "Parquet").bytes())
+                same(f"{engine}, {name}", out["local"], out[engine], (what,))
+
+
 def main():
     rootline, spans = map(os.path.abspath, sys.argv[1:3])
     root = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp()
     shutil.rmtree(root, ignore_errors=True)
+    facts(rootline, f"{root}/facts")
     table = clickhouse(spans)
     for name, window in (("whole", []), ("window", ["--from", "2026-11-20T19:05:03Z", "--to", "2026-11-20T19:09:08Z"])):
         print(name)

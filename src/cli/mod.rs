@@ -103,7 +103,7 @@ struct Known {
 #[derive(Debug, Args)]
 struct Limited {
     /// Read more, or less: files, bytes (of a file), unpacked (bytes), ratio (of a packed file),
-    /// members (of an archive). Repeatable.
+    /// members (of an archive), series. Repeatable.
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = limit)]
     limit: Vec<String>,
 }

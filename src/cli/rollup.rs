@@ -1,4 +1,4 @@
-//! `rootline rollup`: spans made small, here or as SQL where they are.
+//! `rootline rollup`: spans, samples and sessions made small, here or as SQL where they are.
 
 use super::{Instant, Outcome, moment};
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `rollup`.
 #[derive(Debug, Args)]
 pub struct RollupArgs {
-    /// Folder with spans: partitioned Parquet of any size, or any export of traces.
+    /// Folder with spans as partitioned Parquet of any size, or with any exports.
     #[arg(value_name = "FOLDER", required_unless_present = "emit_sql")]
     folder: Option<PathBuf>,
     /// Folder for the rollup, which `diagnose` reads.
@@ -22,6 +22,9 @@ pub struct RollupArgs {
     /// Print the same rollup as SQL, for the engine that has the spans.
     #[arg(long, value_enum, value_name = "ENGINE", conflicts_with_all = ["folder", "out"])]
     emit_sql: Option<Engine>,
+    /// With --emit-sql: what is rolled up.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "spans", requires = "emit_sql")]
+    what: What,
     /// With --emit-sql: the table, or what the engine reads in its place.
     #[arg(long, value_name = "SOURCE", requires = "emit_sql")]
     source: Option<String>,
@@ -29,10 +32,10 @@ pub struct RollupArgs {
     #[arg(long, value_name = "SECONDS", default_value = "10",
         value_parser = clap::builder::PossibleValuesParser::new(["1", "10", "60"]))]
     bucket: String,
-    /// Only spans that start at this time or later, with a zone.
+    /// Only what is of this time or later (spans: that start), with a zone.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Instant>,
-    /// Only spans that start before this time, with a zone.
+    /// Only what is before this time, with a zone.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     to: Option<Instant>,
     /// Overwrite files of an earlier rollup.
@@ -51,6 +54,27 @@ enum Engine {
     Duckdb,
 }
 
+/// What the SQL rolls up.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Spans to counts and times of operations and edges.
+    Spans,
+    /// Samples (`metric`, `labels`, `time_us`, `value`) to buckets.
+    Samples,
+    /// Snapshots of `pg_stat_activity` to facts of each.
+    Sessions,
+}
+
+impl What {
+    fn tables(self) -> &'static [Table] {
+        match self {
+            What::Spans => &Table::SPANS,
+            What::Samples => &[Table::Samples],
+            What::Sessions => &[Table::Sessions],
+        }
+    }
+}
+
 impl RollupArgs {
     pub(super) fn run(&self) -> Result<Outcome> {
         let seconds: i64 = self.bucket.parse().expect("clap took one of three numbers");
@@ -65,7 +89,8 @@ impl RollupArgs {
                 Engine::Spark => Dialect::Spark,
                 Engine::Duckdb => Dialect::DuckDb,
             };
-            return Ok(Outcome::text(sql::script(dialect, self.source.as_deref(), &question)));
+            let (tables, source) = (self.what.tables(), self.source.as_deref());
+            return Ok(Outcome::text(sql::script(dialect, tables, source, &question)));
         }
         let (Some(folder), Some(out)) = (&self.folder, &self.out) else {
             return Err(Error::usage("", "no folder given").hint("rootline rollup FOLDER -o OUT"));
@@ -80,7 +105,7 @@ impl RollupArgs {
         };
         fs::create_dir_all(out)
             .map_err(|e| Error::runtime(out.display().to_string(), e.to_string()))?;
-        for (table, path) in &files {
+        for (table, path) in files.iter().filter(|(t, _)| rollup.rows(*t) > 0) {
             super::write_file(path, rollup.parquet(*table)?, self.force)?;
         }
         Ok(Outcome { stderr: said(&rollup, out), ..Outcome::text(String::new()) })
@@ -89,10 +114,14 @@ impl RollupArgs {
 
 fn of_exports(folder: &Path, question: &Question) -> Result<Rollup> {
     let raw = ingest::read_folder(folder, &ingest::Settings::default())?;
-    match raw.spans.len() {
-        0 => Err(Error::usage(folder.display().to_string(), "there are no spans in the folder")
-            .hint("`rootline inspect FOLDER` says what is")),
-        _ => Ok(lake::of_raw(&raw, question)),
+    let rollup = lake::of_raw(&raw, question);
+    match Table::ALL.iter().any(|t| rollup.rows(*t) > 0) {
+        false => {
+            let what = "there are no spans, samples or sessions of that time in the folder";
+            Err(Error::usage(folder.display().to_string(), what)
+                .hint("`rootline inspect FOLDER` says what is"))
+        }
+        true => Ok(rollup),
     }
 }
 
@@ -109,7 +138,10 @@ fn said(rollup: &Rollup, out: &Path) -> String {
             tally.passes
         ),
     };
-    let rows = Table::ALL.map(|t| format!("{} {}", rollup.rows(t), t.name())).join(", ");
+    let some = Table::ALL.iter().filter(|t| rollup.rows(**t) > 0);
+    let rows: Vec<String> =
+        some.map(|t| format!("{} rows of {}", rollup.rows(*t), t.name())).collect();
+    let rows = rows.join(", ");
     format!(
         "{} spans of {} files{read} became {rows}\nnext: rootline diagnose {}\n",
         tally.spans,

@@ -136,17 +136,28 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
         }
         false => (all, all),
     };
-    let blocking = blocking::blocking(telemetry, sessions);
+    let (baseline, incident) = (windows.baseline, windows.incident);
+    // Each goes through all sessions, which may be millions.
+    let ((blocking, servers), (statements, transactions)) = rayon::join(
+        || {
+            let servers = || waits::servers(telemetry, baseline, during);
+            rayon::join(|| blocking::blocking(telemetry, sessions), servers)
+        },
+        || {
+            let statements = || statements::statements(telemetry, baseline, incident);
+            rayon::join(statements, || transactions::transactions(telemetry, sessions))
+        },
+    );
     Ok(Features {
         blockers: blocking.roots,
         contention: blocking.contention,
-        servers: waits::servers(telemetry, windows.baseline, during),
+        servers,
         skews: skews(telemetry, rollups, &windows),
         operations: structure::operations(rollups, windows.baseline, windows.incident),
         calls: structure::calls(rollups, windows.baseline, windows.incident),
         fan_outs: fanout::fan_outs(rollups, windows.baseline, windows.incident),
-        statements: statements::statements(telemetry, windows.baseline, windows.incident),
-        transactions: transactions::transactions(telemetry, sessions),
+        statements,
+        transactions,
         series,
         windows,
     })

@@ -11,7 +11,8 @@ use crate::ingest::raw::{PerShape, Session};
 use crate::ingest::sql;
 use crate::model::{EntityId, Micros, SECOND, Window};
 use crate::telemetry::Telemetry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Snapshots of a baseline from which "never seen before" says something.
 const SEEN_SNAPSHOTS: usize = 5;
@@ -208,16 +209,17 @@ fn load(
     (before, during): (&Side, &Side),
     new: Option<bool>,
 ) -> StatementLoad {
-    let mut alike: PerShape<(&Session, usize)> = PerShape::default();
+    // A list by shape would be as long as all statements' shapes, for each statement.
+    let mut alike: HashMap<usize, (&Session, usize)> = HashMap::new();
     for s in &b.rows {
-        alike.of(s, || (s, 0)).1 += 1;
+        alike.entry(s.shape_id()).or_insert((s, 0)).1 += 1;
     }
     let count = |wanted: fn(&Session) -> bool| -> usize {
-        alike.all().filter(|(s, _)| wanted(s)).map(|(_, n)| n).sum()
+        alike.values().filter(|(s, _)| wanted(s)).map(|(_, n)| n).sum()
     };
     let share = |wanted| count(wanted) as f64 / b.rows.len().max(1) as f64;
     let mut applications: BTreeMap<String, usize> = BTreeMap::new();
-    for (s, n) in alike.all() {
+    for (s, n) in alike.values() {
         *applications.entry(s.application.to_string()).or_default() += n;
     }
     let busiest = b.at.iter().max_by_key(|(t, n)| (*n, std::cmp::Reverse(*t)));

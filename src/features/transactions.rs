@@ -49,45 +49,46 @@ impl Seen<'_> {
     }
 }
 
-/// Transactions while the snapshots are gone through.
+/// Transactions while the snapshots are gone through. A session has one open at a time: a row with
+/// another start ends the one before.
 #[derive(Default)]
 struct Found<'a> {
-    open: HashMap<Key, Seen<'a>>,
-    /// Size of `open` at which it is looked through for those that have ended.
-    most: usize,
+    /// Server, pid and start of each session, and its open transaction.
+    sessions: Vec<((EntityId, i64, Option<Micros>), Option<(Micros, Seen<'a>)>)>,
     ended: BTreeMap<EntityId, Vec<(Key, Seen<'a>)>>,
 }
 
 impl<'a> Found<'a> {
-    fn add(&mut self, key: Key, s: &'a Session) {
+    fn add(&mut self, session: usize, start: Micros, s: &'a Session) {
         let seen = Seen(s, 1);
-        match self.open.get_mut(&key) {
-            Some(known) => known.add(&seen),
-            None => {
-                self.open.insert(key, seen);
+        let (_, open) = &mut self.sessions[session];
+        match open {
+            Some((known, all)) if *known == start => all.add(&seen),
+            _ => {
+                if let Some(before) = open.replace((start, seen)) {
+                    self.end(session, before);
+                }
             }
-        }
-        if self.open.len() > self.most.max(KEPT) {
-            self.end(|row| row.at != s.at);
-            self.most = 2 * self.open.len();
         }
     }
 
-    /// Puts transactions aside, and of those aside keeps the oldest.
-    fn end(&mut self, ended: impl Fn(&Session) -> bool) {
-        for (key, seen) in self.open.extract_if(|_, seen| ended(seen.0)) {
-            self.ended.entry(key.0).or_default().push((key, seen));
-        }
-        for all in self.ended.values_mut().filter(|all| all.len() > KEPT) {
-            // Ties are broken by the key, so that the order of a map decides nothing.
-            let age = |(key, seen): &(Key, Seen)| (std::cmp::Reverse(seen.0.at - key.3), *key);
-            all.select_nth_unstable_by_key(KEPT, age);
-            all.truncate(KEPT);
+    /// Puts a transaction aside, and of those aside keeps the oldest.
+    fn end(&mut self, session: usize, (start, seen): (Micros, Seen<'a>)) {
+        let (server, pid, began) = self.sessions[session].0;
+        let all = self.ended.entry(server).or_default();
+        all.push(((server, pid, began, start), seen));
+        if all.len() > 2 * KEPT {
+            keep_oldest(all);
         }
     }
 
     fn finish(mut self) -> BTreeMap<Key, Seen<'a>> {
-        self.end(|_| true);
+        for session in 0..self.sessions.len() {
+            if let Some(open) = self.sessions[session].1.take() {
+                self.end(session, open);
+            }
+        }
+        self.ended.values_mut().for_each(keep_oldest);
         let mut all: BTreeMap<Key, Seen> = BTreeMap::new();
         for (key, seen) in self.ended.into_values().flatten() {
             // Files of one server that do not stand in the order of time show one twice.
@@ -97,17 +98,33 @@ impl<'a> Found<'a> {
     }
 }
 
+fn keep_oldest(all: &mut Vec<(Key, Seen)>) {
+    if all.len() > KEPT {
+        // Ties are broken by the key, so that the order of the rows decides nothing.
+        let age = |(key, seen): &(Key, Seen)| (std::cmp::Reverse(seen.0.at - key.3), *key);
+        all.select_nth_unstable_by_key(KEPT, age);
+        all.truncate(KEPT);
+    }
+}
+
 /// Open transactions among these sessions, by server, oldest first.
 pub fn of_sessions<'a>(
     sessions: impl Iterator<Item = (EntityId, &'a Session)>,
     window: Window,
 ) -> Vec<OpenTransaction> {
     let mut found = Found::default();
-    let mut whose: PerShape<(i64, Option<Micros>)> = PerShape::default();
+    let mut whose: PerShape<usize> = PerShape::default();
+    let mut numbers: HashMap<(EntityId, i64, Option<Micros>), usize> = HashMap::new();
     for (db, s) in sessions.filter(|(_, s)| window.contains(s.at)) {
         if let Some(start) = s.xact_start() {
-            let (pid, began) = *whose.of(s, || (s.pid, s.backend_start));
-            found.add((db, pid, began, start), s);
+            let session = *whose.of(s, || {
+                let key = (db, s.pid, s.backend_start);
+                *numbers.entry(key).or_insert_with(|| {
+                    found.sessions.push((key, None));
+                    found.sessions.len() - 1
+                })
+            });
+            found.add(session, start, s);
         }
     }
     let seconds = |from: Micros, to: Micros| ((to - from) as f64 / SECOND as f64).max(0.0);

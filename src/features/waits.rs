@@ -71,15 +71,21 @@ pub struct ServerSessions {
 
 /// Measures every server with snapshots in `incident`.
 pub fn servers(telemetry: &Telemetry, baseline: Window, incident: Window) -> Vec<ServerSessions> {
-    let mut by: BTreeMap<EntityId, (Tally, Tally)> = BTreeMap::new();
-    for snapshot in snapshots(telemetry, baseline) {
-        by.entry(snapshot.database).or_default().0.add(&snapshot);
-    }
-    for snapshot in snapshots(telemetry, incident) {
-        by.entry(snapshot.database).or_default().1.add(&snapshot);
-    }
+    let (mut before, during) =
+        rayon::join(|| tallies(telemetry, baseline), || tallies(telemetry, incident));
+    let with_before = |(db, during)| (db, (before.remove(&db).unwrap_or_default(), during));
+    let by: BTreeMap<EntityId, (Tally, Tally)> = during.into_iter().map(with_before).collect();
     let known = by.into_iter().filter(|(_, (_, during))| during.snapshots > 0);
     known.map(|(database, (before, during))| server(database, &before, &during)).collect()
+}
+
+/// What each server's snapshots of a window show.
+fn tallies(telemetry: &Telemetry, window: Window) -> BTreeMap<EntityId, Tally<'_>> {
+    let mut by: BTreeMap<EntityId, Tally> = BTreeMap::new();
+    for snapshot in snapshots(telemetry, window) {
+        by.entry(snapshot.database).or_default().add(&snapshot);
+    }
+    by
 }
 
 /// Says whether a client session does or wants something.

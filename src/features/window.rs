@@ -9,7 +9,7 @@ use super::disturbance::{Disturbance, disturbances};
 use super::robust;
 use crate::ingest::raw::IncidentFile;
 use crate::model::{EntityId, Micros, Subject, Unit, Window};
-use crate::rollup::SignalSeries;
+use crate::rollup::{Origin, SignalSeries};
 use crate::signals::SignalTable;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,6 +159,7 @@ fn found_windows(
         let resource = |d: &Disturbance| RESOURCE_ROLES.contains(&series[d.series].role.as_str());
         found.retain(|d| !resource(d) || !load_explains(d, series));
         let Some((window, strength)) = vote(&found) else { continue };
+        let window = Window { to: open_end(&found, window, series, last), ..window };
         let guard = ((window.from - first) / 20).max(0);
         let baseline = incident.baseline.unwrap_or(Window { from: first, to: window.from - guard });
         let of = |d: &&Disturbance| d.from < window.to && d.to > window.from;
@@ -183,6 +184,28 @@ fn found_windows(
         given: false,
         felt: false,
         strength: 0.0,
+    }
+}
+
+/// Where an incident ends that had not ended when the last metric or span was recorded: snapshots that
+/// were taken after that, by whoever was called, are of it.
+fn open_end(
+    found: &[Disturbance],
+    window: Window,
+    series: &[SignalSeries],
+    last: Micros,
+) -> Micros {
+    let recorded = series.iter().filter(|s| s.origin != Origin::Sessions);
+    let recorded = recorded.filter_map(|s| Some(s.points.last()?.0)).max();
+    let goes_on = |d: &Disturbance| {
+        let own = &series[d.series];
+        let end = own.points.last().map_or(Micros::MIN, |p| p.0);
+        let to_the_end = d.from < window.to && d.to >= window.to && d.to > end;
+        to_the_end && recorded.is_some_and(|r| r <= end + 2 * own.step)
+    };
+    match found.iter().any(goes_on) {
+        true => window.to.max(last + 1),
+        false => window.to,
     }
 }
 
@@ -285,7 +308,7 @@ mod tests {
     use super::*;
     use crate::features::notation::points;
     use crate::model::SECOND;
-    use crate::rollup::{Origin, Source};
+    use crate::rollup::Source;
     use crate::signals::Stat;
 
     fn latency(table: &SignalTable, text: &str, id: u32) -> SignalSeries {
@@ -318,6 +341,22 @@ mod tests {
         assert!(w.disturbed && w.felt);
         assert_eq!((w.incident.from, w.incident.to), (190 * SECOND, 320 * SECOND));
         assert!(w.baseline.to <= w.incident.from);
+    }
+
+    #[test]
+    fn an_incident_that_goes_on_ends_with_the_last_snapshot() {
+        let table = SignalTable::built_in().expect("valid");
+        let of = |text: &str, later: Micros| {
+            let series = [latency(&table, text, 0)];
+            let end = series[0].points.last().expect("points").0;
+            let extent = (0, end + later * SECOND);
+            let found = windows(&IncidentFile::default(), &series, &table, None, extent);
+            (found.incident.to - end, found.disturbed)
+        };
+        assert_eq!(of("0.1 0.11x19 0.9x12", 0), (1, true));
+        assert_eq!(of("0.1 0.11x19 0.9x12", 9), (9 * SECOND + 1, true));
+        // One that is over stays so.
+        assert_eq!(of("0.1 0.11x19 0.9x12 0.1x10", 9), (-90 * SECOND, true));
     }
 
     #[test]

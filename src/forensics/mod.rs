@@ -174,9 +174,9 @@ impl<'a> View<'a> {
         snapshots: Vec<Snapshot<'a>>,
         wanted: &Wanted,
     ) -> View<'a> {
-        let edges = Edges::of_all(&snapshots);
         let times: Vec<Micros> = snapshots.iter().map(|s| s.at).collect();
-        let frame = SessionFrame::new(&snapshots);
+        let (frame, edges) =
+            rayon::join(|| SessionFrame::new(&snapshots), || Edges::of_all(&snapshots));
         let rows = || snapshots.iter().flat_map(|s| s.rows.iter().copied());
         let standby = rows().any(workers::only_on_standbys);
         let shown = match wanted.at {
@@ -243,7 +243,18 @@ fn worst(snapshots: &[Snapshot], edges: &[Edges]) -> usize {
 }
 
 fn server(view: &View, wanted: &Wanted) -> Result<Server> {
-    let found = roots::blocking_of(view.telemetry, &view.snapshots, &view.edges);
+    // What goes through all rows goes through them at the same time.
+    let ((found, transactions), (unknown, workers)) = rayon::join(
+        || {
+            let found = || roots::blocking_of(view.telemetry, &view.snapshots, &view.edges);
+            rayon::join(found, || holders::transactions(view))
+        },
+        || rayon::join(|| unknown::unknown(view), || workers::workers(view)),
+    );
+    let (prepared, (pools, statements)) = rayon::join(
+        || holders::prepared(view, &found.roots),
+        || (pools::pools(view), statements::statements(view)),
+    );
     let windows = &view.features.windows;
     let span = |w: Window| Span { from: w.from, to: w.to };
     let of = |w: Window| windows.disturbed.then(|| span(w));
@@ -265,17 +276,17 @@ fn server(view: &View, wanted: &Wanted) -> Result<Server> {
         },
         blocking: blocking::blocking(view, &found.roots),
         waits: waits::waits(view)?,
-        pools: pools::pools(view),
+        pools,
         xmin: holders::xmin(view),
-        transactions: holders::transactions(view),
+        transactions,
         running: holders::running(view),
-        statements: statements::statements(view),
-        prepared: holders::prepared(view, &found.roots),
-        workers: workers::workers(view),
+        statements,
+        prepared,
+        workers,
         conflicts: workers::conflicts(view),
         log: log::rows(view),
         mitigation: mitigation::steps(view, &found.roots),
-        unknown: unknown::unknown(view),
+        unknown,
     })
 }
 

@@ -88,7 +88,7 @@ fn labels(of: &Series) -> BTreeMap<String, String> {
 
 /// Reads every series of every answer.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let mut all = Gathered::default();
+    let mut all = Gathered::of(input);
     input.documents(raw, |at, document, raw| {
         let answer = match lenient::from_slice::<Answer>(document) {
             Ok(answer) => answer,

@@ -44,6 +44,7 @@ impl<'a> Source<'a> {
             first_line,
             taken: self.taken,
             literals: self.literals,
+            series: self.limits.series,
             memory: None,
         }
     }

@@ -19,9 +19,22 @@ pub struct Gathered<'a> {
     open: Vec<(usize, f64, f64, usize)>,
     not_finite: u64,
     first_not_finite: usize,
+    /// Series that are kept.
+    most: usize,
+    /// Samples of those that are not.
+    over: u64,
 }
 
+/// The number of every series beyond the limit.
+const OVER: usize = usize::MAX;
+
 impl<'a> Gathered<'a> {
+    /// Starts without a series.
+    pub fn of(input: &Input) -> Self {
+        let most = usize::try_from(input.series).unwrap_or(OVER);
+        Gathered { most, ..Gathered::default() }
+    }
+
     /// The number of a series, which is made on first sight; `None` where it cannot be made.
     pub fn series(
         &mut self,
@@ -32,17 +45,27 @@ impl<'a> Gathered<'a> {
             return Some(*known);
         }
         let number = self.alone(make()?);
+        if number == OVER {
+            return Some(OVER);
+        }
         self.index.insert(key, number);
         Some(number)
     }
 
     /// The number of a series that stands in one place only.
     pub fn alone(&mut self, series: RawSeries) -> usize {
+        if self.found.len() >= self.most {
+            return OVER;
+        }
         self.found.push(series);
         self.found.len() - 1
     }
 
-    fn is_value(&mut self, value: f64, at: usize) -> bool {
+    fn is_value(&mut self, series: usize, value: f64, at: usize) -> bool {
+        if series == OVER {
+            self.over += 1;
+            return false;
+        }
         if !value.is_finite() {
             self.not_finite += 1;
             self.first_not_finite = if self.not_finite == 1 { at } else { self.first_not_finite };
@@ -52,14 +75,14 @@ impl<'a> Gathered<'a> {
 
     /// Adds a sample whose time is a number since the epoch, in a unit not yet known.
     pub fn add(&mut self, series: usize, time: f64, value: f64, at: usize) {
-        if self.is_value(value, at) {
+        if self.is_value(series, value, at) {
             self.open.push((series, time, value, at));
         }
     }
 
     /// Adds a sample whose time is known.
     pub fn add_at(&mut self, series: usize, time: Micros, value: f64, at: usize) {
-        if self.is_value(value, at)
+        if self.is_value(series, value, at)
             && let Some(found) = self.found.get_mut(series)
         {
             found.samples.push((time, value));
@@ -86,6 +109,9 @@ impl<'a> Gathered<'a> {
         if self.not_finite > 0 {
             let why = "value is NaN or infinite: left as a gap";
             raw.skip(input.file, Some(input.line(self.first_not_finite)), why, self.not_finite);
+        }
+        if self.over > 0 {
+            raw.leave_out(input.file, input.series, self.over);
         }
         for series in self.found.into_iter().filter(|s| !s.samples.is_empty()) {
             raw.rows(input.file, series.samples.len() as u64);

@@ -4,6 +4,7 @@ use super::raw::{FileId, Raw};
 use super::taken::Taken;
 use super::why::Found;
 use super::{cell, csv_text, json_scan, platform};
+use crate::ingest::text::beginning;
 use crate::model::GapKind;
 use crate::time::Zone;
 use prost::bytes::Bytes;
@@ -118,6 +119,8 @@ pub struct Input<'a> {
     pub taken: Taken,
     /// Statements are kept as they were written.
     pub literals: bool,
+    /// Series that are read of a file.
+    pub series: u64,
     /// The memory that `bytes` is a part of, where a reader may keep it.
     pub memory: Option<&'a Bytes>,
 }
@@ -310,8 +313,8 @@ pub fn what_it_is(head: &Head) -> String {
         return format!("not read: {what}");
     }
     let binary = head.bytes.iter().take(512).any(|b| *b == 0);
-    let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(60)]);
-    let start: String = start.chars().flat_map(char::escape_debug).take(60).collect();
+    let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(240)]);
+    let start = beginning(&start, 60).escape_debug().to_string();
     match () {
         () if head.has_key("schema_version") && head.has_key("tool") => {
             "not an export: an answer of rootline".to_owned()

@@ -146,7 +146,7 @@ fn series(head: &[u8], field: &[u8]) -> Option<RawSeries> {
 
 /// Reads every line; samples without a time are those of the file's own.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let mut all = Gathered::default();
+    let mut all = Gathered::of(input);
     let (mut at, mut taken, mut defined) = (0, None, false);
     while let Some((text, next)) = next_line(input.bytes, at) {
         let start = at;

@@ -8,6 +8,7 @@ use super::raw::{Raw, RawEdge};
 use super::spans::{self, or_default};
 use super::traces::ends_inside;
 use super::{Head, Input, json_scan};
+use crate::ingest::text::beginning;
 use crate::model::{Gap, GapKind};
 use crate::time;
 use serde::Deserialize;
@@ -152,7 +153,7 @@ impl Warned {
     fn note(&mut self, input: &Input, at: usize, warnings: &[Scalar]) {
         self.count += warnings.len() as u64;
         if let (None, Some(first)) = (&self.first, warnings.first()) {
-            let what = first.text().chars().take(120).collect();
+            let what = beginning(&first.text(), 120);
             self.first = Some((input.line(at), what));
         }
     }

@@ -14,11 +14,29 @@ pub struct Limits {
     pub ratio: u64,
     /// Members of an archive.
     pub members: u64,
+    /// Spans of Parquet that are held one by one; more are counted in buckets as they are read.
+    pub spans: u64,
+    /// Series of a file: label sets, or columns; of all files together four times as many.
+    pub series: u64,
 }
+
+/// Spans take about 130 bytes each while they are looked at: 1.3 GB.
+const SPANS: u64 = 10_000_000;
+
+/// A million label sets are many and can be meant; what has more is one series per request.
+pub const SERIES: u64 = 1_000_000;
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { files: 100_000, bytes: 4 << 30, unpacked: 256 << 20, ratio: 50, members: 10_000 }
+        Limits {
+            files: 100_000,
+            bytes: 4 << 30,
+            unpacked: 256 << 20,
+            ratio: 50,
+            members: 10_000,
+            spans: SPANS,
+            series: SERIES,
+        }
     }
 }
 
@@ -26,12 +44,14 @@ impl Default for Limits {
 type Row = (&'static str, &'static str, fn(&mut Limits) -> &mut u64);
 
 /// Every limit that can be set.
-pub const LIMITS: [Row; 5] = [
+pub const LIMITS: [Row; 7] = [
     ("files", "files of a folder", |l| &mut l.files),
     ("bytes", "bytes of one file, unpacked", |l| &mut l.bytes),
     ("unpacked", "bytes that any packed file may unpack to", |l| &mut l.unpacked),
     ("ratio", "unpacked by packed bytes, beyond that", |l| &mut l.ratio),
     ("members", "members of an archive", |l| &mut l.members),
+    ("spans", "spans of Parquet that are held one by one", |l| &mut l.spans),
+    ("series", "series of a file; of a folder four times as many", |l| &mut l.series),
 ];
 
 impl Limits {

@@ -4,6 +4,25 @@ use super::raw::{FileId, Raw, Sym};
 use std::collections::BTreeMap;
 
 impl Raw {
+    /// Leaves out series beyond the limit of a file or a folder, and says so.
+    pub fn cap_series(&mut self, most: u64) {
+        let over = (self.series.len() as u64).saturating_sub(most);
+        if over > 0 {
+            let file = self.series[most as usize].file;
+            self.series.truncate(most as usize);
+            self.leave_out(file, most, over);
+        }
+    }
+
+    /// Notes series, or rows of them, that are beyond the limit.
+    pub fn leave_out(&mut self, file: FileId, most: u64, count: u64) {
+        let what = format!(
+            "more than {most} series: the rest is left out (leave labels out where it is exported, \
+             or give `--limit series=N`)"
+        );
+        self.skip(file, None, what, count);
+    }
+
     /// Appends what one file gave; file ids and symbols are renumbered.
     pub fn absorb(&mut self, mut part: Raw) {
         let file = self.files.len() as u32;

@@ -39,6 +39,7 @@ mod raw_spans;
 mod readers;
 pub mod recorded;
 pub mod rolled;
+mod rolled_facts;
 mod rows;
 mod scan;
 mod selector;
@@ -50,6 +51,7 @@ mod stream;
 mod table;
 mod taken;
 pub mod text;
+pub mod texts;
 mod traces;
 mod units;
 pub mod verbs;
@@ -64,7 +66,7 @@ pub use decode::{BOMB, Unpacked, plain};
 use file::Source;
 pub use head::{Head, Input, Reader};
 pub use limits::{LIMITS, Limits};
-pub use platform::workload;
+pub use platform::{Component, component, workload};
 pub use postgres::{ACTIVITY_COLUMNS, Drawn, drawn};
 pub use readers::READERS;
 pub use scan::string_end;
@@ -74,6 +76,7 @@ use crate::model::Micros;
 use crate::time::{self, Zone};
 use raw::Raw;
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,7 +108,8 @@ pub struct Progress {
     pub files: usize,
 }
 
-/// Reads a folder or a file of which something has to be an export.
+/// Reads a folder or a file of which something has to be an export, as it is: what a report is made
+/// of goes through the mask of `redact` first.
 pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
     let raw = read_all(root, settings)?;
     match unusable(root, &raw) {
@@ -130,9 +134,15 @@ pub fn unusable(root: &Path, raw: &Raw) -> Option<Error> {
 
 /// Reads a folder or a file, whatever is in it.
 pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
+    read_with(root, settings, Vec::new())
+}
+
+/// Reads a folder or a file of which some parts were read already.
+pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Raw> {
     let mut paths = walk(root, settings.limits)?;
-    paths.retain(|p| !settings.exclude.contains(&relative(root, p)));
-    if paths.is_empty() {
+    let excluded: HashSet<&str> = settings.exclude.iter().map(String::as_str).collect();
+    paths.retain(|p| !excluded.contains(relative(root, p).as_str()));
+    if paths.is_empty() && known.is_empty() {
         let place = root.display().to_string();
         return Err(Error::usage(place, "the folder has no files").hint(
             "put exports of metrics, traces or pg_stat_activity into it; see `rootline --help`",
@@ -150,8 +160,11 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
     };
     let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
     let mut raw = Raw::default();
-    for part in parts.into_iter().flatten() {
+    raw.spans.reserve(parts.iter().flatten().map(|p| p.spans.len()).sum());
+    for part in parts.into_iter().flatten().chain(known) {
         raw.absorb(part);
+        // The same series may stand in many files, one for each hour.
+        raw.cap_series(settings.limits.series.saturating_mul(SERIES_FILES));
     }
     copies::leave_out(&mut raw);
     raw.finish();
@@ -171,6 +184,9 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
     let name = value.get("time").and_then(|t| t.get("zone")).and_then(|z| z.as_str());
     name.and_then(Zone::named).unwrap_or_default()
 }
+
+/// Series of a folder by those of one file.
+const SERIES_FILES: u64 = 4;
 
 /// Names that are never an input: the truth of a fixture, and reports.
 fn is_aside(name: &str) -> bool {
@@ -233,7 +249,7 @@ fn walk(root: &Path, limits: Limits) -> Result<Vec<PathBuf>> {
 }
 
 /// Path within the folder with `/` between parts; the bare name for a single file.
-fn relative(root: &Path, path: &Path) -> String {
+pub fn relative(root: &Path, path: &Path) -> String {
     let inner = path.strip_prefix(root).ok().filter(|p| !p.as_os_str().is_empty());
     let inner = inner.unwrap_or_else(|| Path::new(path.file_name().unwrap_or(path.as_os_str())));
     let parts: Vec<String> =
@@ -260,8 +276,7 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
 }
 
 /// Reads one file's bytes as a folder's walk would.
-#[cfg(test)]
-fn read_text(name: &str, bytes: &[u8]) -> Raw {
+pub fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
     let limits = Limits::default();

@@ -7,6 +7,7 @@
 use super::gathered::Gathered;
 use super::raw::{Raw, RawSeries};
 use super::{Head, Input, selector};
+use crate::ingest::text::beginning;
 use crate::model::{GapKind, Micros};
 use crate::time;
 
@@ -112,7 +113,7 @@ impl Scrapes {
 
 /// Reads every sample; of scrapes without any time the last one is kept.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let mut all = Gathered::default();
+    let mut all = Gathered::of(input);
     let mut scrapes = Scrapes { first: None, count: 1, at: None, dated: false, ended: false };
     // Samples of this scrape that have no time: series, value, place.
     let mut untimed: Vec<(usize, f64, usize)> = Vec::new();
@@ -187,7 +188,7 @@ fn settle(all: &mut Gathered, untimed: &mut Vec<(usize, f64, usize)>, at: Option
 }
 
 fn skip(input: &Input, at: usize, why: &str, text: &[u8], raw: &mut Raw) {
-    let shown = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
+    let shown = beginning(&String::from_utf8_lossy(&text[..text.len().min(240)]), 60);
     raw.skip_like(input.file, why, 1, || {
         (Some(input.line(at)), format!("\"{}\" {why}", shown.escape_debug()))
     });

@@ -17,6 +17,17 @@ impl Passed {
         self.0.range((file, "")..).take_while(move |(k, _)| k.0 == file).map(|(k, n)| (k.1, n))
     }
 
+    /// Lets `change` give what stands in place of a name.
+    pub fn each_name(&mut self, mut change: impl FnMut(&str) -> Option<String>) {
+        for names in self.0.values_mut() {
+            let old = std::mem::take(names);
+            for (name, count) in old {
+                let name = change(&name).unwrap_or(name);
+                *names.entry(name).or_default() += count;
+            }
+        }
+    }
+
     fn add(&mut self, file: FileId, kind: &'static str, name: &str, count: u64) {
         let names = self.0.entry((file, kind)).or_default();
         let kept = names.contains_key(name) || names.len() < NAMES_MAX;

@@ -207,6 +207,10 @@ fn item(input: &Input, at: usize, element: &[u8], raw: &mut Raw) {
     if not_finite > 0 {
         left_out("value is NaN or infinite: left as a gap", not_finite, raw);
     }
+    if raw.series.len() as u64 >= input.series {
+        raw.leave_out(input.file, input.series, 1);
+        return;
+    }
     raw.rows(input.file, series.samples.len() as u64);
     if !series.samples.is_empty() {
         raw.series.push(series);

@@ -4,6 +4,7 @@
 use super::gathered::Gathered;
 use super::raw::{Raw, RawSeries};
 use super::{Head, Input, prometheus, selector};
+use crate::ingest::text::beginning;
 
 /// Accepts a first line that is a series with an arrow, a scalar, or a label set by itself.
 pub fn accepts(head: &Head) -> bool {
@@ -36,7 +37,7 @@ fn value(line: &[u8], prefix: &[u8]) -> Option<(f64, f64)> {
 
 /// Reads every sample; a matrix' samples belong to the series above them.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let mut all = Gathered::default();
+    let mut all = Gathered::of(input);
     let (mut at, mut names) = (0, 0);
     let mut current = None;
     for line in input.bytes.split_inclusive(|b| *b == b'\n') {
@@ -83,7 +84,7 @@ pub fn read(input: &Input, raw: &mut Raw) {
 }
 
 fn skip(input: &Input, at: usize, text: &[u8], raw: &mut Raw) {
-    let shown = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
+    let shown = beginning(&String::from_utf8_lossy(&text[..text.len().min(240)]), 60);
     raw.skip_like(input.file, "sample", 1, || {
         (Some(input.line(at)), format!("\"{}\" is no sample", shown.escape_debug()))
     });

@@ -4,7 +4,7 @@
 use super::raw::FileId;
 use super::text::Text;
 use crate::model::Micros;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -385,10 +385,15 @@ pub fn reshape(
     sessions: &mut [Session],
     mut change: impl FnMut(&SessionShape) -> Option<SessionShape>,
 ) {
-    let mut known: HashMap<usize, Option<Arc<SessionShape>>> = HashMap::new();
+    // By the dense numbers of shapes: rows come by the million.
+    let mut known: Vec<Option<Option<Arc<SessionShape>>>> = Vec::new();
     for s in sessions {
+        let at = s.shape_id();
+        if at >= known.len() {
+            known.resize_with(at + 1, || None);
+        }
         let new = || change(s.shape()).map(SessionShape::kept);
-        if let Some(shape) = known.entry(s.shape_id()).or_insert_with(new).clone() {
+        if let Some(shape) = known[at].get_or_insert_with(new).clone() {
             s.reshape(shape);
         }
     }

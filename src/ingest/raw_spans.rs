@@ -133,6 +133,37 @@ impl RawSpans {
         self.truncate(kept);
     }
 
+    /// Drops rows, which are rising.
+    pub fn leave_out(&mut self, rows: &[u32]) {
+        if rows.is_empty() {
+            return;
+        }
+        let (mut row, mut next) = (0, rows.iter().copied().peekable());
+        self.retain(|_| {
+            let is_out = next.next_if_eq(&row).is_some();
+            row += 1;
+            !is_out
+        });
+    }
+
+    /// Makes room for spans that are appended.
+    pub fn reserve(&mut self, more: usize) {
+        self.shape.reserve(more);
+        self.trace.reserve(more);
+        self.span.reserve(more);
+        self.parent.reserve(more);
+        self.start.reserve(more);
+        self.end.reserve(more);
+        self.key.reserve(more);
+    }
+
+    /// One of a number of parts, a power of two up to 256: spans of one trace are in one.
+    #[inline]
+    pub fn part_of(&self, row: usize, parts: usize) -> usize {
+        // The multiplier (of Fibonacci hashing) spreads ids that count up.
+        (self.ids(row).0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % parts
+    }
+
     /// Appends other spans; `translate` gives one of their shapes with the numbers of symbols and
     /// files that are used here. It is asked once for each shape that a span has, in the order of
     /// the spans.
@@ -211,7 +242,7 @@ impl Extend<RawSpan> for RawSpans {
 
 /// Appends a column without a copy where there is nothing before it.
 fn join<T>(own: &mut Vec<T>, more: Vec<T>) {
-    match own.is_empty() {
+    match own.is_empty() && own.capacity() < more.len() {
         true => *own = more,
         false => own.extend(more),
     }

@@ -1,8 +1,10 @@
 //! Rollups of spans (`rootline rollup`, or the SQL that it prints, run where the spans are). In: tables
-//! of counts per bucket. Out: the series and edges that the spans themselves would give.
+//! of counts per bucket. Out: the series and edges that the spans themselves would give. Rollups of
+//! samples and sessions go on to [`rolled_facts`].
 
 use super::csv_text;
 use super::raw::{Raw, RawEdge, RawSeries};
+use super::rolled_facts;
 use super::table::Table;
 use super::{Head, Input};
 use crate::model::{Micros, SECOND};
@@ -40,17 +42,18 @@ pub fn middle(slot: i64) -> f64 {
 pub fn accepts(head: &Head) -> bool {
     let has = |n: &str| head.has_column(n);
     let spans = has("service") && has("spans") && (has("slot") || has("time_us"));
-    has("bucket_us") && (spans || (has("attempts") && has("caller") && has("callee")))
+    rolled_facts::accepts(has)
+        || has("bucket_us") && (spans || (has("attempts") && has("caller") && has("callee")))
 }
 
 /// A table with its columns by name.
-struct Rows<'a> {
-    table: &'a Table,
-    columns: BTreeMap<&'a str, usize>,
+pub(super) struct Rows<'a> {
+    pub(super) table: &'a Table,
+    pub(super) columns: BTreeMap<&'a str, usize>,
 }
 
 impl Rows<'_> {
-    fn text(&self, row: usize, name: &str) -> &str {
+    pub(super) fn text(&self, row: usize, name: &str) -> &str {
         self.columns.get(name).map_or("", |at| self.table.rows[row][*at].trim())
     }
 
@@ -62,7 +65,12 @@ impl Rows<'_> {
     }
 
     fn bucket(&self, row: usize) -> Option<Micros> {
-        believable(self.text(row, "bucket_us").parse().ok()?)
+        self.time(row, "bucket_us")
+    }
+
+    /// A time in microseconds.
+    pub(super) fn time(&self, row: usize, name: &str) -> Option<Micros> {
+        believable(self.text(row, name).parse().ok()?)
     }
 }
 
@@ -77,12 +85,14 @@ struct Sums {
 
 type Cells = BTreeMap<Micros, Sums>;
 
-/// Reads one of the three tables.
+/// Reads one of the tables.
 pub fn read(input: &Input, raw: &mut Raw) {
     let table = csv_text::table(input, raw);
     let columns = table.header.iter().enumerate().map(|(i, h)| (h.as_str(), i)).collect();
     let rows = Rows { table: &table, columns };
     match () {
+        () if rows.columns.contains_key("snapshot_us") => rolled_facts::sessions(input, &rows, raw),
+        () if rows.columns.contains_key("resets") => rolled_facts::samples(input, &rows, raw),
         () if rows.columns.contains_key("attempts") => edges(input, &rows, raw),
         () if rows.columns.contains_key("slot") => durations(input, &rows, raw),
         () => operations(input, &rows, raw),

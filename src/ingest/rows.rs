@@ -5,6 +5,7 @@ use super::Input;
 use super::cell::{is_missing, iso, quantity};
 use super::raw::{Raw, RawSeries};
 use super::table::Columns;
+use crate::ingest::text::beginning;
 use crate::points::Points;
 use crate::time;
 use std::collections::{BTreeMap, HashMap};
@@ -105,6 +106,10 @@ impl<'a> Rows<'a> {
         input: &Input,
         raw: &mut Raw,
     ) {
+        if self.is_full(&cell, input.series) {
+            raw.leave_out(input.file, input.series, 1);
+            return;
+        }
         let hold = self.holds();
         let (row, set) = (self.times.len() as i64, self.set(&cell));
         let time = self.time(line, cell(self.columns.time), input);
@@ -172,8 +177,18 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The number of the row's name, unit, statistic and labels.
-    fn set<'c>(&mut self, cell: &impl Fn(usize) -> &'c [u8]) -> u32 {
+    /// Says whether a row is of a series that would be one too many.
+    fn is_full<'c>(&mut self, cell: &impl Fn(usize) -> &'c [u8], most: u64) -> bool {
+        let more = (self.sets.len() as u64 + 1) * self.columns.metrics.len().max(1) as u64;
+        if more <= most {
+            return false;
+        }
+        self.write_key(cell);
+        !self.sets.contains_key(&self.key)
+    }
+
+    /// Writes down what tells the row's series from others.
+    fn write_key<'c>(&mut self, cell: &impl Fn(usize) -> &'c [u8]) {
         let c = &self.columns;
         self.key.clear();
         for i in [c.name, c.unit, c.statistic].into_iter().flatten().chain(c.labels.iter().copied())
@@ -182,12 +197,17 @@ impl<'a> Rows<'a> {
             self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
             self.key.extend_from_slice(text);
         }
+    }
+
+    /// The number of the row's name, unit, statistic and labels.
+    fn set<'c>(&mut self, cell: &impl Fn(usize) -> &'c [u8]) -> u32 {
+        self.write_key(cell);
         if let Some(set) = self.sets.get(&self.key) {
             return *set;
         }
         let set = self.sets.len() as u32;
         self.sets.insert(self.key.clone(), set);
-        self.first.resize(self.first.len() + c.metrics.len(), NONE);
+        self.first.resize(self.first.len() + self.columns.metrics.len(), NONE);
         set
     }
 
@@ -359,7 +379,7 @@ fn decimal(cell: &[u8]) -> Option<f64> {
 }
 
 fn cut(cell: &str) -> String {
-    cell.chars().take(40).collect()
+    beginning(cell, 40)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! shows it. Out: the statement without literals and comments, and the tag of a leading comment.
 //! It never parses, and literals never leave it.
 
+use crate::ingest::text::beginning;
 use sha2::{Digest, Sha256};
 
 /// A statement fit to be shown and compared.
@@ -257,8 +258,9 @@ fn comment(chars: &[char], from: usize, close: &[char], tag: &mut String) -> usi
     let body = &chars[from.min(chars.len())..];
     let len = body.windows(close.len()).position(|w| w == close).unwrap_or(body.len());
     if tag.is_empty() {
-        let text: String = body[..len].iter().take(TAG_CHARS).collect();
-        *tag = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Enough to fill the tag when white space is folded, and no more of a long comment.
+        let text: String = body[..len].iter().take(4 * TAG_CHARS).collect();
+        *tag = beginning(&text.split_whitespace().collect::<Vec<_>>().join(" "), TAG_CHARS);
     }
     (from + len + close.len()).min(chars.len())
 }

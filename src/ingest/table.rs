@@ -7,6 +7,7 @@ use super::rows::Rows;
 use super::{Head, Input, csv_text};
 use crate::model::GapKind;
 use crate::time::{self, Zone};
+use std::collections::HashSet;
 
 /// Names of a time column.
 pub const TIME: [&str; 14] = [
@@ -25,8 +26,19 @@ pub const TIME: [&str; 14] = [
     "datum",
     "zeit",
 ];
-const NAME: [&str; 8] =
-    ["metric", "__name__", "metric_name", "metricname", "measurement", "name", "series", "signal"];
+const NAME: [&str; 11] = [
+    "metric",
+    "__name__",
+    "metric_name",
+    "metricname",
+    "measurement",
+    "kpi_name",
+    "kpi",
+    "indicator",
+    "name",
+    "series",
+    "signal",
+];
 const VALUE: [&str; 8] =
     ["value", "val", "_value", "v", "average", "sum", "maximum", "metric_value"];
 /// Columns that are labels even when every cell is a number.
@@ -62,6 +74,9 @@ pub const LABELS: [&str; 27] = [
 
 /// Cells looked at to decide what a column is.
 const LOOK: usize = 200;
+
+/// Rows from which it can be told that they are a list.
+const LIST_MIN: usize = 20;
 
 /// A header and its rows; `lines[i]` is the line on which row `i` starts.
 #[derive(Debug, Default)]
@@ -183,6 +198,11 @@ fn read_rows(input: &Input, raw: &mut Raw) {
     let Some(c) = columns(&look).filter(|c| c.value.is_some() || !c.metrics.is_empty()) else {
         return read_table(input, &csv_text::table(input, raw), raw);
     };
+    if is_list(&look, &c) {
+        let what = "each row has words of its own: log lines or a list, not samples; not read";
+        raw.gap(GapKind::Unreadable, input.file, None, what);
+        return;
+    }
     let measured: Vec<usize> = c.metrics.iter().copied().chain(c.value).collect();
     let mut rows = Rows::new(c, &look.header);
     csv_text::each_row(
@@ -203,6 +223,19 @@ fn read_rows(input: &Input, raw: &mut Raw) {
         },
     );
     rows.finish(input, raw);
+}
+
+/// Says whether rows are not samples of anything: hardly two have the same labels, and they are not
+/// many things at one time either.
+fn is_list(look: &Table, c: &Columns) -> bool {
+    let cell = |row: &'_ [String], i: usize| row.get(i).cloned().unwrap_or_default();
+    let labels = |row: &Vec<String>| -> Vec<String> {
+        c.labels.iter().chain(&c.name).map(|i| cell(row, *i)).collect()
+    };
+    let sets: HashSet<Vec<String>> = look.rows.iter().map(labels).collect();
+    let times: HashSet<String> = look.rows.iter().map(|row| cell(row, c.time)).collect();
+    let rows = look.rows.len();
+    rows >= LIST_MIN && sets.len() * 10 >= rows * 9 && times.len() * 2 >= rows
 }
 
 /// A number with a decimal comma, where the table has such numbers: another character stands between
@@ -280,6 +313,34 @@ mod tests {
         let raw = cells(&["11", "13", "12 ms", "14", "12"]);
         assert_eq!(shown(&raw), [("cart_latency", None, 4)]);
         assert_eq!((raw.gaps[0].line, raw.gaps[0].count), (Some(4), 1));
+    }
+
+    #[test]
+    fn log_lines_are_no_series_and_many_things_at_one_time_are() {
+        let line = |i: usize| format!("2026-11-20T20:10:{i:02}Z,cart,order {i} done,{i}\n");
+        let lines: String = (0..40).map(line).collect();
+        let raw =
+            read_text("logs.csv", format!("time,container,message,code_line\n{lines}").as_bytes());
+        assert_eq!((raw.series.len(), raw.files[0].rows), (0, 0));
+        assert!(raw.gaps.iter().any(|g| g.what.contains("log lines")), "{:?}", raw.gaps);
+        let one = |i: usize| format!("2026-11-20T20:10:00Z,cart-{i},{i}\n");
+        let many: String = (0..40).map(one).collect();
+        let raw = read_text("pods.csv", format!("time,pod,cpu\n{many}").as_bytes());
+        assert_eq!(raw.series.len(), 40);
+    }
+
+    #[test]
+    fn a_list_of_components_names_its_metrics_in_a_column() {
+        let row = |i: usize| {
+            format!("{},node-1.cart-0,container_cpu_usage,{i}\n", 1_795_205_400 + 60 * i)
+        };
+        let rows: String = (0..30).map(row).collect();
+        let raw = read_text(
+            "metric_container.csv",
+            format!("timestamp,cmdb_id,kpi_name,value\n{rows}").as_bytes(),
+        );
+        assert_eq!((raw.series.len(), raw.series[0].name.as_str()), (1, "container_cpu_usage"));
+        assert_eq!(raw.series[0].labels["cmdb_id"], "node-1.cart-0");
     }
 
     #[test]

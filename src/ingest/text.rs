@@ -111,6 +111,23 @@ impl Ord for Text {
     }
 }
 
+/// A text cut to so many characters, with `…` where something is missing. It ends where a word does
+/// and before a literal that would stay open: of half an address or half a key nobody could tell what
+/// it is, and it would be shown.
+pub fn beginning(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+    let whole = &text[..end];
+    let parts = |c: char| c.is_whitespace() || "\"'()[]{}<>,;|&?\\/=`".contains(c);
+    let open = whole.matches('\'').count() % 2 == 1;
+    let quote = whole.rfind('\'').filter(|_| open);
+    let starts = quote.filter(|q| *q > 0 && whole[..*q].ends_with(['=', '(', ',', ' ']));
+    let word = text[end..].starts_with(|c| !parts(c));
+    let behind = |p: usize| p + whole[p..].chars().next().map_or(0, char::len_utf8);
+    let last = whole.rfind(parts).filter(|_| word).map(behind);
+    let cut = starts.or(last).unwrap_or(end);
+    format!("{}…", whole[..cut].trim_end())
+}
+
 /// Different texts that are remembered; more are kept apart.
 const SHARED: usize = 1 << 16;
 
@@ -138,6 +155,18 @@ impl Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_a_word_ends() {
+        assert_eq!(beginning("short", 5), "short");
+        assert_eq!(beginning("at carol@shop.example now", 12), "at…");
+        assert_eq!(beginning("at carol@shop.example", 20), "at…");
+        assert_eq!(beginning("see https://bob:pw@h/x", 15), "see https://…");
+        assert_eq!(beginning("WHERE a = 'one two three'", 18), "WHERE a =…");
+        assert_eq!(beginning("wide\u{2003}blank", 8), "wide…");
+        assert_eq!(beginning("don't count on it", 12), "don't count…");
+        assert_eq!(beginning(&"é".repeat(41), 40), format!("{}…", "é".repeat(40)));
+    }
 
     #[test]
     fn equal_texts_share_one_copy_and_compare_as_str() {

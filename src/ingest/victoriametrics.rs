@@ -25,7 +25,7 @@ struct Block {
 
 /// Reads every block; blocks of one series are put together.
 pub fn read(input: &Input, raw: &mut Raw) {
-    let mut all = Gathered::default();
+    let mut all = Gathered::of(input);
     input.documents(raw, |at, document, raw| match lenient::from_slice::<Block>(document) {
         Ok(block) => one_block(input, (at, document), block, &mut all, raw),
         // An export is lines: a line that is cut is the end of the file.

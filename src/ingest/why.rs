@@ -3,6 +3,7 @@
 
 use super::head::Head;
 use super::json_scan;
+use super::text;
 use std::cell::RefCell;
 
 /// Names that are listed; the rest are counted.
@@ -107,10 +108,7 @@ fn beginning(text: &[u8]) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    text::beginning(text, LONGEST)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use super::raw::{FileId, Raw, Session, SessionShape};
 use crate::model::{Gap, GapKind, Micros, SECOND};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -137,6 +138,9 @@ fn doubt(raw: &Raw, file: FileId, minutes: i64) -> Gap {
     Gap::at(GapKind::Doubtful, path, None, what)
 }
 
+/// Rows of sessions that one task goes through.
+const TOGETHER: usize = 1 << 16;
+
 /// When each file with samples, spans or sessions was recorded, and of what, by file.
 fn recorded(raw: &Raw) -> Vec<Recorded> {
     let mut all: BTreeMap<FileId, Recorded> = BTreeMap::new();
@@ -155,14 +159,21 @@ fn recorded(raw: &Raw) -> Vec<Recorded> {
         add(s.file, s.first, s.last, u64::from(s.service.0));
     }
     let timed = |s: &&Session| s.at != 0;
-    for run in raw.sessions.chunk_by(|a, b| a.file == b.file && a.server == b.server) {
+    let range = |run: &[Session]| {
         let times = run.iter().filter(timed).map(|s| s.at);
         let range = times.fold(None, |r: Option<Range>, t| {
             Some(r.map_or((t, t), |(from, to)| (from.min(t), to.max(t))))
         });
-        if let Some((from, to)) = range {
-            add(run[0].file, from, to, print(("sessions", &run[0].server)));
-        }
+        range.map(|range| (run[0].file, range, print(("sessions", &run[0].server))))
+    };
+    let runs = raw.sessions.par_chunks(TOGETHER).flat_map_iter(|rows| {
+        rows.chunk_by(|a, b| {
+            a.file == b.file && (a.shape_id() == b.shape_id() || a.server == b.server)
+        })
+    });
+    let ranges: Vec<_> = runs.filter_map(range).collect();
+    for (file, (from, to), content) in ranges {
+        add(file, from, to, content);
     }
     all.into_values().collect()
 }

@@ -7,6 +7,8 @@
 //! | operations | bucket, service, operation, kind, error type | spans, errors, time, own time, children |
 //! | durations | bucket, service, kind, slot | spans |
 //! | edges | bucket, caller, callee, operation | attempts, parents, errors and times of both sides |
+//! | samples | bucket, series | samples, least, most, first, last, sum, resets |
+//! | sessions | snapshot, server, database, application, user, state, wait | sessions, blocked, starts |
 //!
 //! Own time is a span's duration less the durations of its children, 0 where these are longer (they ran
 //! at the same time). A slot is one of 16 between a power of two and the next, in microseconds: its
@@ -14,17 +16,22 @@
 //! layout of HdrHistogram; cf. Dunning and Ertl, "Computing extremely accurate quantiles using
 //! t-digests", section 2, on why averaged quantiles do not).
 
+mod facts;
+mod large;
 mod local;
 mod scan;
 pub mod sql;
 mod write;
 
+pub use large::Large;
 pub use scan::Tally;
 
 use crate::error::{Error, Result};
+use crate::ingest;
 use crate::ingest::raw::Raw;
 use crate::ingest::rolled::{SLOTS, slot};
 use crate::model::Micros;
+use facts::Facts;
 use local::{Names, Rolled, Shards, Span};
 use std::path::Path;
 
@@ -51,11 +58,16 @@ pub enum Table {
     Operations,
     Durations,
     Edges,
+    Samples,
+    Sessions,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 3] = [Table::Operations, Table::Durations, Table::Edges];
+    pub const ALL: [Table; 5] =
+        [Table::Operations, Table::Durations, Table::Edges, Table::Samples, Table::Sessions];
+    /// Those of spans.
+    pub const SPANS: [Table; 3] = [Table::Operations, Table::Durations, Table::Edges];
 
     /// Name of the table and of its file.
     pub fn name(self) -> &'static str {
@@ -63,14 +75,17 @@ impl Table {
             Table::Operations => "operations",
             Table::Durations => "durations",
             Table::Edges => "edges",
+            Table::Samples => "samples",
+            Table::Sessions => "sessions",
         }
     }
 }
 
-/// The rollup of some spans.
+/// The rollup of some telemetry.
 pub struct Rollup {
     rolled: Rolled,
     names: Names,
+    facts: Facts,
     pub tally: Tally,
 }
 
@@ -81,8 +96,27 @@ impl Rollup {
     ///
     /// When the library refuses what it is given, which would be a defect of ours.
     pub fn parquet(&self, table: Table) -> Result<Vec<u8>> {
-        write::parquet(&self.rolled, &self.names, table)
+        write::parquet(&self.rolled, &self.names, &self.facts, table)
             .map_err(|e| Error::runtime(table.name(), format!("Parquet: {e}")))
+    }
+
+    /// What a folder of the files of some tables is read as.
+    ///
+    /// # Errors
+    ///
+    /// When our own reader does not understand a table, which would be a defect of ours.
+    pub fn read(&self, tables: &[Table]) -> Result<Raw> {
+        let mut raw = Raw::default();
+        for table in tables.iter().filter(|t| self.rows(**t) > 0) {
+            let read = ingest::read_text(table.name(), &self.parquet(*table)?);
+            if let Some(gap) = read.gaps.first() {
+                return Err(Error::runtime(table.name(), gap.what.clone()));
+            }
+            raw.series.extend(read.series);
+            raw.edges.extend(read.edges);
+            raw.files.extend(read.files);
+        }
+        Ok(raw)
     }
 
     /// Rows of a table.
@@ -91,6 +125,8 @@ impl Rollup {
             Table::Operations => self.rolled.operations.len(),
             Table::Durations => self.rolled.durations.len(),
             Table::Edges => self.rolled.edges.len(),
+            Table::Samples => self.facts.samples.len(),
+            Table::Sessions => self.facts.sessions.len(),
         }
     }
 }
@@ -107,10 +143,10 @@ pub fn is_lake(folder: &Path) -> bool {
 /// When the folder has no such file, or one that cannot be read.
 pub fn of_parquet(folder: &Path, question: &Question) -> Result<Rollup> {
     let (rolled, names, tally) = scan::roll_up(folder, question)?;
-    Ok(Rollup { rolled, names, tally })
+    Ok(Rollup { rolled, names, facts: Facts::default(), tally })
 }
 
-/// Rolls up spans that were read from any format.
+/// Rolls up what was read from any format.
 pub fn of_raw(raw: &Raw, question: &Question) -> Rollup {
     let mut names = Names::default();
     let shards = Shards::default();
@@ -131,5 +167,5 @@ pub fn of_raw(raw: &Raw, question: &Question) -> Rollup {
         }
     });
     shards.add(spans);
-    Rollup { rolled: shards.roll_up(question), names, tally }
+    Rollup { rolled: shards.roll_up(question), names, facts: Facts::of(raw, question), tally }
 }

@@ -19,8 +19,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Spans that are held at a time, 64 bytes each.
-const HELD: u64 = 8_000_000;
+/// Spans that are held at a time, 64 bytes each: 1.8 GB. A pass more reads everything once more.
+const HELD: u64 = 28_000_000;
 /// Rows that are decoded at a time.
 const BATCH: usize = 32 << 10;
 /// Columns by their place in [`COLUMNS`].
@@ -48,11 +48,18 @@ struct Part {
     row_group: usize,
 }
 
-/// A file whose footer is read.
-struct Known {
-    path: PathBuf,
+/// A file of spans whose footer is read.
+pub struct Known {
+    pub path: PathBuf,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
+}
+
+impl Known {
+    /// Number of spans.
+    pub fn spans(&self) -> u64 {
+        u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
 }
 
 /// Says whether a folder holds Parquet files of spans only.
@@ -67,10 +74,30 @@ pub fn is_lake(root: &Path) -> bool {
 ///
 /// When the folder has no Parquet file, or one of them cannot be read or has other columns.
 pub fn roll_up(root: &Path, question: &Question) -> Result<(Rolled, Names, Tally)> {
+    let files: Vec<Known> =
+        parquet_files(root)?.iter().map(|path| open(path)).collect::<Result<_>>()?;
+    match files.is_empty() {
+        true => Err(Error::usage(root.display().to_string(), "the folder has no Parquet files")),
+        false => of_files(files, question),
+    }
+}
+
+/// The Parquet files below a folder that hold spans; a file that cannot be read is none of them.
+pub fn span_files(root: &Path) -> Vec<Known> {
+    let files = parquet_files(root).unwrap_or_default();
+    files.iter().filter_map(|path| open(path).ok()).collect()
+}
+
+/// Rolls up the spans of some files that start in the window.
+///
+/// # Errors
+///
+/// When one of them cannot be read.
+pub fn of_files(files: Vec<Known>, question: &Question) -> Result<(Rolled, Names, Tally)> {
     let mut tally = Tally::default();
     let mut parts = Vec::new();
-    for path in parquet_files(root)? {
-        let file = Arc::new(open(&path)?);
+    for file in files {
+        let file = Arc::new(file);
         tally.files += 1;
         for (row_group, meta) in file.metadata.metadata().row_groups().iter().enumerate() {
             let bytes = needed(meta);
@@ -82,9 +109,6 @@ pub fn roll_up(root: &Path, question: &Question) -> Result<(Rolled, Names, Tally
                 parts.push(Part { file: Arc::clone(&file), row_group });
             }
         }
-    }
-    if tally.files == 0 {
-        return Err(Error::usage(root.display().to_string(), "the folder has no Parquet files"));
     }
     tally.passes = tally.spans.div_ceil(HELD).max(1);
     let names = Mutex::new(Names::default());

@@ -1,9 +1,10 @@
-//! A rollup as Parquet. In: the three tables. Out: their files' bytes, rows in the order of their keys.
+//! A rollup as Parquet. In: the tables. Out: their files' bytes, rows in the order of their keys.
 
 use super::Table;
+use super::facts::{Facts, Samples};
 use super::local::{Name, Names, Rolled};
 use crate::ingest::raw::SpanKind;
-use ::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use ::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use ::arrow::datatypes::Schema;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
@@ -15,6 +16,9 @@ use std::sync::Arc;
 enum Column {
     Whole(&'static str, Vec<i64>),
     Text(&'static str, Vec<String>),
+    Number(&'static str, Vec<f64>),
+    /// A whole number that may be unknown.
+    Maybe(&'static str, Vec<Option<i64>>),
 }
 
 /// The file of one table.
@@ -22,15 +26,19 @@ enum Column {
 /// # Errors
 ///
 /// When the library refuses what it is given, which would be a defect of ours.
-pub fn parquet(rolled: &Rolled, names: &Names, table: Table) -> Result<Vec<u8>> {
+pub fn parquet(rolled: &Rolled, names: &Names, facts: &Facts, table: Table) -> Result<Vec<u8>> {
     let columns = match table {
         Table::Operations => operations(rolled, names),
         Table::Durations => durations(rolled, names),
         Table::Edges => edges(rolled, names),
+        Table::Samples => samples(facts),
+        Table::Sessions => sessions(facts),
     };
     let columns = columns.into_iter().map(|c| match c {
         Column::Whole(name, values) => (name, Arc::new(Int64Array::from(values)) as ArrayRef),
         Column::Text(name, values) => (name, Arc::new(StringArray::from(values)) as ArrayRef),
+        Column::Number(name, values) => (name, Arc::new(Float64Array::from(values)) as ArrayRef),
+        Column::Maybe(name, values) => (name, Arc::new(Int64Array::from(values)) as ArrayRef),
     });
     let batch = RecordBatch::try_from_iter(columns)?;
     let schema: Arc<Schema> = batch.schema();
@@ -100,5 +108,45 @@ fn edges(rolled: &Rolled, names: &Names) -> Vec<Column> {
         Column::Whole("errors_callee", whole(|e| e.errors_callee)),
         Column::Whole("client_us", whole(|e| e.client_us)),
         Column::Whole("server_us", whole(|e| e.server_us)),
+    ]
+}
+
+fn samples(facts: &Facts) -> Vec<Column> {
+    let rows = &facts.samples;
+    let words = |i: usize| rows.keys().map(|(_, series)| series[i].clone()).collect();
+    let whole = |of: fn(&Samples) -> i64| rows.values().map(of).collect();
+    let number = |of: fn(&Samples) -> f64| rows.values().map(of).collect();
+    vec![
+        Column::Whole("bucket_us", rows.keys().map(|k| k.0).collect()),
+        Column::Text("metric", words(0)),
+        Column::Text("labels", words(1)),
+        Column::Text("unit", words(2)),
+        Column::Text("statistic", words(3)),
+        Column::Text("query", words(4)),
+        Column::Whole("samples", whole(|s| s.samples)),
+        Column::Number("min", number(|s| s.min)),
+        Column::Number("max", number(|s| s.max)),
+        Column::Number("first", number(|s| s.first)),
+        Column::Number("last", number(|s| s.last)),
+        Column::Number("sum", number(|s| s.sum)),
+        Column::Whole("resets", whole(|s| s.resets)),
+    ]
+}
+
+fn sessions(facts: &Facts) -> Vec<Column> {
+    let rows = &facts.sessions;
+    let words = |i: usize| rows.keys().map(|(_, who)| who[i].clone()).collect();
+    vec![
+        Column::Whole("snapshot_us", rows.keys().map(|k| k.0).collect()),
+        Column::Text("server", words(0)),
+        Column::Text("datname", words(1)),
+        Column::Text("application_name", words(2)),
+        Column::Text("usename", words(3)),
+        Column::Text("state", words(4)),
+        Column::Text("wait_event_type", words(5)),
+        Column::Whole("sessions", rows.values().map(|s| s.sessions).collect()),
+        Column::Whole("blocked", rows.values().map(|s| s.blocked).collect()),
+        Column::Maybe("xact_start_us", rows.values().map(|s| s.xact_start_us).collect()),
+        Column::Maybe("query_start_us", rows.values().map(|s| s.query_start_us).collect()),
     ]
 }

@@ -13,6 +13,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject, Unit, Window};
 use crate::rollup::{Origin, SignalSeries};
 use crate::time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Growth of the whole from which it is an increase.
 const INCREASE_MIN: f64 = 1.2;
@@ -71,6 +72,29 @@ fn mean(s: &SignalSeries, w: Window) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
+/// Those who load an entity, with a series each, and who of them brings most of its growth.
+#[derive(Debug)]
+pub struct Load {
+    group: BTreeMap<EntityId, usize>,
+    found: Option<(EntityId, Contribution)>,
+}
+
+/// What is known of the load of `owner`: asked by each of those who load it, found once.
+fn loads(c: &Context, q: &Question, owner: EntityId) -> Arc<Vec<Load>> {
+    let w = &c.features.windows;
+    c.loads(&q.rule.source, owner, || {
+        let of = |group: BTreeMap<EntityId, usize>| {
+            let level = |w: Window| -> Vec<f64> {
+                group.values().map(|i| mean(&c.rollups.series[*i], w)).collect()
+            };
+            let one = contribution::contribution(&level(w.baseline), &level(w.incident));
+            let found = one.and_then(|one| Some((*group.keys().nth(one.top)?, one)));
+            Load { group, found }
+        };
+        sources_of_load(c, q, owner).into_iter().map(of).collect()
+    })
+}
+
 /// Those who load `owner`: its clients that metrics count, or its callers, with a series each.
 fn sources_of_load(c: &Context, q: &Question, owner: EntityId) -> Vec<BTreeMap<EntityId, usize>> {
     let graph = &c.telemetry.graph;
@@ -105,20 +129,15 @@ fn brings_increase(q: &Question) -> Observation {
         (_, Some(me)) => graph.callees(me).iter().map(|x| (me, *x)).collect(),
         (_, None) => Vec::new(),
     };
-    let w = &c.features.windows;
     let mut best: Option<(bool, Contribution, usize, EntityId)> = None;
     for (me, owner) in pairs {
-        for group in sources_of_load(c, q, owner).iter().filter(|g| g.contains_key(&me)) {
-            let level = |w: Window| -> Vec<f64> {
-                group.values().map(|i| mean(&c.rollups.series[*i], w)).collect()
-            };
-            let found = contribution::contribution(&level(w.baseline), &level(w.incident));
-            let Some(one) = found else { continue };
-            let top = group.keys().nth(one.top) == Some(&me);
+        for Load { group, found } in loads(c, q, owner).iter() {
+            let (Some(own), Some((first, one))) = (group.get(&me), *found) else { continue };
+            let top = first == me;
             let alone = one.share >= v && one.share_before <= UNUSUAL * one.share;
             let fits = top && alone && one.ratio >= INCREASE_MIN;
             if best.is_none_or(|b| (fits, one.share) > (b.0, b.1.share)) {
-                best = Some((fits, one, group[&me], owner));
+                best = Some((fits, one, *own, owner));
             }
         }
     }

@@ -150,6 +150,16 @@ impl<'a> Context<'a> {
         self.sources.of(&self.telemetry.signals, &self.rollups.series, source)
     }
 
+    /// Who loads an entity, counted by a source; found once for both.
+    pub(crate) fn loads(
+        &self,
+        source: &str,
+        owner: EntityId,
+        make: impl FnOnce() -> Vec<members::Load>,
+    ) -> Arc<Vec<members::Load>> {
+        self.sources.loads(source, owner, make)
+    }
+
     /// An entity's name.
     pub fn name(&self, id: EntityId) -> &str {
         &self.telemetry.graph.entity(id).name

@@ -1,6 +1,6 @@
 //! Tests on series: shifts, levels, saturation, ramps, sawteeth, skew, load and amplification.
 
-use super::sources::Candidate;
+use super::sources::{Candidate, Shared};
 use super::{Context, Observation, Question};
 use crate::catalog::{EvidenceRule, On};
 use crate::diagnosis::EvidenceState::{Absent, Present};
@@ -63,14 +63,32 @@ fn targets(
 /// Series that a rule looks at, with the neighbour each belongs to.
 pub(super) fn candidates(q: &Question) -> Vec<Candidate> {
     let Question { context, subject, rule, .. } = *q;
-    let at_entries = rule.on == On::Entry;
-    // Every subject is asked these, and the answer is the same.
-    if at_entries || rule.on == On::Global || subject.is_none() {
-        let dims = rule.conditions.get("dims");
-        let find = || found(context, subject, rule);
-        return context.sources.shared(at_entries, &rule.source, dims, find).to_vec();
+    let find = || found(context, subject, rule);
+    match shared(q) {
+        Some(same) => context.sources.shared(&same, find).to_vec(),
+        None => find(),
     }
-    found(context, subject, rule)
+}
+
+/// Where a rule looks that looks at the same for every subject.
+fn shared(q: &Question) -> Option<Shared> {
+    let Question { subject, rule, .. } = *q;
+    let at_entries = rule.on == On::Entry;
+    (at_entries || rule.on == On::Global || subject.is_none()).then(|| Shared {
+        at_entries,
+        source: rule.source.clone(),
+        dims: rule.conditions.get("dims").cloned(),
+    })
+}
+
+/// The answer of a test that looks at nothing but its candidates: asked once where it is the same for
+/// every subject, for there may be thousands of both.
+fn of_candidates(q: &Question, answer: impl FnOnce(&[Candidate]) -> Observation) -> Observation {
+    let make = || answer(&candidates(q));
+    match shared(q) {
+        Some(same) => q.context.sources.answer((same, q.rule.test.clone(), q.value), make),
+        None => make(),
+    }
 }
 
 fn found(context: &Context, subject: Option<EntityId>, rule: &EvidenceRule) -> Vec<Candidate> {
@@ -185,22 +203,19 @@ pub fn moved(shift: &Shift, up: bool, ratio: f64) -> bool {
 
 fn shifted(q: &Question, up: bool) -> Observation {
     let Question { context, value, .. } = *q;
-    let all = candidates(q);
     let sign = if up { 1.0 } else { -1.0 };
-    let known =
-        all.iter().filter_map(|(i, at)| context.features.series[*i].shift.map(|s| (*i, *at, s)));
-    let best = known.max_by(|a, b| {
-        let of =
-            |x: &(usize, Option<EntityId>, Shift)| (moved(&x.2, up, value), sign * x.2.z_median);
-        of(a).0.cmp(&of(b).0).then(of(a).1.total_cmp(&of(b).1)).then(b.0.cmp(&a.0))
-    });
-    match best {
-        None => Observation::unobservable(),
-        Some((i, at, s)) => {
-            let state = if moved(&s, up, value) { Present } else { Absent };
-            described(context, i, at, state)
+    of_candidates(q, |all| {
+        let known = all.iter().filter_map(|(i, at)| {
+            let shift = context.features.series[*i].shift?;
+            Some((*i, *at, moved(&shift, up, value), sign * shift.z_median))
+        });
+        let best = known.max_by(|a, b| a.2.cmp(&b.2).then(a.3.total_cmp(&b.3)).then(b.0.cmp(&a.0)));
+        match best {
+            None => Observation::unobservable(),
+            Some((i, at, true, _)) => described(context, i, at, Present),
+            Some((i, at, false, _)) => described(context, i, at, Absent),
         }
-    }
+    })
 }
 
 pub fn shift_up(q: &Question) -> Observation {
@@ -214,36 +229,38 @@ pub fn shift_down(q: &Question) -> Observation {
 /// Present when every series of the source stayed within `value` of its baseline.
 pub fn steady(q: &Question) -> Observation {
     let Question { context: c, value: v, .. } = *q;
-    let all = candidates(q);
-    let known: Vec<(usize, Option<EntityId>, Shift)> = all
-        .iter()
-        .filter_map(|(i, at)| c.features.series[*i].shift.map(|s| (*i, *at, s)))
-        .collect();
-    let off = |s: &Shift| (s.ratio() - 1.0).abs() > v && s.z_median.abs() >= SHIFT_Z;
-    let worst = known.iter().max_by(|a, b| a.2.z_median.abs().total_cmp(&b.2.z_median.abs()));
-    match worst {
-        None => Observation::unobservable(),
-        Some((i, at, _)) => {
-            let state = if known.iter().any(|k| off(&k.2)) { Absent } else { Present };
-            described(c, *i, *at, state)
+    of_candidates(q, |all| {
+        let known: Vec<(usize, Option<EntityId>, Shift)> = all
+            .iter()
+            .filter_map(|(i, at)| c.features.series[*i].shift.map(|s| (*i, *at, s)))
+            .collect();
+        let off = |s: &Shift| (s.ratio() - 1.0).abs() > v && s.z_median.abs() >= SHIFT_Z;
+        let worst = known.iter().max_by(|a, b| a.2.z_median.abs().total_cmp(&b.2.z_median.abs()));
+        match worst {
+            None => Observation::unobservable(),
+            Some((i, at, _)) => {
+                let state = if known.iter().any(|k| off(&k.2)) { Absent } else { Present };
+                described(c, *i, *at, state)
+            }
         }
-    }
+    })
 }
 
 fn levelled(q: &Question, above: bool) -> Observation {
     let Question { context: c, value, .. } = *q;
-    let all = candidates(q);
     let sign = if above { 1.0 } else { -1.0 };
     let level =
         |i: usize| robust::median(&inside(&c.rollups.series[i], c.features.windows.incident));
-    let known = all.iter().filter_map(|(i, at)| level(*i).map(|l| (*i, *at, l)));
-    match known.max_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)).then(b.0.cmp(&a.0))) {
-        None => Observation::unobservable(),
-        Some((i, at, l)) => {
-            let state = if sign * l >= sign * value { Present } else { Absent };
-            described(c, i, at, state)
+    of_candidates(q, |all| {
+        let known = all.iter().filter_map(|(i, at)| level(*i).map(|l| (*i, *at, l)));
+        match known.max_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)).then(b.0.cmp(&a.0))) {
+            None => Observation::unobservable(),
+            Some((i, at, l)) => {
+                let state = if sign * l >= sign * value { Present } else { Absent };
+                described(c, i, at, state)
+            }
         }
-    }
+    })
 }
 
 pub fn level_above(q: &Question) -> Observation {

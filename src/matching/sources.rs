@@ -1,7 +1,8 @@
 //! Which series are of a source: found once for each source, not again for every question.
 //! In: a canonical name or `role:<role>[@view]`. Out: its series, by subject.
 
-use super::Context;
+use super::members::Load;
+use super::{Context, Observation};
 use crate::model::{EntityId, Subject};
 use crate::rollup::SignalSeries;
 use crate::signals::{Signal, SignalId, SignalTable, View};
@@ -55,9 +56,21 @@ pub struct Sources {
     /// Series of each signal, by index.
     of_signal: BTreeMap<SignalId, Vec<usize>>,
     known: Cache<String, OfSource>,
-    /// What rules look at that look at the same for every subject: all subjects or the entries, the
-    /// source, and the dimensions.
-    shared: Cache<(bool, String, Option<String>), Vec<Candidate>>,
+    /// What rules look at that look at the same for every subject.
+    shared: Cache<Shared, Vec<Candidate>>,
+    /// What tests of these say, by their threshold's bits.
+    answers: Cache<(Shared, String, u64), Observation>,
+    /// Who loads an entity, by the source that counts it.
+    loads: Cache<(String, EntityId), Vec<Load>>,
+}
+
+/// Where a rule looks, whatever its subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shared {
+    /// At the entries; otherwise everywhere.
+    pub at_entries: bool,
+    pub source: String,
+    pub dims: Option<String>,
 }
 
 /// Values that are made once and then read by all threads.
@@ -91,15 +104,34 @@ impl Sources {
         })
     }
 
-    /// What rules with this source and these dimensions look at, be it `at_entries` or everywhere.
+    /// What rules that look there look at.
     pub fn shared(
         &self,
-        at_entries: bool,
-        source: &str,
-        dims: Option<&String>,
+        there: &Shared,
         make: impl FnOnce() -> Vec<Candidate>,
     ) -> Arc<Vec<Candidate>> {
-        once(&self.shared, &(at_entries, source.to_owned(), dims.cloned()), make)
+        once(&self.shared, there, make)
+    }
+
+    /// What a test with this threshold says of what is there.
+    pub fn answer(
+        &self,
+        (there, test, value): (Shared, String, f64),
+        make: impl FnOnce() -> Observation,
+    ) -> Observation {
+        once(&self.answers, &(there, test, value.to_bits()), make).as_ref().clone()
+    }
+}
+
+impl Sources {
+    /// Who loads an entity, counted by a source.
+    pub fn loads(
+        &self,
+        source: &str,
+        owner: EntityId,
+        make: impl FnOnce() -> Vec<Load>,
+    ) -> Arc<Vec<Load>> {
+        once(&self.loads, &(source.to_owned(), owner), make)
     }
 }
 

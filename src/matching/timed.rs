@@ -140,8 +140,8 @@ pub fn around_restarts(q: &Question) -> Observation {
     let Question { context: c, subject: e, value: v, .. } = *q;
     let Some(me) = e else { return Observation::unobservable() };
     let incident = c.features.windows.incident;
-    let restarts: Vec<Micros> =
-        restarts(c, me).into_iter().filter(|t| incident.contains(*t)).collect();
+    let mut restarts = restarts(c, me);
+    restarts.retain(|t| incident.contains(*t));
     let all = candidates(q);
     let shares = all.iter().filter_map(|(i, at)| {
         let s = &c.rollups.series[*i];
@@ -154,7 +154,10 @@ pub fn around_restarts(q: &Question) -> Observation {
         let points: Vec<(Micros, f64)> =
             s.points.iter().filter(|p| incident.contains(p.0)).collect();
         let reach = AROUND + s.step;
-        let near = |t: Micros| restarts.iter().any(|r| (t - r).abs() <= reach);
+        let near = |t: Micros| {
+            let next = restarts.partition_point(|r| *r < t - reach);
+            restarts.get(next).is_some_and(|r| *r <= t + reach)
+        };
         let above = |p: &(Micros, f64)| (p.1 - usual).max(0.0);
         let total: f64 = points.iter().map(above).sum();
         // The sum of none is -0.0, which would be said so.
@@ -187,10 +190,10 @@ const ROLLOUT: Micros = 60 * SECOND;
 /// When a service or one of its instances started anew without being asked to: its counter of
 /// restarts rises, its start time changes, or an event says so. The first start after a rollout of
 /// it is that rollout's.
-fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
+fn restarts(c: &Context, me: EntityId) -> Vec<Micros> {
     let owner = c.telemetry.graph.owner(me);
     let own = c.with_parts(owner);
-    let mut out = BTreeSet::new();
+    let mut out: Vec<Micros> = Vec::new();
     let series = own.iter().flat_map(|e| c.series_of(Subject::Entity(*e)));
     for s in series.map(|i| &c.rollups.series[*i]) {
         match s.role.as_str() {
@@ -205,8 +208,10 @@ fn restarts(c: &Context, me: EntityId) -> BTreeSet<Micros> {
     let events = c.telemetry.events.iter();
     let events = events.filter(|(ids, _)| ids.iter().any(|e| own.contains(e))).map(|(_, x)| x);
     out.extend(events.clone().filter(|x| x.kind == "restart").map(|x| x.at));
+    out.sort_unstable();
     for x in events.filter(|x| ROLLOUTS.contains(&x.kind.as_str())) {
-        if let Some(begun) = out.range(x.at - AROUND..=x.at + ROLLOUT).next().copied() {
+        let next = out.partition_point(|t| *t < x.at - AROUND);
+        if let Some(begun) = out.get(next).copied().filter(|t| *t <= x.at + ROLLOUT) {
             out.retain(|t| !(begun..=begun + AROUND).contains(t));
         }
     }

@@ -1,11 +1,13 @@
 //! Who a series, a span or a session is about. In: labels and addresses. Out: entities of the
 //! graph, one per thing, however many names it has.
 
+use super::columns::Columns;
 use crate::graph::{EdgeKind, EdgeSource, Graph};
 use crate::ingest::raw::{Raw, RawSeries};
-use crate::ingest::workload;
+use crate::ingest::{Component, component, workload};
 use crate::model::{EntityId, EntityKind, Gap, GapKind, Subject};
 use crate::signals::{Exporter, SignalTable, View};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words in a name that say what kind of store it is.
@@ -92,6 +94,7 @@ pub struct Resolver<'a> {
     pub gaps: Vec<Gap>,
     /// Workloads of a mesh that report the requests they get themselves.
     reported: BTreeSet<String>,
+    columns: Columns,
 }
 
 /// Names that an address is said to have, by address.
@@ -170,7 +173,9 @@ impl<'a> Resolver<'a> {
         }
         let reported = raw.series.iter().filter(|s| is_reported_by(s, "destination"));
         let reported = reported.filter_map(called).map(str::to_owned).collect();
-        let mut resolver = Resolver { graph, table, gaps, reported };
+        let named = raw.series.par_iter().filter(|s| s.query.is_none() && s.labels.is_empty());
+        let columns = Columns::of(table, named.map(|s| s.name.as_str()));
+        let mut resolver = Resolver { graph, table, gaps, reported, columns };
         for (name, kind) in &raw.kinds {
             let id = resolver.graph.top(*kind, name);
             resolver.graph.set_kind(id, *kind);
@@ -234,7 +239,10 @@ impl<'a> Resolver<'a> {
             (Some(service), instance, _) => {
                 let stored = self.stored(series);
                 let known = self.graph.find(&service).is_some();
-                let short = short_name(&service).filter(|_| !known).unwrap_or(&service);
+                // A mesh names the port of a service that traces know without it.
+                let port = ["-grpc", "-http"].iter().find_map(|p| service.strip_suffix(p));
+                let port = port.filter(|name| self.graph.find(name).is_some());
+                let short = short_name(&service).or(port).filter(|_| !known).unwrap_or(&service);
                 let kind = stored.unwrap_or_else(|| kind_by_name(short, EntityKind::Service));
                 let id = self.graph.top(kind, short);
                 let instance = instance.filter(|i| *i != service);
@@ -245,7 +253,23 @@ impl<'a> Resolver<'a> {
                 Some((self.graph.top(EntityKind::Instance, &instance), None))
             }
             (None, None, Some(host)) => Some((self.graph.top(EntityKind::Host, &host), None)),
-            (None, None, None) => None,
+            (None, None, None) => self.component(series),
+        }
+    }
+
+    /// What the component's id of a series names.
+    fn component(&mut self, series: &RawSeries) -> Option<(EntityId, Option<EntityId>)> {
+        let id = self.label(series, "component")?.to_owned();
+        match component(&id) {
+            Component::Host(name) => Some((self.graph.top(EntityKind::Host, name), None)),
+            Component::Whole(name) => {
+                Some((self.graph.top(kind_by_name(name, EntityKind::Service), name), None))
+            }
+            Component::Instance(name, instance) => {
+                let kind = kind_by_name(name, EntityKind::Service);
+                let service = self.graph.top(kind, name);
+                Some((service, Some(self.graph.part(EntityKind::Instance, instance, service))))
+            }
         }
     }
 
@@ -368,25 +392,9 @@ impl<'a> Resolver<'a> {
         Some(id)
     }
 
-    /// Splits `<entity>_<metric>` (or with another separator) at the longest known metric suffix.
+    /// Splits `<entity>_<metric>`, the name of a wide table's column.
     pub fn split_name<'n>(&self, name: &'n str) -> Option<(&'n str, &'n str)> {
-        let is_cut = |c: char| matches!(c, '_' | '.' | '/' | ':' | '|');
-        let cuts = name.char_indices().filter(|(i, c)| is_cut(*c) && *i > 0).map(|(i, _)| i);
-        let mut best = None;
-        for cut in cuts {
-            let (entity, metric) = (&name[..cut], &name[cut + 1..]);
-            let known = self.table.known(&crate::signals::words(metric)).is_some();
-            if known && !metric.is_empty() {
-                best = Some((entity, metric));
-                break;
-            }
-        }
-        best.or_else(|| {
-            let (entity, metric) = name.rsplit_once('_')?;
-            let meaning = self.table.meaning(metric)?;
-            let other = self.table.named("other");
-            (Some(meaning.signal) != other && !entity.is_empty()).then_some((entity, metric))
-        })
+        self.columns.split(self.table, name)
     }
 
     /// The database a session file is about: its own name, or the one known store whose name
@@ -431,19 +439,6 @@ mod tests {
         assert_eq!(kind("productdb"), EntityKind::Database);
         assert_eq!(kind("redis-cache"), EntityKind::Cache);
         assert_eq!(kind("checkout"), EntityKind::Service);
-    }
-
-    #[test]
-    fn wide_column_names_are_split_at_the_metric() {
-        let table = SignalTable::built_in().expect("valid");
-        let r = Resolver::new(&Raw::default(), &table);
-        assert_eq!(r.split_name("cart_cpu"), Some(("cart", "cpu")));
-        assert_eq!(
-            r.split_name("ts-order-service_latency-90"),
-            Some(("ts-order-service", "latency-90"))
-        );
-        assert_eq!(r.split_name("my_shop_memory_usage"), Some(("my_shop", "memory_usage")));
-        assert_eq!(r.split_name("zorkmids"), None);
     }
 
     fn subject_of(name: &str, labels: &[(&str, &str)]) -> (String, String) {

@@ -2,6 +2,7 @@
 //! entities. What cannot be understood is listed as a gap, never dropped in silence.
 
 mod clocks;
+mod columns;
 pub mod files;
 mod identity;
 mod labels;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// File stems that name a kind of export, not an entity.
-const GENERIC_STEMS: [&str; 14] = [
+const GENERIC_STEMS: [&str; 27] = [
     "metrics",
     "data",
     "export",
@@ -26,7 +26,20 @@ const GENERIC_STEMS: [&str; 14] = [
     "results",
     "output",
     "simple_data",
+    "simple_metrics",
     "normal",
+    "anomalous",
+    "abnormal",
+    "anomaly",
+    "baseline",
+    "incident",
+    "fault",
+    "failure",
+    "before",
+    "during",
+    "after",
+    "faulty",
+    "all",
     "telemetry",
 ];
 

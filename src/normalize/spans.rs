@@ -5,6 +5,7 @@ use crate::graph::{EdgeKind, EdgeSource};
 use crate::ingest::raw::{FileId, Raw, RawSpan, RawSpans, SpanKind, Sym, Symbols};
 use crate::model::{EntityId, EntityKind, Gap, GapKind};
 use crate::telemetry::{NONE, SpanShape, Spans};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Services by span first, so that labels and peers resolve to them.
@@ -87,42 +88,47 @@ pub struct Parents {
 /// Finds the parents; of spans with one id in one trace the first counts. A copy is seen on the way:
 /// only spans whose ids repeat are compared.
 pub fn parents(spans: &RawSpans) -> Parents {
-    // A trace lies in one part; the multiplier (of Fibonacci hashing) spreads ids that count up.
-    let part = |row: usize| (spans.ids(row).0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize;
     let mut parts: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
     for row in 0..spans.len() {
-        parts[part(row)].push(row as u32);
+        parts[spans.part_of(row, PARTS)].push(row as u32);
     }
-    let (mut parents, mut copies) = (vec![NONE; spans.len()], Vec::new());
+    let found: Vec<Parents> = parts.par_iter().map(|rows| parents_of(spans, rows)).collect();
+    let (mut rows, mut copies) = (vec![NONE; spans.len()], Vec::new());
+    for (part, own) in parts.into_iter().zip(found) {
+        for (row, parent) in part.into_iter().zip(own.rows) {
+            rows[row as usize] = parent;
+        }
+        copies.extend(own.copies);
+    }
+    copies.sort_unstable();
+    Parents { rows, copies }
+}
+
+/// The parents of the spans of whole traces, which stand in some rows.
+fn parents_of(spans: &RawSpans, of: &[u32]) -> Parents {
+    let mut out = Parents { rows: Vec::with_capacity(of.len()), copies: Vec::new() };
     let mut rows: hashbrown::HashMap<(u64, u64), u32> = hashbrown::HashMap::new();
     // A call's two sides may share an id (Zipkin): the second kind is kept here.
     let mut further: hashbrown::HashMap<(u64, u64, u8), u32> = hashbrown::HashMap::new();
-    for part in parts {
-        rows.clear();
-        further.clear();
-        for row in &part {
-            let (trace, span, _) = spans.ids(*row as usize);
-            let first = *rows.entry((trace, span)).or_insert(*row);
-            if first == *row || span == 0 {
-                continue;
-            }
-            let Some(own) = spans.get(*row as usize) else { continue };
-            let other = *further.entry((trace, span, own.kind as u8)).or_insert(*row);
-            let is_own = |known: u32| known != *row && spans.get(known as usize) == Some(own);
-            if is_own(first) || is_own(other) {
-                copies.push(*row);
-            }
+    for row in of {
+        let (trace, span, _) = spans.ids(*row as usize);
+        let first = *rows.entry((trace, span)).or_insert(*row);
+        if first == *row || span == 0 {
+            continue;
         }
-        for row in &part {
-            let (trace, _, parent) = spans.ids(*row as usize);
-            if parent != 0 {
-                let found = rows.get(&(trace, parent));
-                parents[*row as usize] = found.copied().unwrap_or(NONE);
-            }
+        let Some(own) = spans.get(*row as usize) else { continue };
+        let other = *further.entry((trace, span, own.kind as u8)).or_insert(*row);
+        let is_own = |known: u32| known != *row && spans.get(known as usize) == Some(own);
+        if is_own(first) || is_own(other) {
+            out.copies.push(*row);
         }
     }
-    copies.sort_unstable();
-    Parents { rows: parents, copies }
+    for row in of {
+        let (trace, _, parent) = spans.ids(*row as usize);
+        let found = if parent == 0 { None } else { rows.get(&(trace, parent)) };
+        out.rows.push(found.copied().unwrap_or(NONE));
+    }
+    out
 }
 
 /// The parents of spans of which each counts once: an exporter that tries again writes the same
@@ -133,15 +139,10 @@ pub fn once(raw: &mut Raw) -> Vec<u32> {
         return rows;
     }
     let mut left_out: BTreeMap<FileId, u64> = BTreeMap::new();
-    let (mut row, mut next) = (0, copies.iter().copied().peekable());
-    raw.spans.retain(|span| {
-        let is_copy = next.next_if_eq(&row).is_some();
-        row += 1;
-        if is_copy {
-            *left_out.entry(span.file).or_default() += 1;
-        }
-        !is_copy
-    });
+    for copy in copies.iter().filter_map(|row| raw.spans.get(*row as usize)) {
+        *left_out.entry(copy.file).or_default() += 1;
+    }
+    raw.spans.leave_out(&copies);
     for (file, count) in left_out {
         let Some(path) = raw.files.get(file as usize).map(|f| f.path.as_str()) else { continue };
         let what = "spans that the file holds twice, the same in every field: each is counted once";

@@ -5,13 +5,15 @@
 //! probability: evidence that decides, a place that the graph tells from its neighbours, and no
 //! explanation beside it that the data neither show nor rule out (see `doubts`).
 
+use super::anomaly::{Anomaly, Facet};
 use super::answer::Writer;
 use super::doubts::{Claim, is_proved};
-use crate::catalog::Category;
+use crate::catalog::{Category, SignatureFile};
 use crate::diagnosis::{
     Evidence, EvidenceRole, EvidenceState, Hypothesis, Role, Strength, Verdict,
 };
 use crate::model::EntityKind;
+use std::collections::BTreeMap;
 
 /// Posterior from which the verdict is confirmed, with decisive evidence.
 const CONFIRMED: f64 = 0.80;
@@ -23,6 +25,10 @@ pub(super) const CONFIRMED_GENERIC: f64 = 0.90;
 const CLEAR_STRENGTH: f64 = 6.0;
 /// Odds below which two causes at one place are not told apart.
 const CLOSE: f64 = 2.0;
+/// Abnormality of latency or errors from which an entity suffers as well, 0 to 1.
+const SUFFERS: f64 = 0.5;
+/// Odds below which a place where something is slow or fails is not told from the next one.
+const EVEN: f64 = 1.5;
 /// Posterior of a place from which the verdict is likely.
 const LIKELY: f64 = 0.45;
 
@@ -55,30 +61,27 @@ impl Writer<'_> {
         // Two things at one time may be so by chance, however well they fit.
         let by_time = self.claim(top) == Claim::Moment;
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
-        let sure = top.probability >= enough && decisive && windows.felt && told_apart;
+        let sure = top.probability >= enough
+            && decisive
+            && windows.felt
+            && told_apart
+            && (is_proved(top) || !self.is_unseen(top));
+        let alike = !told_apart && self.is_symptom(top) && self.others_suffer(&top.entity.service);
         let supported = windows.disturbed || top.signature.is_some();
         // Any recording has a stretch that looks worst. A vague explanation of a stretch that was
         // found, not told, needs more than one subject that is clearly off at once.
         let faint = self.is_generic(top) && windows.strength < CLEAR_STRENGTH;
-        let refutes = |e: &Evidence| {
-            e.role == EvidenceRole::Refutes
-                && e.strength == Strength::Decisive
-                && e.state == EvidenceState::Present
-        };
         let refuted = top.against.iter().any(refutes);
         // A culprit and a victim on one entity share its probability: the place is meant.
-        let place = |h: &&Hypothesis| h.entity.service == top.entity.service;
-        let there: f64 = hypotheses.iter().filter(place).map(|h| h.probability).sum();
-        // Two causes at one place, nearly as good: the first would be named by chance.
-        let rival = |h: &&Hypothesis| place(h) && h.rank != top.rank && !self.is_generic(h);
-        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
-        let close = !self.is_generic(top)
-            && rival.is_some_and(|h| h.probability * CLOSE >= top.probability);
+        let (there, elsewhere) = places(hypotheses, top);
+        let even = self.is_generic(top) && elsewhere * EVEN >= there;
+        let close = self.is_close(hypotheses, top);
         let doubts = self.doubts(hypotheses, top);
         let verdict = match () {
             () if faint || refuted || !doubts.is_empty() => Verdict::Inconclusive,
             () if sure && !by_time => Verdict::Confirmed,
-            () if there >= LIKELY && supported && !close => Verdict::Likely,
+            () if close || even || alike => Verdict::Inconclusive,
+            () if there >= LIKELY && supported => Verdict::Likely,
             () => Verdict::Inconclusive,
         };
         if faint {
@@ -90,6 +93,9 @@ impl Writer<'_> {
         if close {
             reasons.push("another cause at the same place is nearly as good".to_owned());
         }
+        if even {
+            reasons.push("another place is nearly as good".to_owned());
+        }
         reasons.extend(doubts);
         if !told_apart {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
@@ -98,9 +104,43 @@ impl Writer<'_> {
         (verdict, reasons)
     }
 
+    /// Says whether two causes at one place are nearly as good: the first would be named by chance.
+    fn is_close(&self, hypotheses: &[Hypothesis], top: &Hypothesis) -> bool {
+        let rival = |h: &&Hypothesis| {
+            h.entity.service == top.entity.service && h.rank != top.rank && !self.is_generic(h)
+        };
+        let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
+        !self.is_generic(top) && rival.is_some_and(|h| h.probability * CLOSE >= top.probability)
+    }
+
     /// Says whether a hypothesis says where, not why.
     fn is_generic(&self, h: &Hypothesis) -> bool {
         self.file_of(h).is_none_or(|f| f.signature.category == Category::Dependency)
+    }
+
+    /// Says whether a hypothesis rests on what a victim shows as well: slowness, failures, load.
+    fn is_symptom(&self, h: &Hypothesis) -> bool {
+        let load = |f: &SignatureFile| f.signature.category == Category::Overload;
+        self.is_generic(h) || self.file_of(h).is_some_and(load)
+    }
+
+    fn kind_of(&self, h: &Hypothesis) -> Option<EntityKind> {
+        let graph = &self.context.telemetry.graph;
+        graph.find(&h.entity.name).map(|e| graph.entity(e).kind)
+    }
+
+    /// Says whether it is about a database into which no sessions let look: from outside, many of its
+    /// causes look alike.
+    fn is_unseen(&self, h: &Hypothesis) -> bool {
+        self.kind_of(h) == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty()
+    }
+
+    /// Says whether another service than this one is slow or fails.
+    fn others_suffer(&self, name: &str) -> bool {
+        let graph = &self.context.telemetry.graph;
+        let own = graph.find(name).map(|e| graph.owner(e));
+        let suffers = |a: &Anomaly| a.of(Facet::Latency).max(a.of(Facet::Errors)) > SUFFERS;
+        self.anomalies.iter().any(|(e, a)| own != Some(graph.owner(*e)) && suffers(a))
     }
 
     fn has_edges(&self, name: &str) -> bool {
@@ -122,14 +162,12 @@ impl Writer<'_> {
             let verb = if by.len() == 1 { "decides" } else { "decide" };
             reasons.push(format!("{} {verb} it", by.join(" ")));
         }
-        let graph = &self.context.telemetry.graph;
-        let kind = graph.find(&top.entity.name).map(|e| graph.entity(e).kind);
-        if kind == Some(EntityKind::External) {
+        if self.kind_of(top) == Some(EntityKind::External) {
             let what = "it is only seen from outside: whether it or the way to it is at fault \
                         cannot be proven from this data";
             reasons.push(what.to_owned());
         }
-        if kind == Some(EntityKind::Database) && self.context.telemetry.sessions.is_empty() {
+        if self.is_unseen(top) {
             let what = "pg_stat_activity snapshots are missing: what happens inside the database \
                         cannot be seen";
             reasons.push(what.to_owned());
@@ -139,6 +177,23 @@ impl Writer<'_> {
         }
         reasons
     }
+}
+
+/// Says whether a piece of evidence decides against what it is about.
+fn refutes(e: &Evidence) -> bool {
+    e.role == EvidenceRole::Refutes
+        && e.strength == Strength::Decisive
+        && e.state == EvidenceState::Present
+}
+
+/// Probabilities that the cause is at the place of `top`, and at the likeliest of the others.
+fn places(hypotheses: &[Hypothesis], top: &Hypothesis) -> (f64, f64) {
+    let mut all: BTreeMap<&str, f64> = BTreeMap::new();
+    for h in hypotheses {
+        *all.entry(&h.entity.service).or_default() += h.probability;
+    }
+    let there = all.remove(top.entity.service.as_str()).unwrap_or(0.0);
+    (there, all.into_values().fold(0.0, f64::max))
 }
 
 /// A probability in words that never claims certainty.

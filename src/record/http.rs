@@ -176,17 +176,18 @@ impl Client {
         &self.signals
     }
 
-    /// Gets a whole body that `check` takes for one, trying again what may pass.
+    /// Gets what `parse` makes of a whole body, trying again what may pass: also a body that it does
+    /// not understand, which may have been cut off.
     ///
     /// # Errors
     ///
     /// After the last try, or at once where another would fail too.
-    pub fn get(
+    pub fn get<T>(
         &self,
         path: &str,
         parameters: &[(&str, String)],
-        check: impl Fn(&[u8]) -> std::result::Result<(), String>,
-    ) -> std::result::Result<Vec<u8>, Failure> {
+        parse: impl Fn(Vec<u8>) -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, Failure> {
         let mut tried = 0;
         loop {
             if !self.pace.turn(&self.signals) {
@@ -194,8 +195,8 @@ impl Client {
             }
             tried += 1;
             let (failure, wanted) = match self.once(path, parameters) {
-                Ok(body) => match check(&body) {
-                    Ok(()) => return Ok(body),
+                Ok(body) => match parse(body) {
+                    Ok(parsed) => return Ok(parsed),
                     Err(why) => (Failure::Unreachable(why), None),
                 },
                 Err(e) => e,

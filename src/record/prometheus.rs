@@ -10,7 +10,7 @@ use crate::model::{Micros, SECOND};
 use crate::signals::SignalTable;
 use crate::time;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeSet;
 
 /// Points of one query: Prometheus refuses more than 11,000 a series.
@@ -64,13 +64,18 @@ struct Samples {
     values: Vec<(f64, String)>,
 }
 
-/// Takes a body for an answer with data.
-fn check(body: &[u8]) -> std::result::Result<(), String> {
-    match serde_json::from_slice::<Answer<IgnoredAny>>(body) {
-        Ok(a) if a.status == "success" && a.data.is_some() => Ok(()),
+/// The results of an answer, if it is a whole one with data.
+fn results<T: DeserializeOwned>(body: &[u8]) -> std::result::Result<Vec<T>, String> {
+    match serde_json::from_slice::<Answer<T>>(body) {
+        Ok(Answer { status, data: Some(data), .. }) if status == "success" => Ok(data.result),
         Ok(a) => Err(format!("answers \"{}\": {}", a.status, a.error.unwrap_or_default())),
         Err(e) => Err(format!("the answer is cut off or not of Prometheus: {e}")),
     }
+}
+
+/// A list, if it is whole.
+fn listed<T: DeserializeOwned>(body: Vec<u8>) -> std::result::Result<T, String> {
+    serde_json::from_slice(&body).map_err(|e| format!("the list of names is cut off: {e}"))
 }
 
 /// Seconds of a time as parameters have them.
@@ -145,9 +150,7 @@ impl Prometheus<'_> {
     /// The shortest distance that the samples of a target usually have, in whole seconds.
     fn scrape_interval(&self, slice: &Slice) -> std::result::Result<Option<i64>, Failure> {
         let parameters = [("query", format!("up[{SEEN_OVER_S}s]")), ("time", seconds(slice.to))];
-        let body = self.client.get("/api/v1/query", &parameters, check)?;
-        let answer: Option<Answer<Samples>> = serde_json::from_slice(&body).ok();
-        let series = answer.and_then(|a| a.data).map_or(Vec::new(), |d| d.result);
+        let series = self.client.get("/api/v1/query", &parameters, |b| results::<Samples>(&b))?;
         let usual = |s: Samples| {
             let mut apart: Vec<f64> = s.values.windows(2).map(|w| w[1].0 - w[0].0).collect();
             apart.sort_by(f64::total_cmp);
@@ -160,20 +163,11 @@ impl Prometheus<'_> {
     /// Names of metrics that had samples in the slice.
     fn names(&self, slice: &Slice) -> std::result::Result<Vec<String>, Failure> {
         let window = [("start", seconds(slice.from)), ("end", seconds(slice.to))];
-        let listed = |body: &[u8]| {
-            let parsed = serde_json::from_slice::<Names>(body);
-            parsed.map(|_| ()).map_err(|e| format!("the list of names is cut off: {e}"))
-        };
-        match self.client.get("/api/v1/label/__name__/values", &window, listed) {
-            Ok(body) => {
-                let names = serde_json::from_slice::<Names>(&body).map(|n| n.data);
-                names.map_err(|e| Failure::Unreachable(e.to_string()))
-            }
+        match self.client.get("/api/v1/label/__name__/values", &window, listed::<Names>) {
+            Ok(names) => Ok(names.data),
             // Some proxies let no list of labels through.
             Err(Failure::Refused(status, _)) if [403, 404, 405, 501].contains(&status) => {
-                let body = self.client.get("/api/v1/metadata", &[], |_| Ok(()))?;
-                let metadata = serde_json::from_slice::<Metadata>(&body);
-                let metadata = metadata.map_err(|e| Failure::Unreachable(e.to_string()))?;
+                let metadata = self.client.get("/api/v1/metadata", &[], listed::<Metadata>)?;
                 Ok(metadata.data.into_keys().flat_map(with_parts).collect())
             }
             Err(e) => Err(e),
@@ -275,9 +269,14 @@ impl Prometheus<'_> {
             ("end", part.to_s.to_string()),
             ("step", format!("{step_s}s")),
         ];
-        match self.client.get("/api/v1/query_range", &parameters, check) {
-            Ok(body) if is_empty(&body) => self.journal.done(&id).map(|()| None),
-            Ok(body) => self.journal.write(&id, &part.file(), &body).map(|()| None),
+        // The answer is kept as it came; a series is not looked into.
+        let some = |body: Vec<u8>| {
+            let series = results::<IgnoredAny>(&body)?;
+            Ok((!series.is_empty()).then_some(body))
+        };
+        match self.client.get("/api/v1/query_range", &parameters, some) {
+            Ok(None) => self.journal.done(&id).map(|()| None),
+            Ok(Some(body)) => self.journal.write(&id, &part.file(), &body).map(|()| None),
             Err(e) => match part.halves(step_s).filter(|_| e.asks_for_less()) {
                 Some(halves) => {
                     self.journal.split(&id)?;
@@ -325,11 +324,6 @@ fn selector(name: &str) -> String {
         true => name.to_owned(),
         false => format!("{{__name__=\"{}\"}}", name.replace('\\', "\\\\").replace('"', "\\\"")),
     }
-}
-
-fn is_empty(body: &[u8]) -> bool {
-    let answer = serde_json::from_slice::<Answer<IgnoredAny>>(body).ok();
-    answer.and_then(|a| a.data).is_some_and(|d| d.result.is_empty())
 }
 
 /// A slice in stretches of at most [`POINTS_MAX`] points, on whole steps, none of them twice.
@@ -390,8 +384,8 @@ mod tests {
     #[test]
     fn only_whole_answers_with_data_are_taken() {
         let whole = b"{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}";
-        assert_eq!(check(whole), Ok(()));
-        assert!(is_empty(whole));
+        let check = |body: &[u8]| results::<IgnoredAny>(body).map(|series| series.len());
+        assert_eq!(check(whole), Ok(0));
         assert!(check(&whole[..whole.len() - 3]).is_err_and(|e| e.contains("cut off")));
         assert!(check(b"{\"status\":\"error\",\"error\":\"no\"}").is_err_and(|e| e.contains("no")));
         assert!(check(b"<html>").is_err());

@@ -74,14 +74,10 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Parses an answer; a body that is none is worth another try.
-fn json<T: DeserializeOwned>(body: &[u8]) -> std::result::Result<T, Failure> {
-    serde_json::from_slice(body)
-        .map_err(|e| Failure::Unreachable(format!("the answer is cut off or another: {e}")))
-}
-
-fn is<T: DeserializeOwned>(body: &[u8]) -> std::result::Result<(), String> {
-    json::<T>(body).map(|_| ()).map_err(|e| e.to_string())
+/// Parses an answer.
+fn json<T: DeserializeOwned>(body: Vec<u8>) -> std::result::Result<T, String> {
+    let parsed = serde_json::from_slice(&body);
+    parsed.map_err(|e| format!("the answer is cut off or another: {e}"))
 }
 
 /// What came of one stretch, ready to be written.
@@ -177,8 +173,8 @@ impl Traces<'_> {
 
     /// All traces of a stretch, each once although several services are in it.
     fn jaeger(&self, at: Slice, smaller: bool) -> std::result::Result<Stretch, Stop> {
-        let body = self.client.get("/api/services", &[], is::<Services>)?;
-        let services = json::<Services>(&body)?.data.unwrap_or_default();
+        let services = self.client.get("/api/services", &[], json::<Services>)?;
+        let services = services.data.unwrap_or_default();
         let mut found: BTreeMap<String, Value> = BTreeMap::new();
         let mut full = Vec::new();
         for service in services {
@@ -188,8 +184,8 @@ impl Traces<'_> {
                 ("end", (at.to - 1).to_string()),
                 ("limit", JAEGER_LIMIT.to_string()),
             ];
-            let body = self.client.get("/api/traces", &parameters, is::<Found>)?;
-            let traces = json::<Found>(&body)?.data.unwrap_or_default();
+            let answer = self.client.get("/api/traces", &parameters, json::<Found>)?;
+            let traces = answer.data.unwrap_or_default();
             if traces.len() >= JAEGER_LIMIT {
                 if smaller {
                     return Err(Stop::Full);
@@ -222,8 +218,7 @@ impl Traces<'_> {
             ("end", up(at.to).to_string()),
             ("limit", limit.to_string()),
         ];
-        let body = self.client.get("/api/search", &parameters, is::<Search>)?;
-        let named = json::<Search>(&body)?.traces;
+        let named = self.client.get("/api/search", &parameters, json::<Search>)?.traces;
         let (mut bytes, mut missed) = (Vec::new(), 0);
         for Named { trace_id } in &named {
             // What comes back goes into a path: it has to be an id.
@@ -231,9 +226,9 @@ impl Traces<'_> {
                 missed += 1;
                 continue;
             }
-            match self.client.get(&format!("/api/traces/{trace_id}"), &[], is::<Value>) {
-                Ok(body) => {
-                    bytes.extend(json::<Value>(&body)?.to_string().into_bytes());
+            match self.client.get(&format!("/api/traces/{trace_id}"), &[], json::<Value>) {
+                Ok(trace) => {
+                    bytes.extend(trace.to_string().into_bytes());
                     bytes.push(b'\n');
                 }
                 // Found and already gone, or too large: the others are worth having.

@@ -208,6 +208,11 @@ pub fn is_blank(value: &str) -> bool {
         || value.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '•' | '#' | '_'))
 }
 
+/// Says whether a field is there for mail addresses.
+pub fn is_mail(name: &str) -> bool {
+    folded(name).contains("mail")
+}
+
 /// Says whether a role comes with a product.
 pub fn is_product(user: &str) -> bool {
     PRODUCTS.contains(&user) || user.starts_with("pg_") || user.starts_with("system:")

@@ -1,60 +1,49 @@
-//! Credentials that stand in exports, hidden before any report is made: passwords, keys and tokens in
-//! labels, titles, names of operations, tags and messages. In and out: what was read. Names, addresses
-//! and hosts stay, for they are what the person on call needs.
+//! What no report of a folder shows. In and out: what was read, before anything is made of it.
+//!
+//! One rule for all texts, by what they are and how they look:
+//!
+//! - Keys, tokens and passwords are hidden wherever they stand.
+//! - Words for people (titles, messages, statements, what is said of a defect), and names that are
+//!   no single word, also lose literals and comments of statements, mail and IP addresses.
+//! - A name of one word stays as it is, even an address: the incident is told in names, and `10.0.0.7`
+//!   or `rabbit@node-1.shop` may be what an instance is called. A mail address in a label for
+//!   people (`user`, `author`, `email`) is no such name and is hidden.
+//!
+//! What is hidden leaves a mark that is the same for all values: nothing can be undone from it.
 
 use super::keys::{self, Class};
-use super::{Redactor, Settings};
+use super::{Masking, Redactor, Settings};
 use crate::error::Result;
-use crate::ingest::raw::{Raw, reshape};
-use crate::ingest::text::Text;
+use crate::ingest::raw::Raw;
+use crate::ingest::texts::Told;
 
-/// Hides credentials, and literals of statements that stand where no statement is expected.
+/// Hides credentials everywhere, and in texts for people also literals, comments and addresses.
 ///
 /// # Errors
 ///
 /// Never, as there are no patterns that could be wrong.
 pub fn mask(raw: &mut Raw) -> Result<()> {
-    let mut all = Redactor::new(&Settings { mask: true, ..Settings::default() })?;
-    let mut text = |class: Class, text: &mut String| {
-        if let Some(new) = all.value(class, text, 0) {
-            *text = new;
-        }
-    };
-    for series in &mut raw.series {
-        for (name, value) in &mut series.labels {
-            text(only_secret(name), value);
-        }
-        text(Class::Other, &mut series.name);
-    }
-    for event in &mut raw.events {
-        for part in [&mut event.title, &mut event.version, &mut event.service, &mut event.target] {
-            text(Class::Other, part);
-        }
-    }
-    raw.symbols.each(|name| text(Class::Other, name));
-    raw.logs.iter_mut().for_each(|log| text(Class::Other, &mut log.application));
-    raw.incident.title.iter_mut().for_each(|t| text(Class::Other, t));
-    raw.gaps.iter_mut().for_each(|g| text(Class::Other, &mut g.what));
-    let mut shared = |t: &mut Text| {
-        let mut own = t.as_str().to_owned();
-        text(Class::Other, &mut own);
-        if own != t.as_str() {
-            *t = Text::from(own);
-        }
-    };
-    reshape(&mut raw.sessions, |shape| {
-        let mut new = shape.clone();
-        let parts = [&mut new.query_tag, &mut new.application];
-        parts.into_iter().filter(|t| !t.is_empty()).for_each(&mut shared);
-        (new != *shape).then_some(new)
+    let with = |masking| Redactor::new(&Settings { masking, ..Settings::default() });
+    let mut names = with(Masking::Credentials)?;
+    let mut prose = with(Masking::Prose)?;
+    raw.each_text(&mut |told, text| {
+        let (class, plain) = match told {
+            Told::Prose => (Class::Other, false),
+            Told::Query => (Class::Other, true),
+            Told::Name => (Class::Other, is_word(text)),
+            Told::Label(name) => match keys::class(name) {
+                secret @ (Class::Secret | Class::Header) => (secret, true),
+                Class::User => (Class::Other, !text.contains('@')),
+                _ => (Class::Other, is_word(text) && !keys::is_mail(name)),
+            },
+        };
+        let all = if plain { &mut names } else { &mut prose };
+        all.value(class, text, 0)
     });
     Ok(())
 }
 
-/// The class of a label, if it is that of a secret.
-fn only_secret(name: &str) -> Class {
-    match keys::class(name) {
-        secret @ (Class::Secret | Class::Header) => secret,
-        _ => Class::Other,
-    }
+/// Says whether a name is a single word.
+fn is_word(text: &str) -> bool {
+    !text.bytes().any(|b| b.is_ascii_whitespace())
 }

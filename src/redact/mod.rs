@@ -46,7 +46,22 @@ pub enum Kind {
     Custom,
 }
 
+/// How often something of each kind was replaced, in the order of [`Kind::ALL`].
+type Hits = [u32; Kind::ALL.len()];
+
 impl Kind {
+    /// All kinds, each at its own number.
+    const ALL: [Kind; 8] = [
+        Kind::Secret,
+        Kind::Mail,
+        Kind::Address,
+        Kind::Host,
+        Kind::User,
+        Kind::Literal,
+        Kind::Comment,
+        Kind::Custom,
+    ];
+
     /// The kind in words.
     pub fn word(self) -> &'static str {
         match self {
@@ -72,6 +87,18 @@ pub struct Finding {
     pub kind: Kind,
 }
 
+/// What is hidden, behind a mark that is the same for all values, where no tokens are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Masking {
+    /// Nothing: everything private has its token.
+    #[default]
+    Off,
+    /// Credentials, literals and comments of statements.
+    Credentials,
+    /// These, and mail and IP addresses.
+    Prose,
+}
+
 /// What a user may choose.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -81,14 +108,16 @@ pub struct Settings {
     pub patterns: Vec<String>,
     /// Keep values with their tokens for [`Redactor::take_map`].
     pub map: bool,
-    /// Only hide credentials and literals, behind a mark that is the same for all.
-    pub mask: bool,
+    /// Hide instead of replace.
+    pub masking: Masking,
     /// How much is read.
     pub limits: Limits,
 }
 
-/// What stands in place of a credential that is only hidden.
+/// What stands in place of a credential that is only hidden, of a mail address, of an IP address.
 const MASKED: &str = "xxxxx";
+const MAIL: &str = "[mail]";
+const ADDRESS: &str = "[address]";
 
 /// Values that are remembered with what became of them.
 const CACHE: usize = 1 << 16;
@@ -103,13 +132,15 @@ const PATTERN_MAX: usize = 4 << 20;
 pub struct Redactor {
     tokens: Tokens,
     patterns: Vec<Regex>,
-    mask: bool,
+    masking: Masking,
     limits: Limits,
     depth: usize,
     /// Replacements by kind.
     counts: BTreeMap<Kind, u64>,
     last: Option<Kind>,
-    cache: HashMap<(Class, String), Option<String>>,
+    /// Replacements since the current value began.
+    recent: Hits,
+    cache: HashMap<(Class, String), Option<(String, Hits)>>,
     findings: Vec<Finding>,
     found: u64,
 }
@@ -128,11 +159,12 @@ impl Redactor {
         Ok(Redactor {
             tokens: Tokens::new(&settings.key, settings.map),
             patterns: settings.patterns.iter().map(compile).collect::<Result<_>>()?,
-            mask: settings.mask,
+            masking: settings.masking,
             limits: settings.limits,
             depth: 0,
             counts: BTreeMap::new(),
             last: None,
+            recent: Hits::default(),
             cache: HashMap::new(),
             findings: Vec::new(),
             found: 0,
@@ -162,11 +194,19 @@ impl Redactor {
             Some((_, file)) => name.split_at(name.len() - file.len() + stem_of(file)),
             None => name.split_at(stem_of(name)),
         };
-        self.text(stem, Scope::Value).map_or_else(|| name.to_owned(), |s| s + ending)
+        let new = self.text(stem, Scope::Value).map_or_else(|| name.to_owned(), |s| s + ending);
+        // A name stands on no line of a file.
+        self.last = None;
+        new
     }
 
     fn hit(&mut self, kind: Kind) {
-        *self.counts.entry(kind).or_default() += 1;
+        self.hits(kind, 1);
+    }
+
+    fn hits(&mut self, kind: Kind, times: u32) {
+        *self.counts.entry(kind).or_default() += u64::from(times);
+        self.recent[kind as usize] += times;
         self.last = Some(kind);
     }
 
@@ -191,18 +231,19 @@ impl Redactor {
         }
         let key = (class, text.to_owned());
         if let Some(known) = self.cache.get(&key) {
-            let known = known.clone();
-            if known.is_some() {
-                self.found += 1;
-            }
-            return known;
+            let (new, hits) = known.clone()?;
+            let kinds = Kind::ALL.into_iter().zip(hits).filter(|(_, times)| *times > 0);
+            kinds.for_each(|(kind, times)| self.hits(kind, times));
+            self.note(line);
+            return Some(new);
         }
+        self.recent = Hits::default();
         let new = self.classed(class, text);
         self.note(line);
         if self.cache.len() >= CACHE {
             self.cache.clear();
         }
-        self.cache.insert(key, new.clone());
+        self.cache.insert(key, new.clone().map(|new| (new, self.recent)));
         new
     }
 
@@ -217,11 +258,8 @@ impl Redactor {
 
     /// A password, key or token; the scheme before it stays.
     fn secret(&mut self, text: &str) -> Option<String> {
-        let schemes = ["bearer ", "basic ", "digest ", "negotiate ", "token "];
-        let begins = |s: &str| {
-            text.get(..s.len()).is_some_and(|t| t.eq_ignore_ascii_case(s)) && text.len() > s.len()
-        };
-        let scheme = schemes.iter().find(|s| begins(s)).map_or(0, |s| s.len());
+        let first = text.split_once(' ').filter(|(_, rest)| !rest.is_empty());
+        let scheme = first.filter(|(w, _)| edit::is_scheme(w)).map_or(0, |(w, _)| w.len() + 1);
         let value = &text[scheme..];
         if keys::is_blank(value) || tokens::is_token(value) {
             return None;
@@ -233,15 +271,20 @@ impl Redactor {
     /// The token of a value, or the mark where values are only hidden.
     fn token(&mut self, kind: Kind, value: &str) -> String {
         self.hit(kind);
-        match (self.mask, kind) {
+        match (self.is_mask(), kind) {
             (false, _) => self.tokens.word(kind, value),
             (true, Kind::Literal | Kind::Comment) => "?".to_owned(),
             (true, _) => MASKED.to_owned(),
         }
     }
 
+    /// Says whether values are only hidden.
+    fn is_mask(&self) -> bool {
+        self.masking != Masking::Off
+    }
+
     fn user(&mut self, text: &str) -> Option<String> {
-        if self.mask {
+        if self.is_mask() {
             return None;
         }
         let number = text.parse::<f64>().is_ok();

@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, word_end};
 use super::words::Scope;
-use super::{Kind, Redactor, credentials, hosts, tokens};
+use super::{ADDRESS, Kind, MAIL, Masking, Redactor, credentials, hosts, tokens};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes behind `//` in which the `@` of a URL may stand.
@@ -54,7 +54,7 @@ impl Redactor {
     /// A word that nothing around it explains.
     pub(super) fn plain(&mut self, edit: &mut Edit, from: usize, to: usize, scope: Scope) {
         let text = edit.text;
-        let word = text[from..to].trim_end_matches(['.', ':', '!']);
+        let word = text[from..to].trim_end_matches(['.', ':', '!', '…']);
         let to = from + word.len();
         if word.len() < 4 || word.bytes().all(|b| b.is_ascii_digit()) {
             return;
@@ -84,8 +84,11 @@ impl Redactor {
         let word = edit.text[from..to].trim_end_matches('.');
         let to = from + word.len();
         if let Some((begin, end, address)) = ipv4_in(word) {
-            if hosts::is_private(address) && !self.mask {
-                let token = self.tokens.ipv4(address).to_string();
+            if hosts::is_private(address) && self.masking != Masking::Credentials {
+                let token = match self.is_mask() {
+                    true => ADDRESS.to_owned(),
+                    false => self.tokens.ipv4(address).to_string(),
+                };
                 self.hit(Kind::Address);
                 edit.put(from + begin, from + end, &token);
             }
@@ -95,7 +98,7 @@ impl Redactor {
             if let Some(token) = self.secret(word) {
                 edit.put(from, to, &token);
             }
-        } else if !self.mask
+        } else if !self.is_mask()
             && scope != Scope::Statement
             && let Some(token) = hosts::token(word, &mut self.tokens)
         {
@@ -111,11 +114,16 @@ impl Redactor {
         let groups = bare.split(':').filter(|g| !g.is_empty()).count();
         // `a::b` is a name of some language.
         let told = groups >= 3 || bare.split(':').next().is_some_and(|g| g.len() >= 3);
-        if address.is_loopback() || tokens::is_ipv6(address) || !told || self.mask {
+        if address.is_loopback()
+            || tokens::is_ipv6(address)
+            || !told
+            || self.masking == Masking::Credentials
+        {
             return true;
         }
         let token = match address.to_ipv4_mapped() {
             Some(v4) if !hosts::is_private(v4) => return true,
+            _ if self.is_mask() => ADDRESS.to_owned(),
             Some(v4) => format!("::ffff:{}", self.tokens.ipv4(v4)),
             None => self.tokens.ipv6(address).to_string(),
         };
@@ -141,10 +149,13 @@ impl Redactor {
                 self.userinfo(edit, from, at);
                 self.plain(edit, at + 1, to, scope);
             }
-            () if mail && begin < at && self.mask => {}
+            () if mail && begin < at && self.masking == Masking::Credentials => {}
             () if mail && begin < at => {
                 let end = at + 1 + domain.len();
-                let token = self.tokens.mail(&edit.text[begin..end]);
+                let token = match self.is_mask() {
+                    true => MAIL.to_owned(),
+                    false => self.tokens.mail(&edit.text[begin..end]),
+                };
                 self.hit(Kind::Mail);
                 edit.put(begin, end, &token);
             }

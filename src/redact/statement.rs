@@ -99,7 +99,7 @@ pub(super) fn is_whole(text: &str, at: usize) -> bool {
     let alone =
         text[..at].trim_end().is_empty() || text[..at].trim_end().ends_with([':', '(', '/']);
     match first {
-        "select" => alone || has(&[" from", " where ", "("]),
+        "select" => alone || has(&[" from", " where ", "(", " '"]),
         "update" => has(&[" set ", "\nset ", "\tset "]),
         "with" => has(&[" as (", " as(", " as materialized", " as not materialized"]),
         "set" => alone && has(&["=", " to "]),
@@ -127,6 +127,12 @@ pub(super) fn is_whole(text: &str, at: usize) -> bool {
         "prepare" => has(&[" as ", "transaction"]),
         _ => true,
     }
+}
+
+/// Says whether a text is a statement without its beginning: clauses in capitals, as in no prose.
+pub(super) fn is_fragment(text: &str) -> bool {
+    let clauses = text.contains(" FROM ") && text.contains(" WHERE ") || text.contains(" VALUES (");
+    clauses && begin(text).is_none()
 }
 
 impl Redactor {
@@ -221,7 +227,7 @@ impl Redactor {
         if inner.is_empty() || inner == "?" || tokens::is_token(inner) || words::is_tokens(inner) {
             return None;
         }
-        if self.mask {
+        if self.is_mask() {
             return Some(self.token(Kind::Literal, inner));
         }
         self.hit(Kind::Literal);
@@ -235,7 +241,7 @@ impl Redactor {
         if PLAIN.contains(&text) || tokens::is_token(text) {
             return None;
         }
-        if self.mask {
+        if self.is_mask() {
             return Some(self.token(Kind::Literal, text));
         }
         self.hit(Kind::Literal);

@@ -151,7 +151,7 @@ fn a_sites_own_patterns_are_replaced() {
 
 #[test]
 fn what_is_only_hidden_leaves_names_and_addresses() {
-    let settings = Settings { mask: true, ..Settings::default() };
+    let settings = Settings { masking: Masking::Credentials, ..Settings::default() };
     let mut all = Redactor::new(&settings).expect("no patterns");
     let text = "mail a@b.example on 10.0.0.1 at db.acme.com password=hunter2 Authorization: Bearer \
                 abc123 https://bob:pw9@h/?token=zzz9 AKIAIOSFODNN7EXAMPLE select 'x9', 7 from t";
@@ -163,6 +163,13 @@ fn what_is_only_hidden_leaves_names_and_addresses() {
         assert!(new.contains(kept), "{kept}: {new}");
     }
     assert_eq!(all.value(Class::Other, &new, 1), None, "{new}");
+    let settings = Settings { masking: Masking::Prose, ..Settings::default() };
+    let mut prose = Redactor::new(&settings).expect("no patterns");
+    let new = prose.value(Class::Other, text, 1).expect("hidden");
+    assert!(new.starts_with("mail [mail] on [address] at db.acme.com password=xxxxx "), "{new}");
+    assert_eq!(prose.value(Class::Other, &new, 1), None, "{new}");
+    let six = prose.value(Class::Other, "from fd00:1::7:9 port 5432", 1).expect("hidden");
+    assert_eq!(six, "from [address] port 5432");
 }
 
 #[test]
@@ -171,6 +178,39 @@ fn findings_have_the_line() {
     let text = "{\n\"a\": 1,\n\"b\": \"10.0.0.1\"\n}\n";
     all.stream("a.json", Box::new(Cursor::new(text)), &mut Vec::new()).expect("sound");
     assert_eq!(all.take_findings(), (vec![Finding { line: 3, kind: Kind::Address }], 1));
+}
+
+#[test]
+fn what_is_known_is_counted_and_found_each_time() {
+    let mut all = redactor();
+    let text = "time,a,b\n1,10.0.0.1 carol@acme.com,x\n2,10.0.0.1 carol@acme.com,y\n";
+    all.stream("a.csv", Box::new(Cursor::new(text)), &mut Vec::new()).expect("sound");
+    let (findings, found) = all.take_findings();
+    assert_eq!(findings.iter().map(|f| f.line).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!((findings[0].kind, found), (findings[1].kind, 2));
+    let counts: Vec<_> = all.counts().iter().map(|(k, n)| (*k, *n)).collect();
+    assert_eq!(counts, [(Kind::Mail, 2), (Kind::Address, 2)]);
+    assert!(Kind::ALL.iter().enumerate().all(|(i, k)| *k as usize == i));
+}
+
+#[test]
+fn the_name_of_a_file_is_no_finding_of_the_next() {
+    let mut all = redactor();
+    assert_ne!(all.name("carol@acme.com.csv"), "carol@acme.com.csv");
+    let text = "{\n\"a\": \"b\"}\nplain words\n";
+    all.stream("a.json", Box::new(Cursor::new(text)), &mut Vec::new()).expect("sound");
+    assert_eq!(all.take_findings(), (Vec::new(), 0));
+}
+
+#[test]
+fn the_scheme_before_a_secret_stays() {
+    let mut all = redactor();
+    for scheme in ["Bearer", "basic", "Digest", "Negotiate", "Token", "ApiKey"] {
+        let new = all.value(Class::Header, &format!("{scheme} abc123"), 1).expect("replaced");
+        let rest = new.strip_prefix(scheme).and_then(|r| r.strip_prefix(' ')).expect("kept");
+        assert!(tokens::is_token(rest), "{new}");
+        assert_eq!(all.value(Class::Header, &new, 1), None, "{new}");
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ impl Redactor {
         let lead = begun.trim_start().starts_with("/*") || begun.trim_start().starts_with("--");
         let done = match lead.then(|| statement::begin(begun)).flatten() {
             Some(at) => self.with_statement(begun, at),
+            // Whoever cut it to pieces may have thrown away its beginning.
+            None if self.is_mask() && statement::is_fragment(begun) => self.literals(begun, true),
             None => self.words(begun, scope),
         };
         self.depth -= 1;

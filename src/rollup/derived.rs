@@ -6,6 +6,7 @@ use crate::model::{EntityId, EntityKind, Micros, Subject};
 use crate::signals::{Derive, SignalId, SignalTable, Stat};
 use crate::telemetry::Points;
 use crate::telemetry::Telemetry;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A numerator that reports at least this share of the denominator's steps reports all the time:
@@ -16,15 +17,23 @@ const DENSE: f64 = 0.5;
 /// that nobody counts before the first; a hole in one that else reports all the time is a gap.
 pub fn ratio(numerator: &Points, denominator: &Points) -> Points {
     let step = counter::step(denominator).unwrap_or(crate::model::SECOND).max(1);
-    let top: BTreeMap<Micros, f64> =
-        numerator.iter().map(|(t, v)| (t.div_euclid(step), v)).collect();
-    let ends = top.first_key_value().zip(top.last_key_value()).map(|(a, b)| (*a.0, *b.0));
+    // Of several in one step the last counts.
+    let mut top: Vec<(Micros, f64)> = Vec::with_capacity(numerator.len());
+    for (t, v) in numerator.iter().map(|(t, v)| (t.div_euclid(step), v)) {
+        match top.last_mut().filter(|last| last.0 == t) {
+            Some(last) => last.1 = v,
+            None => top.push((t, v)),
+        }
+    }
+    let ends = top.first().zip(top.last()).map(|(a, b)| (a.0, b.0));
     let (first, last) = ends.unwrap_or((0, 0));
     let dense = top.len() as f64 >= DENSE * (last - first + 1) as f64;
+    let mut next = 0;
     let share = |(t, d): (Micros, f64)| {
         let slot = t.div_euclid(step);
-        let n = match top.get(&slot) {
-            Some(n) => *n,
+        next += top[next..].iter().take_while(|(t, _)| *t < slot).count();
+        let n = match top.get(next).filter(|(t, _)| *t == slot) {
+            Some((_, n)) => *n,
             None if dense && first < slot && slot < last => return None,
             None => 0.0,
         };
@@ -53,7 +62,7 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
             Some(state) => s.dims == *state,
             None => true,
         };
-        for n in series.iter().filter(|s| s.signal == top && s.stat == Stat::Value).filter(wanted) {
+        let of = |n: &SignalSeries| -> Option<SignalSeries> {
             let same = |s: &&SignalSeries| {
                 let dims = d.numerator_state.is_some() || s.dims == n.dims || s.dims.is_empty();
                 below.contains(&s.signal) && dims
@@ -65,25 +74,33 @@ pub fn derive(telemetry: &Telemetry, series: &[SignalSeries]) -> Vec<SignalSerie
                     |s: &&SignalSeries| below.contains(&s.signal) && labels_agree(&n.dims, &s.dims);
                 parts = beside().filter(near).collect();
             }
-            if parts.is_empty() {
-                continue;
-            }
-            let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
-            for (t, v) in parts.iter().flat_map(|p| &p.points) {
-                *total.entry(t).or_default() += v;
-            }
-            let points = ratio(&n.points, &total.into_iter().collect());
+            let points = match parts.as_slice() {
+                [] => return None,
+                [one] => ratio(&n.points, &one.points),
+                several => ratio(&n.points, &total(several, 1.0)),
+            };
             if points.is_empty() {
-                continue;
+                return None;
             }
             let role = table.get(signal).role.clone();
             let shown = format!("{} / {}", n.source.series, parts[0].source.series);
             let source = Source { file: n.source.file.clone(), series: shown };
             let dims = if d.numerator_state.is_some() { String::new() } else { n.dims.clone() };
-            out.push(SignalSeries { signal, role, points, source, dims, ..n.clone() });
-        }
+            Some(SignalSeries { signal, role, points, source, dims, ..n.clone() })
+        };
+        let tops = series.par_iter().filter(|s| s.signal == top && s.stat == Stat::Value);
+        out.par_extend(tops.filter(wanted).filter_map(of));
     }
     out
+}
+
+/// Sums of several series at each time, over a limit.
+fn total(series: &[&SignalSeries], limit: f64) -> Points {
+    let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
+    for (t, v) in series.iter().flat_map(|s| &s.points) {
+        *total.entry(t).or_default() += v / limit;
+    }
+    total.into_iter().collect()
 }
 
 /// Says whether two series' labels, as `key=value,…`, have one in common and none that differs: an
@@ -127,15 +144,11 @@ fn of_limits(
             let levels = levels.into_iter().filter(|s| !whole || s.dims.is_empty());
             let levels: Vec<&SignalSeries> = levels.collect();
             let Some(first) = levels.first() else { continue };
-            let mut total: BTreeMap<Micros, f64> = BTreeMap::new();
-            for (t, v) in levels.iter().flat_map(|s| &s.points) {
-                *total.entry(t).or_default() += v / limit;
-            }
             let shown = format!("{} / {limit}", first.source.series);
             out.push(SignalSeries {
                 signal,
                 role: table.get(signal).role.clone(),
-                points: total.into_iter().collect(),
+                points: total(&levels, limit),
                 source: Source { file: first.source.file.clone(), series: shown },
                 dims: String::new(),
                 ..(*first).clone()

@@ -90,6 +90,27 @@ pub fn stat_of(word: &str) -> Option<Stat> {
     STATS.iter().find(|(name, _)| *name == w).map(|(_, s)| *s)
 }
 
+/// Words in front of a metric's name that say where, or of which, it was taken.
+const TAKEN_AT: [&str; 12] = [
+    "http",
+    "https",
+    "grpc",
+    "rpc",
+    "istio",
+    "envoy",
+    "container",
+    "process",
+    "jvm",
+    "active",
+    "current",
+    "total",
+];
+
+/// Says whether a word in front of a metric's name belongs to the metric, whatever stands before.
+pub fn qualifies(word: &str) -> bool {
+    stat_of(word).is_some() || TAKEN_AT.contains(&word)
+}
+
 /// Lower-cased words of a name; separators are everything but letters and digits.
 pub fn words(name: &str) -> Vec<String> {
     let lower = |w: &str| w.to_lowercase();

@@ -158,6 +158,79 @@ fn repeated_and_unsorted_samples_are_put_in_order() {
     assert_eq!(said["count"], 1, "{said}");
 }
 
+/// One sample of each of `n` series, in the forms that hold most of them.
+fn many_series(n: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let rows = (0..n).map(|i| format!("2026-11-20T20:10:00Z,http_requests_total,1,u{i}\n"));
+    let csv: String =
+        std::iter::once("timestamp,metric,value,user\n".to_owned()).chain(rows).collect();
+    let lines = (0..n).map(|i| format!("http_requests_total{{user=\"u{i}\"}} 1 1795205400000\n"));
+    let head = "# TYPE http_requests_total counter\n".to_owned();
+    let exposition: String = std::iter::once(head).chain(lines).collect();
+    let one = |i| {
+        let metric = format!("{{\"__name__\":\"http_requests_total\",\"user\":\"u{i}\"}}");
+        format!("{{\"metric\":{metric},\"values\":[[1795205400,\"1\"]]}}")
+    };
+    let result: Vec<String> = (0..n).map(one).collect();
+    let json = format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{}]}}}}",
+        result.join(",")
+    );
+    let users: arrow::array::StringArray = (0..n).map(|i| Some(format!("u{i}"))).collect();
+    let times = arrow::array::TimestampMicrosecondArray::from(vec![1_795_205_400_000_000; n]);
+    let columns: [(&str, arrow::array::ArrayRef); 3] = [
+        ("timestamp", std::sync::Arc::new(times.with_timezone("UTC"))),
+        (
+            "http_requests_total",
+            std::sync::Arc::new(arrow::array::Float64Array::from(vec![1.0; n])),
+        ),
+        ("user", std::sync::Arc::new(users)),
+    ];
+    let batch = arrow::array::RecordBatch::try_from_iter(columns).expect("three columns");
+    let mut parquet =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a schema");
+    parquet.write(&batch).expect("memory can be written");
+    vec![
+        ("a.csv", csv.into_bytes()),
+        ("a.prom", exposition.into_bytes()),
+        ("a.json", json.into_bytes()),
+        ("a.parquet", parquet.into_inner().expect("memory can be written")),
+    ]
+}
+
+#[test]
+fn series_beyond_the_limit_are_left_out_and_told() {
+    let mut limits = rootline::ingest::Limits::default();
+    limits.set("series=10").expect("a limit");
+    let settings = rootline::ingest::Settings { limits, ..Default::default() };
+    for (name, content) in many_series(25) {
+        let folder = Scratch::with(&[(name, &content)]);
+        let of = |settings: &rootline::ingest::Settings| {
+            rootline::ingest::read_folder(folder.path(), settings).expect("read")
+        };
+        let whole = of(&Default::default());
+        assert_eq!(whole.series.len(), 25, "{name}: {:?}", whole.gaps);
+        let cut = of(&settings);
+        assert_eq!(cut.series.len(), 10, "{name}");
+        let told = cut.gaps.iter().find(|g| g.what.contains("more than 10 series"));
+        let told = told.unwrap_or_else(|| panic!("{name}: {:?}", cut.gaps));
+        assert_eq!((told.file.as_deref(), told.count), (Some(name), 15), "{name}");
+    }
+    // Many files of few series each.
+    let files: Vec<(String, Vec<u8>)> = (0..9)
+        .map(|f| {
+            let content =
+                format!("timestamp,a,b,c,d,e,f,g,h\n2026-11-20T20:10:00Z{}\n", ",1".repeat(8));
+            (format!("{f}.csv"), content.replace("a,b", &format!("a{f},b")).into_bytes())
+        })
+        .collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let folder = Scratch::with(&files);
+    let cut = rootline::ingest::read_folder(folder.path(), &settings).expect("read");
+    assert_eq!(cut.series.len(), 40);
+    assert!(cut.gaps.iter().any(|g| g.what.contains("more than 40 series")), "{:?}", cut.gaps);
+}
+
 #[test]
 fn deep_nesting_does_not_exhaust_the_stack() {
     let depth = 100_000;

@@ -40,6 +40,7 @@ mod pg_log;
 mod pg_sessions;
 mod platform_modes;
 mod pool_exhaustion;
+mod private;
 mod readers;
 mod readme;
 mod record;

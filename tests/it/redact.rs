@@ -76,12 +76,12 @@ fn the_diagnosis_is_the_same_but_for_the_names() {
 }
 
 /// Secrets of every kind in one text; the statement stands last, for it goes on to the end.
-const PLANT: &str = "mallory.p@corp.planted.example from 203.0.113.77 and 2001:db8::77:1 \
+pub const PLANT: &str = "mallory.p@corp.planted.example from 203.0.113.77 and 2001:db8::77:1 \
     AKIAPLANTEDPLANTED77 eyJwbGFudGVkIjoxfQ.eyJwbGFudGVkIjoyfQ.cGxhbnRlZA password=pl4nted1 \
     https://bob:pl4nted2@db.planted.example.com:5432/x?api_key=pl4nted3 Authorization: Bearer \
     pl4nted4 ";
-const STATEMENT: &str = "SELECT 'pl4nted5', 770077 FROM t WHERE x = $a$pl4nted6$a$ -- pl4nted7";
-const NEEDLES: [&str; 7] =
+pub const STATEMENT: &str = "SELECT 'pl4nted5', 770077 FROM t WHERE x = $a$pl4nted6$a$ -- pl4nted7";
+pub const NEEDLES: [&str; 7] =
     ["mallory", "203.0.113.77", "2001:db8::77", "PLANTED77", "wbGFudGVk", "pl4nted", "planted.ex"];
 
 /// What is left of the secrets.
@@ -90,27 +90,50 @@ fn left(text: &[u8]) -> Vec<&'static str> {
     NEEDLES.into_iter().filter(has).collect()
 }
 
-/// Puts the secrets into every string of a JSON value.
-fn plant(value: &mut Value, planted: &mut usize) {
+/// What stands in a field, with the secrets behind it. Behind a literal that is cut off there is no
+/// statement: its quotes would open what they close.
+fn with_plant(text: &str) -> String {
+    match text.matches('\'').count() % 2 {
+        0 => format!("{text} {PLANT}{STATEMENT}"),
+        _ => format!("{text} {PLANT}"),
+    }
+}
+
+/// Where in a file the secrets are planted.
+#[derive(Clone, Copy, PartialEq)]
+enum Where {
+    /// In the values.
+    Values,
+    /// In the names of values: members of JSON, headers of columns.
+    Names,
+}
+
+/// Puts the secrets into every string of a JSON value, or into every name.
+fn plant(value: &mut Value, at: Where, planted: &mut usize) {
     match value {
-        // Behind a literal that is cut off, quotes would open what they close.
-        Value::String(s) if s.matches('\'').count() % 2 == 0 => {
-            *s = format!("{s} {PLANT}{STATEMENT}");
+        Value::String(s) if at == Where::Values => {
+            *s = with_plant(s);
             *planted += 1;
         }
-        Value::Array(all) => all.iter_mut().for_each(|v| plant(v, planted)),
-        Value::Object(all) => all.values_mut().for_each(|v| plant(v, planted)),
+        Value::Array(all) => all.iter_mut().for_each(|v| plant(v, at, planted)),
+        Value::Object(all) => {
+            for (name, mut inner) in std::mem::take(all) {
+                plant(&mut inner, at, planted);
+                *planted += usize::from(at == Where::Names);
+                all.insert(if at == Where::Names { with_plant(&name) } else { name }, inner);
+            }
+        }
         _ => {}
     }
 }
 
-/// A file of any text format with the secrets in its fields.
-fn planted(text: &str) -> (String, usize) {
+/// A file of any text format with the secrets in its fields, or in their names.
+fn planted(text: &str, at: Where) -> (String, usize) {
     let mut count = 0;
     let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let documents: Result<Vec<Value>, _> = documents.collect();
     if let Ok(mut all) = documents {
-        all.iter_mut().for_each(|d| plant(d, &mut count));
+        all.iter_mut().for_each(|d| plant(d, at, &mut count));
         return (all.iter().map(|d| format!("{d}\n")).collect(), count);
     }
     let plain = format!("{PLANT}{STATEMENT}");
@@ -127,11 +150,10 @@ fn planted(text: &str) -> (String, usize) {
         };
         let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
         for (number, record) in records.iter().enumerate() {
-            // Behind a literal that is cut off, quotes would open what they close.
-            let open = |c: &str| number == 0 || c.matches('\'').count() % 2 == 1;
-            let cell = |c: &str| if open(c) { c.to_owned() } else { format!("{c} {plain}") };
+            let own = (number == 0) == (at == Where::Names);
+            let cell = |c: &str| if own { with_plant(c) } else { c.to_owned() };
             out.write_record(record.iter().map(cell)).expect("memory can be written");
-            count += if number == 0 { 0 } else { record.len() };
+            count += if own { record.len() } else { 0 };
         }
         let out = out.into_inner().expect("memory can be written");
         return (String::from_utf8(out).expect("text stays text"), count);
@@ -156,27 +178,27 @@ fn secrets_in_every_field_of_every_format_are_gone() {
         if text.contains('\0') {
             continue;
         }
-        let (text, count) = planted(&text);
-        total += count;
         tried += 1;
-        let Some(new) = redacted(&mut redactor(), &support::name(&path), text.as_bytes()) else {
-            continue;
-        };
-        let found = left(&new);
-        if !found.is_empty() {
-            let new = String::from_utf8_lossy(&new).into_owned();
-            let at = NEEDLES.iter().find_map(|n| new.find(n)).unwrap_or(0);
-            bad.push(format!(
-                "{shown}: {found:?}: {}",
-                new.get(at.saturating_sub(150)..)
-                    .unwrap_or_default()
-                    .chars()
-                    .take(260)
-                    .collect::<String>()
-            ));
+        for at in [Where::Values, Where::Names] {
+            let (text, count) = planted(&text, at);
+            total += count;
+            let Some(new) = redacted(&mut redactor(), &support::name(&path), text.as_bytes())
+            else {
+                continue;
+            };
+            let found = left(&new);
+            if !found.is_empty() {
+                let new = String::from_utf8_lossy(&new).into_owned();
+                let at = NEEDLES.iter().find_map(|n| new.find(n)).unwrap_or(0);
+                let near = new.get(at.saturating_sub(150)..).unwrap_or_default();
+                bad.push(format!(
+                    "{shown}: {found:?}: {}",
+                    near.chars().take(260).collect::<String>()
+                ));
+            }
         }
     }
-    assert!(tried > 100 && total > 3_000, "{total} secrets in {tried} files");
+    assert!(tried > 100 && total > 6_000, "{total} secrets in {tried} files");
     assert!(bad.is_empty(), "{} of {tried}:\n{}", bad.len(), bad.join("\n"));
 }
 

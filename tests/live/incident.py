@@ -1,12 +1,13 @@
 """Records an incident of real servers on loopback with `rootline record` and diagnoses it.
 
-    python tests/live/incident.py PATH/TO/rootline [FOLDER]
+    python tests/live/incident.py PATH/TO/rootline [FOLDER] [idle|queue]
 
 Not part of CI: it needs Prometheus, PostgreSQL 15 (Debian's packages), openssl and a Python with
 psycopg, psycopg_pool and prometheus-client, and takes six minutes. A primary with TLS and a hot
 standby; a service with a pool of ten connections; a Prometheus that scrapes it each 5 s. A report
-updates accounts and leaves its transaction idle, so that checkout waits for its locks. Meanwhile the
-recorder is killed with SIGKILL and started again, and the server refuses it for a while.
+updates accounts and leaves its transaction idle, so that checkout waits for its locks (`idle`), or a
+migration wants the table while a report reads it, and everybody queues behind both (`queue`).
+Meanwhile the recorder is killed with SIGKILL and started again, and the server refuses it for a while.
 
 It shows: no snapshot and no sample twice, none half-written, gaps with their times, no secret in the
 folder, and the right root cause first, both of what was followed and of `--last` in the midst of it.
@@ -17,7 +18,8 @@ import csv, glob, json, os, random, shutil, signal, socket, subprocess, sys, tem
 PG = "/usr/lib/postgresql/15/bin"
 PORTS = "LIVE_PORTS"
 PASSWORD = "s3cret-of-the-lab"
-WANTED = ("idle-in-transaction-blocker",)
+# What each incident may be called first.
+WANTED = {"idle": ("idle-in-transaction-blocker",), "queue": ("long-running-query-blocking",)}
 BASELINE, INCIDENT, FOLLOW = 90, 25, 130
 
 
@@ -189,6 +191,22 @@ def blocker(seconds):
         c.rollback()
 
 
+def migration(seconds):
+    """Adds a column while a report reads the table: whoever comes later waits behind it."""
+    import psycopg
+    dsn = f"host=127.0.0.1 port={PRIMARY} dbname=shop user=reports application_name=nightly-report"
+    alter = f"host=127.0.0.1 port={PRIMARY} dbname=shop user=postgres application_name=migrate"
+
+    def report():
+        with psycopg.connect(dsn) as c:
+            c.execute("SELECT count(*), pg_sleep(%s) FROM accounts", (seconds,))
+
+    threading.Thread(target=report, daemon=True).start()
+    time.sleep(1)
+    with psycopg.connect(alter, autocommit=True) as c:
+        c.execute("ALTER TABLE accounts ADD COLUMN note text")
+
+
 def snapshots(path):
     rows = list(csv.DictReader(open(path)))
     assert all(None not in r and None not in r.values() for r in rows), "a torn row"
@@ -220,13 +238,15 @@ def diagnosis(rootline, folder):
     text = subprocess.run([rootline, "diagnose", folder], capture_output=True, text=True).stdout
     first = said["hypotheses"][0]
     print(text)
-    print(f"first: {first['signature']} in {time.time() - began:.2f} s; wanted one of {WANTED}")
+    print(f"first: {first['signature']} in {time.time() - began:.2f} s")
     return said, first
 
 
 def main():
     rootline = os.path.abspath(sys.argv[1])
     keep = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp()
+    kind = sys.argv[3] if len(sys.argv) > 3 else "idle"
+    cause, wanted = {"idle": blocker, "queue": migration}[kind], WANTED[kind]
     shutil.rmtree(keep, ignore_errors=True)
     os.makedirs(keep)
     lab = Lab(tempfile.mkdtemp(prefix="rootline-live-"))
@@ -252,7 +272,7 @@ def main():
         began = time.time()
         time.sleep(20)
         print("incident", flush=True)
-        threading.Thread(target=blocker, args=(FOLLOW - 40,), daemon=True).start()
+        threading.Thread(target=cause, args=(FOLLOW - 40,), daemon=True).start()
         time.sleep(INCIDENT)
         recorder.send_signal(signal.SIGKILL)
         recorder.wait()
@@ -291,9 +311,9 @@ def main():
             assert PASSWORD not in open(path, errors="replace").read(), path
     said, first = diagnosis(rootline, followed)
     assert any("stood still" in g["what"] for g in said["gaps"]), "the diagnosis shows the gap"
-    assert first["signature"] in WANTED, first["signature"]
+    assert first["signature"] in wanted, first["signature"]
     said, first = diagnosis(rootline, past)
-    assert first["signature"] in WANTED, f"--last: {first['signature']}"
+    assert first["signature"] in wanted, f"--last: {first['signature']}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use super::{known, logs};
 use crate::ingest::lenient::{self, Scalar};
 use crate::ingest::raw::Raw;
 use crate::ingest::table::{self, Table};
+use crate::ingest::text::beginning;
 use crate::ingest::{Head, Input, cell, csv_text, json_scan};
 use crate::time;
 use serde::Deserialize;
@@ -75,12 +76,7 @@ fn console(input: &Input, table: Table, raw: &mut Raw) {
             if described && !first.is_empty() {
                 describe(row, &mut columns, &mut full);
             } else {
-                let why = || {
-                    format!(
-                        "timestamp \"{}\" is no time",
-                        first.chars().take(40).collect::<String>()
-                    )
-                };
+                let why = || format!("timestamp \"{}\" is no time", beginning(first, 40));
                 raw.skip_like(input.file, "timestamp", 1, || (Some(*line), why()));
             }
             continue;
@@ -94,12 +90,7 @@ fn console(input: &Input, table: Table, raw: &mut Raw) {
                 Some(v) => column.samples.push((at.at, v)),
                 None if cell::is_missing(cell) => {}
                 None => {
-                    let why = || {
-                        format!(
-                            "value \"{}\" is not a number",
-                            cell.chars().take(40).collect::<String>()
-                        )
-                    };
+                    let why = || format!("value \"{}\" is not a number", beginning(cell, 40));
                     raw.skip_like(input.file, "value", 1, || (Some(*line), why()));
                 }
             }

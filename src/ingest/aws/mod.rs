@@ -31,6 +31,7 @@ pub use xray_graph::{accepts as accepts_graph, read as read_graph};
 use super::Input;
 use super::lenient::Scalar;
 use super::raw::{FileId, Raw, RawSeries};
+use crate::ingest::text::beginning;
 use crate::model::Micros;
 use crate::time::{self, EpochUnit};
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ fn seconds(value: &Scalar) -> Option<Micros> {
 
 /// Counts one row whose time cannot be read.
 fn skip_time(input: &Input, at: usize, value: &Scalar, raw: &mut Raw) {
-    let text = || value.text().chars().take(40).collect::<String>();
+    let text = || beginning(&value.text(), 40);
     let first = || (Some(input.line(at)), format!("timestamp \"{}\" is no time", text()));
     raw.skip_like(input.file, "timestamp", 1, first);
 }

@@ -2,6 +2,7 @@
 //! of text with the same columns would give; columns of numbers and times never become text.
 
 pub mod arrow_ipc;
+mod chunks;
 mod claims;
 mod pages;
 pub mod parquet;
@@ -15,6 +16,7 @@ pub use pages::defect as parquet_defect;
 
 use super::raw::Raw;
 use super::{Head, Input, READERS, Reader};
+use crate::ingest::text::beginning;
 use crate::model::GapKind;
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::{DataType, Schema};
@@ -128,7 +130,7 @@ fn read_batches(
             None => {
                 let names: Vec<&str> =
                     batch.schema_ref().fields().iter().map(|f| f.name().as_str()).collect();
-                let names: String = names.join(", ").chars().take(200).collect();
+                let names = beginning(&names.join(", "), 200);
                 let what = || format!("no time column among the columns {names}");
                 raw.skip_like(input.file, "no time", batch.num_rows() as u64, || (None, what()));
                 Ok(())

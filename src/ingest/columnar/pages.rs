@@ -29,7 +29,7 @@ pub fn defect(bytes: &[u8], footer: &ParquetMetaData) -> Option<String> {
     if all > VALUES.max(len.saturating_mul(VALUES_RATIO)) {
         return Some(format!("{all} values in {len} bytes: no telemetry is packed so well"));
     }
-    let most = GROUP.max(len.saturating_mul(RATIO));
+    let most = most(bytes.len()) as u64;
     let too_much = footer.row_groups().iter().find_map(|group| {
         let mut claimed = 0u64;
         for column in group.columns() {
@@ -39,6 +39,11 @@ pub fn defect(bytes: &[u8], footer: &ParquetMetaData) -> Option<String> {
     })?;
     let what = "pages claim to unpack to at least";
     Some(format!("{what} {too_much} bytes at a time: the file contradicts itself"))
+}
+
+/// Most bytes that pages of one row group may unpack to in a file of this many bytes.
+pub fn most(bytes: usize) -> usize {
+    usize::try_from(GROUP.max((bytes as u64).saturating_mul(RATIO))).unwrap_or(usize::MAX)
 }
 
 /// The largest page of a column, and its dictionary, which is held beside it.

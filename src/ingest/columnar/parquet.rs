@@ -2,13 +2,11 @@
 
 use super::super::raw::Raw;
 use super::super::{Head, Input};
-use super::{Sink, guarded, is_wide, pages, read_batches, series, sink, wanted};
+use super::{Sink, chunks, guarded, is_wide, pages, read_batches, series, sink, wanted};
 use crate::model::GapKind;
 use ::arrow::array::RecordBatch;
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder as Builder,
-};
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use prost::bytes::Bytes;
 
 /// Cells that are decoded at a time, so that memory does not grow with the number of columns.
@@ -43,12 +41,12 @@ fn row_groups(input: &Input, raw: &mut Raw) -> Result<(), Box<dyn std::error::Er
     if let Some(what) = pages::defect(input.bytes, known.metadata()) {
         return Err(what.into());
     }
-    let builder = Builder::new_with_metadata(bytes.clone(), known.clone());
-    let schema = builder.schema().clone();
+    let schema = known.schema().clone();
     let mut into = None;
     if schema.fields().len() > COLUMNS && known.metadata().file_metadata().num_rows() > 0 {
-        into =
-            is_wide(&schema).then(|| sink(input, &RecordBatch::new_empty(schema), raw)).flatten();
+        into = is_wide(&schema)
+            .then(|| sink(input, &RecordBatch::new_empty(schema.clone()), raw))
+            .flatten();
         match into {
             Some(Sink::Series(wide)) => match wide.column_sets(COLUMNS) {
                 Some(sets) => return by_columns(input, &bytes, &known, (*wide, sets), raw),
@@ -57,15 +55,13 @@ fn row_groups(input: &Input, raw: &mut Raw) -> Result<(), Box<dyn std::error::Er
             other => into = other,
         }
     }
-    let columns = builder.schema().fields().len().max(1);
+    let columns = schema.fields().len().max(1);
     let rows = (CELLS / columns).clamp(64, 8192);
-    let mask = wanted(builder.schema());
-    let mask = mask.map(|roots| ProjectionMask::roots(builder.parquet_schema(), roots));
-    let builder = match mask {
-        Some(mask) => builder.with_projection(mask),
-        None => builder,
+    let mask = match wanted(&schema) {
+        Some(roots) => ProjectionMask::roots(known.parquet_schema(), roots),
+        None => ProjectionMask::all(),
     };
-    Ok(read_batches(input, builder.with_batch_size(rows).build()?, into, raw)?)
+    Ok(read_batches(input, chunks::batches(&bytes, &known, mask, rows)?, into, raw)?)
 }
 
 /// Reads a table of numbers only, one set of columns after the other.
@@ -77,9 +73,8 @@ fn by_columns(
     raw: &mut Raw,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let mut one = |columns: &Vec<usize>| -> Result<(), Box<dyn std::error::Error>> {
-        let builder = Builder::new_with_metadata(bytes.clone(), known.clone());
-        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
-        let batches = builder.with_projection(mask).with_batch_size(CELLS / COLUMNS).build()?;
+        let mask = ProjectionMask::roots(known.parquet_schema(), columns.iter().copied());
+        let batches = chunks::batches(bytes, known, mask, CELLS / COLUMNS)?;
         let mut rows = 0;
         for batch in batches {
             let batch = batch?;

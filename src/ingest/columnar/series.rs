@@ -210,12 +210,16 @@ impl Sink {
             let what = || "row without a readable time".to_owned();
             raw.skip_like(input.file, "timestamp", bad, || (Some(before + row + 1), what()));
         }
-        let groups = self.groups_of(batch)?;
+        let groups = self.groups_of(batch, input.series)?;
+        let over = groups.iter().filter(|g| **g == OVER).count();
+        if over > 0 {
+            raw.leave_out(input.file, input.series, over as u64);
+        }
         let even = even(&times.at, &groups);
         for metric in &mut self.metrics {
             let Some(at) = place(metric.column) else { continue };
             let values = numbers(batch.column(at))?;
-            if let Some((group, first, step)) = even.filter(|_| is_whole(&values)) {
+            if let Some((group, first, step)) = even.filter(|e| e.0 != OVER && is_whole(&values)) {
                 let room = values.len();
                 metric.part(group, room).extend_every(first, step, values.values());
                 continue;
@@ -225,6 +229,7 @@ impl Sink {
             let room = if self.groups.len() == 1 { batch.num_rows() } else { 4 };
             for ((value, at), group) in samples {
                 match (value, at) {
+                    _ if *group == OVER => {}
                     (Some(v), Some(at)) if v.is_finite() => {
                         metric.part(*group, room).push((*at, v));
                     }
@@ -240,8 +245,9 @@ impl Sink {
         Ok(())
     }
 
-    /// The group of each row: rows with the same words belong to the same series.
-    fn groups_of(&mut self, batch: &RecordBatch) -> Result<Vec<u32>, ArrowError> {
+    /// The group of each row: rows with the same words belong to the same series. Those beyond
+    /// `most` series belong to [`OVER`].
+    fn groups_of(&mut self, batch: &RecordBatch, most: u64) -> Result<Vec<u32>, ArrowError> {
         let mut rows: Vec<Vec<Sym>> = vec![Vec::with_capacity(self.keys.len()); batch.num_rows()];
         for (key, column) in &self.keys {
             let column = batch.column(*column);
@@ -251,6 +257,7 @@ impl Sink {
             };
             rows.iter_mut().zip(codes).for_each(|(row, code)| row.push(code));
         }
+        let metrics = self.metrics.len().max(1) as u64;
         let mut last: Option<(Vec<Sym>, u32)> = None;
         let mut out = Vec::with_capacity(rows.len());
         for row in rows {
@@ -262,6 +269,7 @@ impl Sink {
             }
             let group = match self.index.get(&row) {
                 Some(group) => *group,
+                None if (self.groups.len() as u64 + 1) * metrics > most => OVER,
                 None => {
                     let group = self.groups.len() as u32;
                     self.groups.push(self.group(&row));
@@ -335,6 +343,9 @@ impl Metric {
         &mut self.parts[at].1
     }
 }
+
+/// The group of all rows of series beyond the limit.
+const OVER: u32 = u32::MAX;
 
 /// The group of all rows, and the first time and the distance of theirs, where they have one of each.
 fn even(times: &[Option<Micros>], groups: &[u32]) -> Option<(u32, Micros, Micros)> {

@@ -5,6 +5,7 @@ use super::{SERVICE, TARGET, first_of};
 use crate::ingest::lenient::{self, Scalar};
 use crate::ingest::raw::{Raw, RawEvent};
 use crate::ingest::spans::or_default;
+use crate::ingest::text::beginning;
 use crate::ingest::{Head, Input, json_scan};
 use crate::model::{GapKind, Micros};
 use crate::time;
@@ -165,7 +166,7 @@ fn event(input: &Input, line: u64, alert: &Alert, (state, query): (&str, &str), 
         title = format!("{title} ({})", details.join(", "));
     }
     if !query.is_empty() {
-        let shown: String = query.chars().take(QUERY_CHARS).collect();
+        let shown = beginning(query, QUERY_CHARS);
         title = format!("{title}: {shown}");
     }
     raw.events.push(RawEvent {

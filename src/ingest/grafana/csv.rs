@@ -7,6 +7,7 @@ use super::sheet::{Sheet, Values};
 use super::times;
 use crate::ingest::raw::Raw;
 use crate::ingest::table::{LABELS, TIME, Table};
+use crate::ingest::text::beginning;
 use crate::ingest::{Head, Input, csv_text};
 use crate::model::{GapKind, Micros};
 use std::collections::{BTreeMap, BTreeSet};
@@ -250,7 +251,7 @@ impl<'a> Panel<'a> {
                     raw.skip(file, line, "value is NaN or infinite: left as a gap", 1);
                 }
                 Cell::Word => raw.skip_like(file, "word", 1, || {
-                    let word: String = text.trim().chars().take(40).collect();
+                    let word = beginning(text.trim(), 40);
                     let what = "is a word, not a number (a value mapping)";
                     (line, format!("\"{word}\" in \"{header}\" {what}: {EXPORT_RAW}"))
                 }),

@@ -5,6 +5,7 @@ use crate::ingest::Input;
 use crate::ingest::cell::iso;
 use crate::ingest::raw::Raw;
 use crate::ingest::table::{self, Table};
+use crate::ingest::text::beginning;
 use crate::model::{GapKind, Micros};
 use crate::time::{self, Zone};
 
@@ -33,7 +34,7 @@ pub fn read(
         raw.zone_assumed(input.file);
     }
     for (row, _) in parsed.iter().enumerate().filter(|(_, p)| p.is_none()) {
-        let cell: String = table.rows[row][time].chars().take(40).collect();
+        let cell = beginning(&table.rows[row][time], 40);
         let first = || (table.lines.get(row).copied(), format!("timestamp \"{cell}\" is not read"));
         raw.skip_like(input.file, "timestamp", 1, first);
     }

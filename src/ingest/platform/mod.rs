@@ -13,7 +13,7 @@ pub mod redis_info;
 mod states;
 mod workload;
 
-pub use workload::workload;
+pub use workload::{Component, component, workload};
 
 /// Forms of these exports that are known but not read, by words at the beginning of a line.
 const REFUSED: [(&[&str], &str); 5] = [

@@ -13,7 +13,7 @@ use super::{View, delimited, read_tables};
 use crate::ingest::Input;
 use crate::ingest::decode::Unpacked;
 use crate::ingest::file::Source;
-use crate::ingest::raw::{InputFile, Raw, Session, SessionShape, Starts};
+use crate::ingest::raw::{InputFile, Raw, Session, SessionShape, Shapes, Starts};
 use crate::ingest::stream;
 use crate::model::{Gap, GapKind, Micros};
 use hashbrown::HashMap;
@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows' common parts that are remembered as written.
 const WRITTEN: usize = 1 << 17;
+/// Sessions, and things that they do, that are remembered as written.
+const HALVES: usize = 1 << 16;
 
 /// Mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -31,7 +33,9 @@ struct Layout {
     delimiter: u8,
     header: Vec<String>,
     columns: Columns,
-    shape: Vec<usize>,
+    /// Columns of what a session is, and of what it does.
+    is: Vec<usize>,
+    does: Vec<usize>,
     snapshot: usize,
 }
 
@@ -44,8 +48,8 @@ impl Layout {
         let columns = Columns::of(&header);
         let snapshot = columns.snapshot.filter(|_| columns.has_pid())?;
         let activity = View::of(&has) == Some(View::Activity);
-        let shape = columns.of_shape();
-        activity.then_some(Layout { delimiter, header, columns, shape, snapshot })
+        let [is, does] = columns.of_shape();
+        activity.then_some(Layout { delimiter, header, columns, is, does, snapshot })
     }
 
     /// The layout that the first line of a text gives.
@@ -68,20 +72,43 @@ impl Layout {
     }
 }
 
+/// Numbers of some of a row's cells, as they are written.
+#[derive(Default)]
+struct Numbers(HashMap<Box<[u8]>, u32>);
+
+impl Numbers {
+    fn of(&mut self, cells: &[u8]) -> u32 {
+        if let Some(known) = self.0.get(cells) {
+            return *known;
+        }
+        let next = self.0.len() as u32;
+        self.0.insert(cells.into(), next);
+        next
+    }
+}
+
 /// What is remembered from block to block, by one thread at a time.
+///
+/// A server has some hundred sessions that do some hundred things: these fit a processor's cache,
+/// where what both make together does not.
 struct Memory<'a> {
     rows: Rows<'a>,
-    /// Common parts of rows by their cells as written.
-    written: HashMap<Box<[u8]>, Arc<SessionShape>>,
+    sessions: Numbers,
+    doings: Numbers,
+    /// Common parts of rows by the numbers of both.
+    written: HashMap<(u32, u32), Arc<SessionShape>>,
     key: Vec<u8>,
     record: Record,
     clock: Clock,
 }
 
 impl<'a> Memory<'a> {
-    fn new(input: &Input<'a>) -> Memory<'a> {
+    /// Starts a file whose rows share shapes with those of other memories.
+    fn new(input: &Input<'a>, shapes: Arc<Mutex<Shapes>>) -> Memory<'a> {
         Memory {
-            rows: Rows::new(input),
+            rows: Rows::new(input).sharing(shapes),
+            sessions: Numbers::default(),
+            doings: Numbers::default(),
             written: HashMap::new(),
             key: Vec::new(),
             record: Record::default(),
@@ -147,15 +174,36 @@ impl<'a> Memory<'a> {
         Ok(Session::new(shape, (input.file, line), at, &starts, xmin))
     }
 
+    /// The number of some of the row's cells.
+    fn number(
+        numbers: &mut Numbers,
+        key: &mut Vec<u8>,
+        cells: &[usize],
+        (record, text): (&Record, &str),
+    ) -> u32 {
+        key.clear();
+        for i in cells {
+            key.extend_from_slice(record.written(text, *i).as_bytes());
+            // A cell's end: a byte that no UTF-8 text has.
+            key.push(0xff);
+        }
+        numbers.of(key)
+    }
+
     /// What the row shares with others: its cells are understood once.
     fn shape(&mut self, layout: &Layout, text: &str) -> Result<Arc<SessionShape>, Odd> {
-        self.key.clear();
-        for i in &layout.shape {
-            self.key.extend_from_slice(self.record.written(text, *i).as_bytes());
-            // A cell's end: a byte that no UTF-8 text has.
-            self.key.push(0xff);
+        if self.sessions.0.len().max(self.doings.0.len()) >= HALVES || self.written.len() >= WRITTEN
+        {
+            self.sessions.0.clear();
+            self.doings.0.clear();
+            self.written.clear();
         }
-        if let Some(known) = self.written.get(self.key.as_slice()) {
+        let row = (&self.record, text);
+        let key = (
+            Self::number(&mut self.sessions, &mut self.key, &layout.is, row),
+            Self::number(&mut self.doings, &mut self.key, &layout.does, row),
+        );
+        if let Some(known) = self.written.get(&key) {
             return Ok(known.clone());
         }
         let record = &self.record;
@@ -174,10 +222,7 @@ impl<'a> Memory<'a> {
         }
         let shape = self.rows.shape(&layout.columns, &cell, began).ok_or(Odd)?;
         let shape = self.rows.share(shape);
-        if self.written.len() >= WRITTEN {
-            self.written.clear();
-        }
-        self.written.insert(self.key.as_slice().into(), shape.clone());
+        self.written.insert(key, shape.clone());
         Ok(shape)
     }
 }
@@ -186,7 +231,8 @@ impl<'a> Memory<'a> {
 /// other.
 pub fn read(input: &Input, raw: &mut Raw) -> bool {
     let Some(layout) = Layout::first(input.bytes) else { return false };
-    let Ok(rows) = Memory::new(input).usual(&layout, input) else { return false };
+    let mut memory = Memory::new(input, Arc::default());
+    let Ok(rows) = memory.usual(&layout, input) else { return false };
     let mut found = Found { dated: rows, ..Found::default() };
     tell(&layout, &mut found);
     found.finish(input, raw);
@@ -210,6 +256,7 @@ struct Streamed<'a> {
     source: &'a Source<'a>,
     /// Memories that no thread uses now.
     idle: Mutex<Vec<Memory<'a>>>,
+    shapes: Arc<Mutex<Shapes>>,
     /// The header in force; `None` behind one of another table.
     layout: Mutex<Option<Arc<Layout>>>,
 }
@@ -224,7 +271,8 @@ impl Streamed<'_> {
         let input = self.source.input(block, first_line);
         if let Some(layout) = &layout {
             let memory = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut memory = memory.unwrap_or_else(|| Memory::new(&self.source.input(&[], 1)));
+            let new = || Memory::new(&self.source.input(&[], 1), self.shapes.clone());
+            let mut memory = memory.unwrap_or_else(new);
             let rows = memory.usual(layout, &input);
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             if let Ok(rows) = rows {
@@ -262,15 +310,16 @@ pub fn stream(
     let Some(layout) = Layout::first(text) else { return Err(first) };
     let whole = records::last_end(text).and_then(|end| text.get(..end)).unwrap_or_default();
     let input = source.input(whole, 1);
-    if whole.is_empty() || Memory::new(&input).usual(&layout, &input).is_err() {
+    let looked = || Memory::new(&input, Arc::default()).usual(&layout, &input);
+    if whole.is_empty() || looked().is_err() {
         return Err(first);
     }
     let marked = first.len() - text.len();
     let text = if marked > 0 { text.to_vec() } else { first };
     let mut all = Found::default();
     tell(&layout, &mut all);
-    let idle = Mutex::default();
-    let file = Streamed { source, idle, layout: Mutex::new(Some(Arc::new(layout))) };
+    let (idle, shapes) = Default::default();
+    let file = Streamed { source, idle, shapes, layout: Mutex::new(Some(Arc::new(layout))) };
     let parse = |block: &[u8], first_line| (file.layout(), file.part(block, first_line));
     let take = |(under, part): (Option<Arc<Layout>>, Part), block: &[u8], first_line| {
         // The header changed in a block that was parsed at the same time.

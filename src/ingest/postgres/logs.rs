@@ -458,6 +458,7 @@ mod tests {
             first_line: 1,
             taken: Default::default(),
             literals: false,
+            series: u64::MAX,
             memory: None,
         };
         growing.finish(&input, &mut raw);

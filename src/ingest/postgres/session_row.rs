@@ -10,7 +10,7 @@ use crate::ingest::{Input, sql};
 use crate::model::Micros;
 use crate::time::{self, Zone};
 use hashbrown::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub const BLOCKED_BY: [&str; 5] =
     ["blocked_by", "pg_blocking_pids", "blocking_pids", "blockers", "blocking"];
@@ -102,9 +102,10 @@ impl Columns {
         self.pid.is_some()
     }
 
-    /// Those that make up what rows share, as far as they are there.
-    pub fn of_shape(&self) -> Vec<usize> {
-        let all = [
+    /// Those that make up what rows share, as far as they are there: what a session is, and what it
+    /// does.
+    pub fn of_shape(&self) -> [Vec<usize>; 2] {
+        let is = [
             self.pid,
             self.leader_pid,
             self.server,
@@ -113,17 +114,19 @@ impl Columns {
             self.application,
             self.client_addr,
             self.backend_start,
+            self.backend_type,
+        ];
+        let does = [
             self.waiting,
             self.wait_event_type,
             self.wait_event,
             self.state,
-            self.backend_type,
             self.query,
             self.blocked_by,
             self.wait_mode,
             self.wait_relation,
         ];
-        all.into_iter().flatten().collect()
+        [is.into_iter().flatten().collect(), does.into_iter().flatten().collect()]
     }
 }
 
@@ -170,7 +173,7 @@ pub struct Rows<'a> {
     server: Text,
     texts: Texts,
     statements: HashMap<String, Statement>,
-    shapes: Shapes,
+    shapes: Arc<Mutex<Shapes>>,
     /// Set where a time is in no usual form.
     pub odd: bool,
 }
@@ -185,9 +188,14 @@ impl<'a> Rows<'a> {
             server: Text::from(row::server_of(input.path)),
             texts: Texts::default(),
             statements: HashMap::new(),
-            shapes: Shapes::default(),
+            shapes: Arc::default(),
             odd: false,
         }
+    }
+
+    /// The same, with shapes that other threads share.
+    pub fn sharing(self, shapes: Arc<Mutex<Shapes>>) -> Rows<'a> {
+        Rows { shapes, ..self }
     }
 
     /// A row's session; `None` without a readable pid. Without a time it stands at 0.
@@ -215,8 +223,8 @@ impl<'a> Rows<'a> {
         };
         let backend_start = start([columns.backend_start, None]);
         let xmin = text(columns.backend_xmin).parse().ok();
-        let shape = SessionShape::from(self.shape(columns, cell, backend_start)?);
-        Some(Session::new(self.shapes.share(shape), (self.file, line), at, &starts, xmin))
+        let shape = self.shape(columns, cell, backend_start)?;
+        Some(Session::new(self.share(shape), (self.file, line), at, &starts, xmin))
     }
 
     /// What a row shares with others; `None` without a readable pid.
@@ -261,7 +269,8 @@ impl<'a> Rows<'a> {
 
     /// The one copy of a shape.
     pub fn share(&mut self, shape: RawSession) -> Arc<SessionShape> {
-        self.shapes.share(shape.into())
+        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        shapes.share(shape.into())
     }
 
     /// The statement without literals; the same text is normalised once.

@@ -9,6 +9,7 @@ use super::session_row::{Columns, Rows};
 use crate::ingest::Input;
 use crate::ingest::raw::{PerShape, Raw, Session};
 use crate::model::{GapKind, SECOND};
+use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 
 /// Rows of one file, before their snapshots are numbered.
@@ -78,18 +79,26 @@ impl Found {
 
 /// How many rows hide their statement, and the shapes of the exporting session.
 fn hidden_and_exporting(rows: &[Session]) -> (usize, HashSet<usize>) {
-    let mut looked: PerShape<bool> = PerShape::default();
-    let mut exporting = HashSet::new();
-    let mut is_hidden = |r| {
-        *looked.of(r, || {
-            if r.query.contains(EXPORTS) {
-                exporting.insert(r.shape_id());
-            }
-            r.query.contains(HIDDEN)
-        })
+    let each = rows.len().div_ceil(rayon::current_num_threads()).max(1);
+    let of = |rows: &[Session]| {
+        let mut looked: PerShape<bool> = PerShape::default();
+        let mut exporting = HashSet::new();
+        let mut hidden = 0;
+        for r in rows {
+            let is_hidden = looked.of(r, || {
+                if r.query.contains(EXPORTS) {
+                    exporting.insert(r.shape_id());
+                }
+                r.query.contains(HIDDEN)
+            });
+            hidden += usize::from(*is_hidden);
+        }
+        (hidden, exporting)
     };
-    let hidden = rows.iter().filter(|r| is_hidden(r)).count();
-    (hidden, exporting)
+    rows.par_chunks(each).map(of).reduce(Default::default, |mut all, (hidden, exporting)| {
+        all.1.extend(exporting);
+        (all.0 + hidden, all.1)
+    })
 }
 
 /// What PostgreSQL shows in place of a statement that the user may not see.
@@ -195,11 +204,8 @@ fn number_timed(rows: &mut [Session]) {
         (row.snapshot, row.at) = (number, first);
     }
     // Snapshot by snapshot: a sort of all rows would need half as much memory again.
-    for snapshot in rows.chunk_by_mut(|a, b| a.snapshot == b.snapshot) {
-        if !snapshot.is_sorted_by_key(|r| r.pid) {
-            snapshot.sort_by_key(|r| r.pid);
-        }
-    }
+    let snapshots = rows.par_chunk_by_mut(|a, b| a.snapshot == b.snapshot);
+    snapshots.filter(|s| !s.is_sorted_by_key(|r| r.pid)).for_each(|s| s.sort_by_key(|r| r.pid));
 }
 
 /// Says whether rows, sorted by time, share their times: most of them have another row's.

@@ -8,6 +8,8 @@ pub enum Role {
     Span,
     Parent,
     Service,
+    /// An id of a configuration database, where no service is named.
+    Component,
     Name,
     Kind,
     Start,
@@ -32,7 +34,7 @@ pub enum Role {
 }
 
 /// Names of columns, the ones that fit best first. Names are compared as [`normal`] writes them.
-const NAMES: [(Role, &[&str]); 11] = [
+const NAMES: [(Role, &[&str]); 12] = [
     (Role::Trace, &["trace_id", "traceid", "trace.trace_id", "trace.id", "trace_trace_id"]),
     (Role::Span, &["span_id", "spanid", "trace.span_id", "span.id", "trace_span_id"]),
     (
@@ -46,6 +48,7 @@ const NAMES: [(Role, &[&str]); 11] = [
             "parentid",
             "parent.id",
             "trace_parent_id",
+            "parent_span",
         ],
     ),
     (
@@ -60,6 +63,7 @@ const NAMES: [(Role, &[&str]); 11] = [
             "entity.name",
         ],
     ),
+    (Role::Component, &["cmdb_id", "component_id", "ci_id"]),
     (
         Role::Name,
         &[

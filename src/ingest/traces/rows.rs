@@ -5,7 +5,7 @@ use super::super::aws::logs;
 use super::super::cell::{number, quantity};
 use super::super::raw::Raw;
 use super::super::table::Table;
-use super::super::{Input, lenient, spans};
+use super::super::{Component, Input, component, lenient, spans};
 use super::literal::{flatten, pairs};
 use super::roles::{Meaning, Role, meaning};
 use super::{Place, Row, failed, flagged, kind_of, moment};
@@ -94,6 +94,15 @@ fn push(place: Place, fields: &[Field], assumed: f64, input: &Input, raw: &mut R
     row.span = spans::id64(best.text(Role::Span));
     row.parent = spans::id64(best.text(Role::Parent));
     (row.service, row.name) = (best.text(Role::Service), best.text(Role::Name));
+    if row.service.is_empty() {
+        row.service = match component(best.text(Role::Component)) {
+            Component::Host(name) | Component::Whole(name) => name,
+            Component::Instance(service, pod) => {
+                row.resource.push(("k8s.pod.name", pod));
+                service
+            }
+        };
+    }
     row.kind = kind_of(best.text(Role::Kind));
     row.error = failed(best.text(Role::Status)) || flagged(best.text(Role::Failed));
     row.push(input, raw);

@@ -12,6 +12,7 @@ use super::states::States;
 use crate::ingest::json_scan::Lines;
 use crate::ingest::lenient;
 use crate::ingest::raw::Raw;
+use crate::ingest::text::beginning;
 use crate::ingest::{Head, Input};
 use crate::model::{Gap, GapKind, Micros};
 use event::{Events, Owners};
@@ -132,7 +133,7 @@ fn one(object: Object, listed: &str, cluster: &mut Cluster, input: &Input, raw: 
         }
         "" => raw.skip(file, Some(object.line), "object without a kind", 1),
         other => {
-            let other: String = other.chars().take(40).collect();
+            let other = beginning(other, 40);
             raw.skip(file, Some(object.line), format!("{other}: not read of this kind"), 1);
         }
     }

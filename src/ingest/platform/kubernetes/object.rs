@@ -2,6 +2,7 @@
 //! Values of environment variables and annotations that repeat the manifest are never asked for.
 
 use crate::ingest::raw::Raw;
+use crate::ingest::text::beginning;
 use crate::ingest::workload;
 use crate::model::{EntityKind, Micros};
 use crate::time::{self, Zone};
@@ -78,6 +79,11 @@ impl<'a> Object<'a> {
 
 /// The tag of an image, or the beginning of its digest.
 fn image_version(image: &str) -> String {
+    // What is no reference to an image has no version: part of it may be anything.
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b);
+    if !image.bytes().all(fits) || image.contains("//") {
+        return String::new();
+    }
     let (name, digest) = image.split_once('@').unwrap_or((image, ""));
     let last = name.rsplit('/').next().unwrap_or(name);
     match last.split_once(':') {
@@ -100,7 +106,7 @@ pub fn without_queries(text: &str, most: usize) -> String {
         None => w.to_owned(),
     };
     let words: Vec<String> = text.split_whitespace().map(word).collect();
-    words.join(" ").chars().take(most).collect()
+    beginning(&words.join(" "), most)
 }
 
 #[cfg(test)]
@@ -111,6 +117,8 @@ mod tests {
     fn images_have_a_tag_or_a_digest() {
         assert_eq!(image_version("registry:5000/shop/api:1.42"), "1.42");
         assert_eq!(image_version("registry:5000/shop/api"), "");
+        assert_eq!(image_version("api:1 bob:pw@h"), "");
+        assert_eq!(image_version("https://bob:pw@h/api"), "");
         assert_eq!(image_version("api@sha256:0123456789abcdef"), "sha256:0123456789ab");
         assert_eq!(image_version("api:1@sha256:0123456789abcdef"), "1");
     }

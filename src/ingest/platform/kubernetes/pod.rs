@@ -5,6 +5,7 @@ use super::Cluster;
 use super::object::{self, Object};
 use super::quantity::quantity;
 use crate::ingest::raw::{FileId, Raw, RawEdge, RawEvent};
+use crate::ingest::text::beginning;
 use crate::model::Micros;
 
 /// A pod's names, as labels and events need them.
@@ -117,7 +118,7 @@ fn resources(
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
+    beginning(text, 40)
 }
 
 /// State, restarts and last termination of one container.
