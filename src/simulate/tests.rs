@@ -119,6 +119,11 @@ fn every_scenario_builds_under_other_names_too() {
         assert_eq!(scenario.id, *id);
         Run::new(&scenario, 0).expect(id);
         Run::new(&scenario, 7).expect(id);
+        // No new name changes a word of the format.
+        for seed in 1..=24 {
+            let text = vary::renamed(&scenario.text, &scenario, seed);
+            scenario::read(id, &text).unwrap_or_else(|e| panic!("{id}, seed {seed}: {e}"));
+        }
     }
 }
 
