@@ -161,3 +161,22 @@ mod wide_csv {
         bencher.counter(BytesCount::of_str(&WIDE.text)).bench_local(read);
     }
 }
+
+/// Events of a simulated incident: a million a second on one core is the mark.
+#[divan::bench_group]
+mod simulated_events {
+    use super::*;
+    use divan::counter::ItemsCount;
+    use rootline::simulate::{Run, named};
+
+    #[divan::bench(args = ["cascade", "hot-partition-lab", "lock-table", "traffic-surge"])]
+    fn rootline(bencher: Bencher, id: &str) {
+        let scenario = named(id).expect("it comes with the program");
+        let play = || {
+            let mut run = Run::new(&scenario, 0).expect("it builds");
+            run.advance(run.end_s());
+            run.events()
+        };
+        bencher.counter(ItemsCount::new(play())).bench_local(|| black_box(play()));
+    }
+}
