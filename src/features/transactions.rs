@@ -33,6 +33,9 @@ pub fn transactions(telemetry: &Telemetry, window: Window) -> Vec<OpenTransactio
 /// the million and say nothing.
 const KEPT: usize = 10_000;
 
+/// Server, pid and start of a session.
+type Owner = (EntityId, i64, Option<Micros>);
+
 /// Server, pid, start of the session and of the transaction.
 type Key = (EntityId, i64, Option<Micros>, Micros);
 
@@ -54,7 +57,7 @@ impl Seen<'_> {
 #[derive(Default)]
 struct Found<'a> {
     /// Server, pid and start of each session, and its open transaction.
-    sessions: Vec<((EntityId, i64, Option<Micros>), Option<(Micros, Seen<'a>)>)>,
+    sessions: Vec<(Owner, Option<(Micros, Seen<'a>)>)>,
     ended: BTreeMap<EntityId, Vec<(Key, Seen<'a>)>>,
 }
 
@@ -114,7 +117,7 @@ pub fn of_sessions<'a>(
 ) -> Vec<OpenTransaction> {
     let mut found = Found::default();
     let mut whose: PerShape<usize> = PerShape::default();
-    let mut numbers: HashMap<(EntityId, i64, Option<Micros>), usize> = HashMap::new();
+    let mut numbers: HashMap<Owner, usize> = HashMap::new();
     for (db, s) in sessions.filter(|(_, s)| window.contains(s.at)) {
         if let Some(start) = s.xact_start() {
             let session = *whose.of(s, || {

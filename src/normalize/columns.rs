@@ -43,14 +43,14 @@ impl Columns {
             return own.or_else(|| guessed(table, name));
         };
         let whole = self.is_entity(entity);
-        let shorter = cuts(entity).filter(|(prefix, _)| self.is_entity(prefix));
+        let mut shorter = cuts(entity).rev().filter(|(prefix, _)| self.is_entity(prefix));
         let of_metric = |(prefix, between): &(&str, &str)| {
             let between = words(between);
             // `cart_p50` is none; `cart_queue` is one where more than one thing is measured of it.
             !prefix.is_empty()
                 && between.iter().all(|w| qualifies(w) || !whole && table.is_of_metrics(w))
         };
-        let found = shorter.filter(of_metric).last();
+        let found = shorter.find(of_metric);
         Some(found.map_or((entity, metric), |(prefix, _)| (prefix, &name[prefix.len() + 1..])))
     }
 
