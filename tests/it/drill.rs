@@ -493,7 +493,8 @@ fn the_schema_of_a_drill_fits_every_drill() {
     let run = rootline(&["schema", "--of", "drill"]);
     assert_eq!(run.code, 0, "{}", run.err);
     let validator = jsonschema::validator_for(&run.json()).expect("it is a schema");
-    let files = support::files(&root().join("fixtures/drills"));
+    let mut files = support::files(&root().join("fixtures/drills"));
+    files.retain(|f| f.extension().is_some_and(|e| e == "toml"));
     assert!(files.len() > 60);
     for path in files {
         let text = fs::read_to_string(&path).expect("UTF-8");
@@ -550,7 +551,7 @@ fn a_simulated_drill_is_played_to_its_end() {
     let run = rootline(&args);
     assert_eq!(run.code, 0, "{}", run.err);
     for said in
-        ["restart-rolling", "nothing at all: ", "your 1 actions: ", "rootline simulate cascade"]
+        ["restart-rolling", "nothing at all: ", "your 1 action: ", "rootline simulate cascade"]
     {
         assert!(run.out.contains(said), "no {said:?} in {}", run.out);
     }
