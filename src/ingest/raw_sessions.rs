@@ -393,9 +393,7 @@ pub fn reshape(
             known.resize_with(at + 1, || None);
         }
         let new = || change(s.shape()).map(SessionShape::kept);
-        if let Some(shape) = known[at].get_or_insert_with(new).clone() {
-            s.reshape(shape);
-        }
+        known[at].get_or_insert_with(new).iter().for_each(|shape| s.reshape(shape.clone()));
     }
 }
 

@@ -102,7 +102,8 @@ fn a_seed_gives_other_names_rates_times_and_decoys() {
         (names, s.traffic[0].rate, s.fault[0].at_s, s.change[0].at_s)
     };
     let all: Vec<_> = (1..=20).map(of).collect();
-    let distinct = |key: fn(&(Vec<String>, f64, f64, f64)) -> String| {
+    type Drawn = (Vec<String>, f64, f64, f64);
+    let distinct = |key: fn(&Drawn) -> String| {
         all.iter().map(key).collect::<std::collections::BTreeSet<_>>().len()
     };
     assert!(distinct(|v| v.0.join(" ")) >= 8, "names");
