@@ -90,6 +90,8 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("open-transaction", "age_s idle_s snapshots lead_s state backend"),
     ("unit-cost-up", "units growth others dims"),
     ("calls-per-parent", "calls each_s each_growth errors child_share callee"),
+    ("level-above", "dims per"),
+    ("level-below", "dims per"),
     ("outpaces", "than dims"),
     ("moves-with", "with at dims"),
     (

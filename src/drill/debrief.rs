@@ -84,8 +84,11 @@ fn score(game: &Game) -> Vec<String> {
             Part::Economy => economy(game),
             _ => {
                 let lost = s.losses.iter().filter(|l| l.part == part);
-                let lost: Vec<String> =
+                let mut lost: Vec<String> =
                     lost.map(|l| format!("-{:.0} {}", l.points, l.why)).collect();
+                if part == Part::Cause && s.overspent() >= 1.0 {
+                    lost.push(format!("{:.0} spent beyond the budget for looks", s.overspent()));
+                }
                 lost.join(", ")
             }
         };

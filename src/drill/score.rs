@@ -84,16 +84,25 @@ impl Score {
         (!self.guesses.is_empty()).then(|| all.sum::<f64>() / self.guesses.len() as f64)
     }
 
-    /// Points of a part: while the drill runs, the most that can still be had.
+    /// Points for the cause that looks beyond the budget have eaten.
+    pub fn overspent(&self) -> f64 {
+        let budget = CATEGORIES.iter().find(|c| c.0 == Part::Economy).map_or(0.0, |c| c.2);
+        (self.lost(Part::Economy) - budget).max(0.0)
+    }
+
+    /// Points of a part, whole ones, so that they add up to the total: while the drill runs, the most
+    /// that can still be had.
     pub fn points(&self, part: Part) -> f64 {
+        self.exactly(part).round()
+    }
+
+    fn exactly(&self, part: Part) -> f64 {
         let most = CATEGORIES.iter().find(|c| c.0 == part).map_or(0.0, |c| c.2);
         let left = (most - self.lost(part)).max(0.0);
         match part {
             Part::Cause => {
                 // Looks beyond the budget eat into what the cause is worth.
-                let budget = CATEGORIES.iter().find(|c| c.0 == Part::Economy).map_or(0.0, |c| c.2);
-                let over = (self.lost(Part::Economy) - budget).max(0.0);
-                let left = (left - over).max(left.min(CAUSE_KEPT));
+                let left = (left - self.overspent()).max(left.min(CAUSE_KEPT));
                 left * self.cause.unwrap_or(1.0)
             }
             Part::Symptoms => left * self.cause.map_or(1.0, |c| if c > 0.0 { 1.0 } else { 0.0 }),

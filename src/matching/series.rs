@@ -247,13 +247,18 @@ pub fn steady(q: &Question) -> Observation {
 }
 
 fn levelled(q: &Question, above: bool) -> Observation {
-    let Question { context: c, value, .. } = *q;
+    let Question { context: c, value, rule, .. } = *q;
     let sign = if above { 1.0 } else { -1.0 };
     let level =
         |i: usize| robust::median(&inside(&c.rollups.series[i], c.features.windows.incident));
+    let each = rule.conditions.get("per").is_some_and(|per| per == "instance");
     of_candidates(q, |all| {
+        let own = if each { instances(q) } else { Vec::new() };
+        let all = if own.is_empty() { all } else { &own };
         let known = all.iter().filter_map(|(i, at)| level(*i).map(|l| (*i, *at, l)));
-        match known.max_by(|a, b| (sign * a.2).total_cmp(&(sign * b.2)).then(b.0.cmp(&a.0))) {
+        // Of several processes the busiest is meant, whichever side is asked for.
+        let order = if each { 1.0 } else { sign };
+        match known.max_by(|a, b| (order * a.2).total_cmp(&(order * b.2)).then(b.0.cmp(&a.0))) {
             None => Observation::unobservable(),
             Some((i, at, l)) => {
                 let state = if sign * l >= sign * value { Present } else { Absent };
@@ -261,6 +266,14 @@ fn levelled(q: &Question, above: bool) -> Observation {
             }
         }
     })
+}
+
+/// A rule's series of each instance of the subject: what a service uses is the sum of them.
+fn instances(q: &Question) -> Vec<Candidate> {
+    let of_source = q.context.of_source(&q.rule.source);
+    let parts = q.subject.map(|me| q.context.with_parts(me)).unwrap_or_default();
+    let own = parts.iter().skip(1).flat_map(|part| of_source.at(Subject::Entity(*part)));
+    own.filter(|i| dims_fit(&q.context.rollups.series[**i], q.rule)).map(|i| (*i, None)).collect()
 }
 
 pub fn level_above(q: &Question) -> Observation {

@@ -112,3 +112,19 @@ fn a_seed_gives_other_names_rates_times_and_decoys() {
     assert!(distinct(|v| v.3.to_string()) >= 12, "times of the decoy");
     assert_eq!(of(7), of(7));
 }
+
+#[test]
+fn two_processes_at_half_a_core_are_no_full_core() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("incident");
+    let out = folder.display().to_string();
+    let run = rootline(&["simulate", "flag", "--seed", "101", "-o", &out]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let diagnosis = diagnosed(&folder);
+    let matched = items(&diagnosis["hypotheses"]).iter().map(|h| text(&h["signature"]));
+    assert!(
+        !matched.clone().any(|id| id == "single-core-saturation"),
+        "{:?}",
+        matched.collect::<Vec<_>>()
+    );
+}
