@@ -188,7 +188,7 @@ fn found_windows(
 }
 
 /// Where an incident ends that had not ended when the last metric or span was recorded: snapshots that
-/// were taken after that, by whoever was called, are of it.
+/// were first taken after that, by whoever was called, are of it.
 fn open_end(
     found: &[Disturbance],
     window: Window,
@@ -203,7 +203,11 @@ fn open_end(
         let to_the_end = d.from < window.to && d.to >= window.to && d.to > end;
         to_the_end && recorded.is_some_and(|r| r <= end + 2 * own.step)
     };
-    match found.iter().any(goes_on) {
+    // Sessions that were looked at all the time say themselves how long it lasted.
+    let sessions = series.iter().filter(|s| s.origin == Origin::Sessions);
+    let first_look = sessions.filter_map(|s| Some(s.points.first()?.0)).min();
+    let late = first_look.is_none_or(|t| t >= window.to);
+    match late && found.iter().any(goes_on) {
         true => window.to.max(last + 1),
         false => window.to,
     }
