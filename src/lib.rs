@@ -188,7 +188,7 @@ pub fn diagnose_raw(raw: Raw, catalog: &Catalog, options: &Options) -> Result<Di
 /// nothing is recognised is no error: the answer says so, file by file.
 pub fn inspect(folder: &Path, options: &Options) -> Result<Inspection> {
     let catalog = catalog_of(options)?;
-    let raw = read_all(folder, options)?;
+    let raw = read_all(folder, settings(options))?;
     let tallies = Tally::of_files(&raw);
     let mut telemetry = normalize::normalize(raw)?;
     let site = at_site(&catalog, &mut telemetry, options)?;
@@ -209,7 +209,8 @@ pub fn sessions(
     options: &Options,
     wanted: &forensics::Wanted,
 ) -> Result<forensics::Forensics> {
-    let raw = read(folder, options)?;
+    let settings = ingest::Settings { undigested: true, ..settings(options) };
+    let raw = read_with(folder, settings)?;
     let mut telemetry = normalize::normalize(raw)?;
     let rollups = rollup::roll_up(&mut telemetry);
     let features = features::extract(&telemetry, &rollups)?;
@@ -221,7 +222,11 @@ pub fn sessions(
 
 /// Reads a folder of which something has to be an export.
 fn read(folder: &Path, options: &Options) -> Result<Raw> {
-    let raw = read_all(folder, options)?;
+    read_with(folder, settings(options))
+}
+
+fn read_with(folder: &Path, settings: ingest::Settings) -> Result<Raw> {
+    let raw = read_all(folder, settings)?;
     match ingest::unusable(folder, &raw) {
         Some(why) => Err(why),
         None => Ok(raw),
@@ -230,8 +235,7 @@ fn read(folder: &Path, options: &Options) -> Result<Raw> {
 
 /// Reads a folder whatever is in it, without what no report shows. Spans that are too many to be held
 /// are rolled up on the way.
-fn read_all(folder: &Path, options: &Options) -> Result<Raw> {
-    let mut settings = settings(options);
+fn read_all(folder: &Path, mut settings: ingest::Settings) -> Result<Raw> {
     let mut raw = match lake::Large::in_folder(folder, settings.limits) {
         None => ingest::read_all(folder, &settings)?,
         Some(large) => {
@@ -281,6 +285,7 @@ fn settings(options: &Options) -> ingest::Settings {
         zone: options.zone.clone(),
         at: options.at,
         literals: options.show_literals,
+        undigested: false,
         limits: options.limits,
         progress: options.progress,
     }

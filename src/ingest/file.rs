@@ -19,6 +19,8 @@ pub struct Source<'a> {
     pub taken: Taken,
     /// Statements are kept as they were written.
     pub literals: bool,
+    /// Nobody asks for the file's digest.
+    pub undigested: bool,
     pub limits: Limits,
 }
 
@@ -79,6 +81,7 @@ pub fn read_stored(source: &Source, stored: Stored) -> Raw {
 /// Reads what stored bytes hold, or notes why it could not be had.
 pub fn read(source: &Source, stored: impl Read + Send + 'static) -> Raw {
     let mut unpacked = match Unpacked::new(stored, source.limits) {
+        Ok(unpacked) if source.undigested => unpacked.undigested(),
         Ok(unpacked) => unpacked,
         Err(e) => return source.unreadable(format!("cannot be read: {e}")),
     };

@@ -93,6 +93,8 @@ pub struct Settings {
     pub at: Option<Micros>,
     /// Keep sessions' statements as they were written, besides the normalised ones.
     pub literals: bool,
+    /// No report names the files' digests: they are not made.
+    pub undigested: bool,
     /// How much is read.
     pub limits: Limits,
     /// Told after each file, from several threads.
@@ -263,8 +265,8 @@ fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<
     let meta = fs::metadata(path);
     let changed = meta.as_ref().ok().and_then(|m| m.modified().ok());
     let taken = Taken { said: settings.at, modified: changed.and_then(time::of_system) };
-    let (literals, limits) = (settings.literals, settings.limits);
-    let source = Source { shown: &shown, zone, taken, literals, limits };
+    let Settings { literals, undigested, limits, .. } = *settings;
+    let source = Source { shown: &shown, zone, taken, literals, undigested, limits };
     let opened = meta.and_then(|m| Ok((fs::File::open(path)?, m.len())));
     match opened {
         Ok((file, len)) if archive::is_zip(&file) => {
@@ -280,5 +282,6 @@ pub fn read_text(name: &str, bytes: &[u8]) -> Raw {
     let (zone, taken) = (Zone::default(), Taken::default());
     let stored = std::io::Cursor::new(bytes.to_vec());
     let limits = Limits::default();
-    file::read(&Source { shown: name, zone: &zone, taken, literals: false, limits }, stored)
+    let (literals, undigested) = (false, false);
+    file::read(&Source { shown: name, zone: &zone, taken, literals, undigested, limits }, stored)
 }

@@ -387,8 +387,14 @@ mod tests {
         let mut raw = Raw { files, ..Raw::default() };
         let (zone, taken) = (Zone::default(), Default::default());
         let shown = "main_pg_stat_activity.csv";
-        let source =
-            Source { shown, zone: &zone, taken, literals: false, limits: Default::default() };
+        let source = Source {
+            shown,
+            zone: &zone,
+            taken,
+            literals: false,
+            undigested: false,
+            limits: Default::default(),
+        };
         crate::ingest::postgres::read(&source.input(text.as_bytes(), 1), &mut raw);
         raw
     }
