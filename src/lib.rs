@@ -226,11 +226,7 @@ fn read(folder: &Path, options: &Options) -> Result<Raw> {
 }
 
 fn read_with(folder: &Path, settings: ingest::Settings) -> Result<Raw> {
-    let raw = read_all(folder, settings)?;
-    match ingest::unusable(folder, &raw) {
-        Some(why) => Err(why),
-        None => Ok(raw),
-    }
+    ingest::usable(folder, read_all(folder, settings)?)
 }
 
 /// Reads a folder whatever is in it, without what no report shows. Spans that are too many to be held

@@ -6,17 +6,12 @@ spans.py, kills one executor with SIGKILL in the middle (SECONDS after the start
 when a third of the first stage is done), and holds the rows against the local rollup. Then diagnoses
 what the cluster made. Everything that it starts it ends by process id.
 """
-import json, os, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import os, shutil, signal, subprocess, sys, tempfile, threading, time
 import pyspark
-from engines import TABLES, run, same
+from engines import TABLES, run
+from nodes import cpu, end, held_against_local, port
 
 HOME = os.path.dirname(pyspark.__file__)
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Cluster:
@@ -50,13 +45,7 @@ class Cluster:
         return found
 
     def close(self):
-        for p in self.procs[::-1]:
-            p.terminate()
-            try:
-                p.wait(10)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait(10)
+        end(self.procs)
 
 
 def session(cluster, memory, folder):
@@ -74,14 +63,6 @@ def session(cluster, memory, folder):
     for key, value in settings.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
-
-
-def cpu(pid):
-    """Processor seconds of a process so far, or None when it is gone."""
-    try:
-        return sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-    except OSError:
-        return None
 
 
 class Killer(threading.Thread):
@@ -138,17 +119,7 @@ def main():
     for table in TABLES:
         shutil.rmtree(f"{out}/cluster/{table}.parquet", ignore_errors=True)
         os.rename(f"{out}/spark/{table}", f"{out}/cluster/{table}.parquet")
-    os.makedirs(f"{out}/local")
-    _, told, took = run(rootline, "rollup", spans, "-o", f"{out}/local")
-    print(f"local: {took:.0f} s: {told.splitlines()[0]}")
-    same("spark", f"{out}/local", f"{out}/cluster")
-    began = os.times()
-    text, _, took = run(rootline, "diagnose", "--format", "json", f"{out}/cluster")
-    # The machine may be busy: the mark is about processor time.
-    took_cpu = os.times().children_user + os.times().children_system - began.children_user - began.children_system
-    first = json.loads(text)["hypotheses"][0]
-    print(f"diagnosis of the cluster's rollup: {took_cpu:.2f} s of processor time, {took:.2f} s, load {os.getloadavg()[0]:.0f}: {first['signature']} on {first['entity']['name']}")
-    assert took_cpu < 2 and first["entity"]["name"] == "catalog", first["headline"]
+    held_against_local("spark", rootline, spans, out)
 
 
 if __name__ == "__main__":

@@ -7,26 +7,14 @@ tables are summed. One worker is killed with SIGKILL when a third of the parts i
 its part to the other. The rows are held against the local rollup, and what the workers made is diagnosed.
 Everything that it starts it ends by process id.
 """
-import json, os, shutil, signal, socket, subprocess, sys, tempfile, time
-from engines import TABLES, run, same
+import os, shutil, signal, subprocess, sys, tempfile, time
+from engines import TABLES, run
+from nodes import cpu, end, held_against_local, port
 
 KEYS = {"operations": "bucket_us, service, operation, kind, error_type", "durations": "bucket_us, service, kind, slot",
         "edges": "bucket_us, caller, callee, operation"}
 SUMS = {"operations": ("spans", "errors", "time_us", "self_us", "children"), "durations": ("spans",),
         "edges": ("attempts", "parents", "errors_caller", "errors_callee", "client_us", "server_us")}
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def cpu(pid):
-    try:
-        return sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-    except OSError:
-        return None
 
 
 def part(number, parts, spans, sql, out):
@@ -67,13 +55,7 @@ class Cluster:
                 self.seen[w.pid] = (t, int(most[0].split()[1]) / 1024 if most else self.seen.get(w.pid, (0, 0))[1])
 
     def close(self):
-        for p in self.procs[::-1]:
-            p.terminate()
-            try:
-                p.wait(10)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait(10)
+        end(self.procs)
 
 
 def main():
@@ -111,17 +93,7 @@ def main():
     finally:
         cluster.close()
         shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(f"{out}/local")
-    _, told, took = run(rootline, "rollup", spans, "-o", f"{out}/local")
-    print(f"local: {took:.0f} s: {told.splitlines()[0]}")
-    same("dask", f"{out}/local", f"{out}/cluster")
-    began = os.times()
-    text, _, took = run(rootline, "diagnose", "--format", "json", f"{out}/cluster")
-    # The machine may be busy: the mark is about processor time.
-    took_cpu = os.times().children_user + os.times().children_system - began.children_user - began.children_system
-    first = json.loads(text)["hypotheses"][0]
-    print(f"diagnosis of the cluster's rollup: {took_cpu:.2f} s of processor time, {took:.2f} s, load {os.getloadavg()[0]:.0f}: {first['signature']} on {first['entity']['name']}")
-    assert took_cpu < 2 and first["entity"]["name"] == "catalog", first["headline"]
+    held_against_local("dask", rootline, spans, out)
 
 
 if __name__ == "__main__":

@@ -113,11 +113,12 @@ pub struct Progress {
 /// Reads a folder or a file of which something has to be an export, as it is: what a report is made
 /// of goes through the mask of `redact` first.
 pub fn read_folder(root: &Path, settings: &Settings) -> Result<Raw> {
-    let raw = read_all(root, settings)?;
-    match unusable(root, &raw) {
-        Some(why) => Err(why),
-        None => Ok(raw),
-    }
+    usable(root, read_all(root, settings)?)
+}
+
+/// What was read, if something of it is an export.
+pub fn usable(root: &Path, raw: Raw) -> Result<Raw> {
+    unusable(root, &raw).map_or(Ok(raw), Err)
 }
 
 /// Why a folder cannot be used, when not one of its files was recognised.

@@ -51,19 +51,18 @@ impl Facts {
     pub fn of(raw: &Raw, question: &Question) -> Facts {
         let mut facts = Facts::default();
         for series in &raw.series {
-            let key = key(series);
             let known = |p: &(Micros, f64)| question.takes(p.0) && !p.1.is_nan();
+            let mut buckets: BTreeMap<Micros, Samples> = BTreeMap::new();
             for (t, value) in series.samples.iter().filter(known) {
-                let bucket = (t - t % question.bucket, key.clone());
-                facts.samples.entry(bucket).and_modify(|s| s.add(value)).or_insert(Samples {
-                    samples: 1,
-                    min: value,
-                    max: value,
-                    first: value,
-                    last: value,
-                    sum: value,
-                    resets: 0,
-                });
+                let one = Samples::of(value);
+                let bucket = buckets.entry(t - t % question.bucket);
+                bucket.and_modify(|s| s.append(&one)).or_insert(one);
+            }
+            // The key is five texts: made once for a bucket, not for each sample.
+            let key = key(series);
+            for (bucket, own) in buckets {
+                let known = facts.samples.entry((bucket, key.clone()));
+                known.and_modify(|s| s.append(&own)).or_insert(own);
             }
         }
         for session in raw.sessions.iter().filter(|s| question.takes(s.at)) {
@@ -74,11 +73,17 @@ impl Facts {
 }
 
 impl Samples {
-    fn add(&mut self, value: f64) {
-        self.samples += 1;
-        (self.min, self.max) = (self.min.min(value), self.max.max(value));
-        self.resets += i64::from(value < self.last);
-        (self.last, self.sum) = (value, self.sum + value);
+    fn of(value: f64) -> Samples {
+        let (min, max, first, last, sum) = (value, value, value, value, value);
+        Samples { samples: 1, min, max, first, last, sum, resets: 0 }
+    }
+
+    /// Adds those that come behind these.
+    fn append(&mut self, later: &Samples) {
+        self.samples += later.samples;
+        (self.min, self.max) = (self.min.min(later.min), self.max.max(later.max));
+        self.resets += later.resets + i64::from(later.first < self.last);
+        (self.last, self.sum) = (later.last, self.sum + later.sum);
     }
 }
 

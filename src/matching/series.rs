@@ -252,12 +252,10 @@ fn levelled(q: &Question, above: bool) -> Observation {
     let level =
         |i: usize| robust::median(&inside(&c.rollups.series[i], c.features.windows.incident));
     let each = rule.conditions.get("per").is_some_and(|per| per == "instance");
-    of_candidates(q, |all| {
-        let own = if each { instances(q) } else { Vec::new() };
-        let all = if own.is_empty() { all } else { &own };
+    // Of several processes the busiest is meant, whichever side is asked for.
+    let order = if each { 1.0 } else { sign };
+    let answer = |all: &[Candidate]| {
         let known = all.iter().filter_map(|(i, at)| level(*i).map(|l| (*i, *at, l)));
-        // Of several processes the busiest is meant, whichever side is asked for.
-        let order = if each { 1.0 } else { sign };
         match known.max_by(|a, b| (order * a.2).total_cmp(&(order * b.2)).then(b.0.cmp(&a.0))) {
             None => Observation::unobservable(),
             Some((i, at, l)) => {
@@ -265,7 +263,10 @@ fn levelled(q: &Question, above: bool) -> Observation {
                 described(c, i, at, state)
             }
         }
-    })
+    };
+    // Instances are each subject's own: their answer is not kept for others.
+    let own = if each { instances(q) } else { Vec::new() };
+    if own.is_empty() { of_candidates(q, answer) } else { answer(&own) }
 }
 
 /// A rule's series of each instance of the subject: what a service uses is the sum of them.

@@ -3,7 +3,7 @@
 //! a time, and all reports are read.
 
 use super::redact::{NEEDLES, PLANT};
-use super::support::{Scratch, files, fixture, gunzip, name};
+use super::support::{Scratch, documents, files, fixture, gunzip, name, table};
 use rayon::prelude::*;
 use rootline::diagnosis::Diagnosis;
 use rootline::forensics::Wanted;
@@ -92,9 +92,7 @@ fn plant(value: &mut Value, at: &str, field: &str, way: Way, places: &mut usize)
 
 /// Copies of a file, each with secrets in one field, or in one column or its name.
 fn planted(text: &str) -> Vec<String> {
-    let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let documents: Result<Vec<Value>, _> = documents.collect();
-    if let Ok(all) = documents {
+    if let Some(all) = documents(text) {
         let mut names = BTreeSet::new();
         all.iter().for_each(|d| fields(d, "", &mut names));
         let one = |(i, field): (usize, &String)| {
@@ -105,16 +103,7 @@ fn planted(text: &str) -> Vec<String> {
         };
         return names.iter().take(FIELDS).enumerate().map(one).collect();
     }
-    for delimiter in *b",\t;" {
-        let records = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .from_reader(text.as_bytes())
-            .into_records()
-            .collect::<Result<Vec<_>, _>>();
-        let Some(records) = records.ok().filter(|r| r.first().is_some_and(|f| f.len() > 1)) else {
-            continue;
-        };
+    if let Some((delimiter, records)) = table(text) {
         let columns = records[0].len().min(FIELDS / 2);
         let one = |(column, header): (usize, bool)| {
             let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());

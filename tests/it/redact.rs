@@ -1,6 +1,8 @@
 //! Bundles that are given away: nothing private is left in them, and the diagnosis stays what it was.
 
-use super::support::{self, Run, Scratch, bytes, files, fixture, folders, gunzip, rootline};
+use super::support::{
+    self, Run, Scratch, bytes, documents, files, fixture, folders, gunzip, rootline, table,
+};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use rayon::prelude::*;
 use rootline::diagnosis::Diagnosis;
@@ -130,24 +132,12 @@ fn plant(value: &mut Value, at: Where, planted: &mut usize) {
 /// A file of any text format with the secrets in its fields, or in their names.
 fn planted(text: &str, at: Where) -> (String, usize) {
     let mut count = 0;
-    let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let documents: Result<Vec<Value>, _> = documents.collect();
-    if let Ok(mut all) = documents {
+    if let Some(mut all) = documents(text) {
         all.iter_mut().for_each(|d| plant(d, at, &mut count));
         return (all.iter().map(|d| format!("{d}\n")).collect(), count);
     }
     let plain = format!("{PLANT}{STATEMENT}");
-    for delimiter in *b",\t;" {
-        let records = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .from_reader(text.as_bytes())
-            .into_records()
-            .collect::<Result<Vec<_>, _>>();
-        // A table: as many cells in each row, and more than one.
-        let Some(records) = records.ok().filter(|r| r.first().is_some_and(|f| f.len() > 1)) else {
-            continue;
-        };
+    if let Some((delimiter, records)) = table(text) {
         let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
         for (number, record) in records.iter().enumerate() {
             let own = (number == 0) == (at == Where::Names);

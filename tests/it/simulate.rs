@@ -1,6 +1,7 @@
 //! Simulated incidents from outside: what the command writes, refuses, and what is said of it.
 
-use super::support::{Scratch, diagnosed, files, items, name, root, rootline, text};
+use super::support::{Run, Scratch, diagnosed, files, items, name, root, rootline, text};
+use std::path::PathBuf;
 
 #[test]
 fn the_list_names_every_scenario_and_an_unknown_one_is_an_error() {
@@ -13,13 +14,18 @@ fn the_list_names_every_scenario_and_an_unknown_one_is_an_error() {
     assert!(run.err.contains("no such scenario") && run.err.contains("cascade"), "{}", run.err);
 }
 
+/// Writes a scenario's incident; gives its folder and what the command said.
+fn simulated(scratch: &Scratch, id: &str, seed: &str) -> (PathBuf, Run) {
+    let folder = scratch.path().join("incident");
+    let run = rootline(&["simulate", id, "--seed", seed, "-o", &folder.display().to_string()]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    (folder, run)
+}
+
 #[test]
 fn a_simulated_cascade_is_written_once_and_diagnosed_like_any_folder() {
     let scratch = Scratch::new();
-    let folder = scratch.path().join("incident");
-    let out = folder.display().to_string();
-    let run = rootline(&["simulate", "cascade", "--seed", "5", "-o", &out]);
-    assert_eq!(run.code, 0, "{}", run.err);
+    let (folder, run) = simulated(&scratch, "cascade", "5");
     assert!(run.out.contains("GatewayErrorRateHigh"), "{}", run.out);
     let names: Vec<String> = files(&folder).iter().map(|f| name(f)).collect();
     for wanted in ["truth.toml", "events.json", "services.json", "postgres.json"] {
@@ -29,7 +35,7 @@ fn a_simulated_cascade_is_written_once_and_diagnosed_like_any_folder() {
     let first = &items(&diagnosis["hypotheses"])[0];
     assert_eq!(text(&first["signature"]), "long-running-query-blocking");
     assert_eq!(text(&first["entity"]["name"]), "pg-replica");
-    let again = rootline(&["simulate", "cascade", "-o", &out]);
+    let again = rootline(&["simulate", "cascade", "-o", &folder.display().to_string()]);
     assert_eq!(again.code, 2, "{}", again.out);
     assert!(again.err.contains("there is something already"), "{}", again.err);
 }
@@ -116,10 +122,7 @@ fn a_seed_gives_other_names_rates_times_and_decoys() {
 #[test]
 fn two_processes_at_half_a_core_are_no_full_core() {
     let scratch = Scratch::new();
-    let folder = scratch.path().join("incident");
-    let out = folder.display().to_string();
-    let run = rootline(&["simulate", "flag", "--seed", "101", "-o", &out]);
-    assert_eq!(run.code, 0, "{}", run.err);
+    let (folder, _) = simulated(&scratch, "flag", "101");
     let diagnosis = diagnosed(&folder);
     let matched = items(&diagnosis["hypotheses"]).iter().map(|h| text(&h["signature"]));
     assert!(

@@ -208,3 +208,20 @@ pub fn watched(child: &mut Child, patience: Duration) -> (Option<ExitStatus>, u6
         sleep(Duration::from_millis(2));
     }
 }
+
+/// The JSON documents that a text is made of; `None` where it is something else.
+pub fn documents(text: &str) -> Option<Vec<Value>> {
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    documents.collect::<Result<Vec<_>, _>>().ok()
+}
+
+/// The delimiter and the records of a text that is a table: as many cells in each row, and more than
+/// one.
+pub fn table(text: &str) -> Option<(u8, Vec<csv::StringRecord>)> {
+    (*b",\t;").into_iter().find_map(|delimiter| {
+        let mut builder = csv::ReaderBuilder::new();
+        let reader = builder.delimiter(delimiter).has_headers(false).from_reader(text.as_bytes());
+        let records: Vec<_> = reader.into_records().collect::<Result<_, _>>().ok()?;
+        records.first().is_some_and(|first| first.len() > 1).then_some((delimiter, records))
+    })
+}
