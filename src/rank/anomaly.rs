@@ -1,6 +1,7 @@
 //! How abnormal each entity is, by role. In: features. Out: one [`Anomaly`] per top-level entity,
 //! compressed to log scale so that signals of different units can be compared.
 
+use super::shared;
 use crate::features::onset::Onset;
 use crate::features::shift::Shift;
 use crate::matching::Context;
@@ -14,6 +15,9 @@ const NOISE_Z: f64 = 3.0;
 const FULL_EFFECT: f64 = std::f64::consts::LN_2;
 /// A move of this share of requests counts in full.
 const FULL_SHARE: f64 = 0.05;
+
+/// What counts of a level that the baseline had before, in an incident that somebody tells.
+const SEEN_BEFORE: f64 = 0.1;
 
 /// Score of an entity that accounts for all growth of own time.
 const OWN_MAX: f64 = 2.5;
@@ -58,6 +62,8 @@ pub enum Facet {
     Outgoing,
     /// House metrics without a known meaning.
     Other,
+    /// Trouble that all its callers show and that nothing else behind them explains.
+    Shared,
 }
 
 /// The facet of a role; `None` for limits, versions and housekeeping.
@@ -108,6 +114,8 @@ pub struct Anomaly {
     pub facets: BTreeMap<Facet, f64>,
     /// All abnormal series, most abnormal first.
     pub series: Vec<Scored>,
+    /// The callers' symptoms behind [`Facet::Shared`], most abnormal first.
+    pub shared: Vec<Scored>,
     pub onset: Option<Onset>,
     /// Traffic in the incident over the baseline.
     pub traffic_ratio: Option<f64>,
@@ -140,11 +148,22 @@ impl Anomaly {
 /// Log-compressed abnormality of a shift in its bad direction, weighted by the size of the move
 /// and by how unusual the level is among the baseline's own values.
 pub fn score(shift: &Shift, direction: Direction, unit: Unit, facet: Facet) -> f64 {
-    let z = shift.bad(direction);
-    let surprise = ((1.0 + z) / (1.0 + NOISE_Z)).ln().max(0.0);
     let floor = 1.0 / (shift.baseline.n as f64 + 1.0);
     let unusual = (1.0 - 10.0 * (shift.p - floor)).clamp(0.0, 1.0);
-    surprise * unusual * effect(shift, unit, facet) + beyond(shift, unit, facet) * unusual
+    let size = surprise(shift.bad(direction)) * effect(shift, unit, facet);
+    unusual * (size + beyond(shift, unit, facet))
+}
+
+/// What remains of a level that stands out by its middle, though an earlier episode had it as well:
+/// that one ended, and somebody says that this one is an incident.
+fn score_again(shift: &Shift, direction: Direction, unit: Unit, facet: Facet) -> f64 {
+    let middle = Shift { settled: shift.z_median, ..*shift };
+    SEEN_BEFORE * surprise(middle.bad(direction)) * effect(shift, unit, facet)
+}
+
+/// Log of a distance in robust standard deviations, over that of noise; 0 within the noise.
+fn surprise(z: f64) -> f64 {
+    ((1.0 + z) / (1.0 + NOISE_Z)).ln().max(0.0)
 }
 
 /// A little for every further factor of two: a hundredfold move is more than a threefold one,
@@ -198,7 +217,10 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
         anomaly.observed += 1;
         anomaly.silent += usize::from(feature.silent && matches!(s.subject, Subject::Entity(_)));
         let Some(shift) = &feature.shift else { continue };
-        let one = score(shift, signal.direction, signal.unit(), seen_as);
+        let mut one = score(shift, signal.direction, signal.unit(), seen_as);
+        if context.features.windows.given {
+            one = one.max(score_again(shift, signal.direction, signal.unit(), seen_as));
+        }
         if seen_as == Facet::Traffic && shift.ratio().is_finite() {
             anomaly.traffic_ratio = Some(anomaly.traffic_ratio.unwrap_or(0.0).max(shift.ratio()));
             let seconds = context.features.windows.incident.seconds();
@@ -215,6 +237,12 @@ pub fn measure(context: &Context) -> BTreeMap<EntityId, Anomaly> {
     own_time(context, &mut out);
     gone(context, &mut out);
     blocked(context, &mut out);
+    for (id, shown) in shared::shared(context, &out) {
+        let slot = out.entry(id).or_default();
+        // No more than the second caller shows: what only one shows need not be shared.
+        slot.raise(Facet::Shared, shown[1].score);
+        slot.shared = shown;
+    }
     out
 }
 

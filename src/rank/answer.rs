@@ -221,6 +221,12 @@ impl Writer<'_> {
             return fill(&self.catalog.signatures[f.signature].text.headline, &f.facts);
         }
         let name = c.entity.map_or("the system", |e| self.context.name(e));
+        let shared = c.entity.and_then(|e| self.anomalies.get(&e)).map(|a| a.shared.len());
+        if let Some(callers) = shared.filter(|n| *n > 0) {
+            return format!(
+                "{name} or the way to it: {callers} callers suffer at once, and share it"
+            );
+        }
         match c.entity.and_then(|e| self.worst(e)) {
             Some(i) => format!("{name}: {}", self.level_said(i)),
             None => format!("{name} behaves unusually"),
@@ -286,8 +292,9 @@ impl Writer<'_> {
     fn anomalies(&self, c: &Candidate, ids: &mut Numbering) -> Vec<Evidence> {
         let Some(id) = c.entity else { return Vec::new() };
         let Some(anomaly) = self.anomalies.get(&id) else { return Vec::new() };
-        let shown = anomaly.series.iter().filter(|s| s.score > 0.3).take(6);
-        shown
+        let own = anomaly.series.iter().filter(|s| s.score > 0.3);
+        own.chain(&anomaly.shared)
+            .take(6)
             .map(|s| {
                 let series = &self.context.rollups.series[s.series];
                 let w = self.context.features.windows.incident;

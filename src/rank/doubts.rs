@@ -60,6 +60,7 @@ impl Writer<'_> {
             self.rival(hypotheses, top, claim),
             self.unheard(top, claim),
             self.small_part(top, claim),
+            self.only_shared(top),
             self.only_spikes(top),
         ];
         found.into_iter().flatten().collect()
@@ -224,6 +225,20 @@ impl Writer<'_> {
         minor.then(|| format!("it accounts for {:.0} % of what users felt", 100.0 * share))
     }
 
+    /// A place that shows nothing itself: that all its callers suffer speaks for it, and as much for
+    /// anything else that they share.
+    fn only_shared(&self, top: &Hypothesis) -> Option<String> {
+        let at = self.place_of(top).filter(|_| top.signature.is_none())?;
+        let shared = self.anomalies.get(&at).is_some_and(|a| !a.shared.is_empty());
+        shared.then(|| {
+            let name = self.context.name(at);
+            format!(
+                "{name} shows nothing itself: it, the way to it or what else its callers share may \
+                 be at fault"
+            )
+        })
+    }
+
     /// A place that no signature explains and of which no series lastingly left its usual level:
     /// its highest samples are higher, its middle is as before.
     fn only_spikes(&self, top: &Hypothesis) -> Option<String> {
@@ -234,7 +249,9 @@ impl Writer<'_> {
                 || c.features.series[i].silent
         };
         let lasts = self.anomalies.get(&at).is_some_and(|shown| {
-            shown.silent > 0 || shown.series.iter().any(|s| lasting(s.series))
+            shown.silent > 0
+                || !shown.shared.is_empty()
+                || shown.series.iter().any(|s| lasting(s.series))
         });
         (!lasts).then(|| "no level of it lastingly moved: only its highest samples did".to_owned())
     }

@@ -53,8 +53,8 @@ impl Blame {
     }
 }
 
-const VISIBLE: [Facet; 5] =
-    [Facet::Latency, Facet::Errors, Facet::Contention, Facet::Silence, Facet::Own];
+const VISIBLE: [Facet; 6] =
+    [Facet::Latency, Facet::Errors, Facet::Contention, Facet::Silence, Facet::Own, Facet::Shared];
 
 /// Trouble that callers of an entity can feel.
 fn visible(a: &Anomaly) -> f64 {
@@ -93,7 +93,8 @@ pub fn assign(
         let contention = a.of(Facet::Contention);
         let silence = a.of(Facet::Silence);
         let other = 0.5 * a.of(Facet::Other);
-        let mut parts = [symptoms * left * load, resource, own, contention, silence, other];
+        let shared = a.of(Facet::Shared);
+        let mut parts = [symptoms * left * load, resource, own, contention, silence, shared, other];
         parts.sort_by(|x, y| y.total_cmp(x));
         blame.local = parts[0] + CORROBORATION * parts[1];
         let reach = graph.dependants(*id);

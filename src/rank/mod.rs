@@ -17,6 +17,7 @@ pub mod explain_away;
 mod order;
 mod pages;
 mod sessions_view;
+mod shared;
 mod suppress;
 mod verdict;
 pub mod why_not;

@@ -12,6 +12,7 @@ use crate::catalog::{Category, SignatureFile};
 use crate::diagnosis::{
     Evidence, EvidenceRole, EvidenceState, Hypothesis, Role, Strength, Verdict,
 };
+use crate::matching::Seen;
 use crate::model::EntityKind;
 use std::collections::BTreeMap;
 
@@ -29,6 +30,12 @@ const CLOSE: f64 = 2.0;
 const SUFFERS: f64 = 0.5;
 /// Odds below which a place where something is slow or fails is not told from the next one.
 const EVEN: f64 = 1.5;
+/// Fewest samples of a usual level that tell how far it moves by itself: one or two have no spread.
+const USUAL_MIN: usize = 3;
+/// Tests by which a level left the usual one.
+const COMPARING: [&str; 2] = ["shift-up", "shift-down"];
+/// The test by which it did not, which decides nothing by itself.
+const STEADY: &str = "steady";
 /// Posterior of a place from which the verdict is likely.
 const LIKELY: f64 = 0.45;
 
@@ -61,8 +68,10 @@ impl Writer<'_> {
         // Two things at one time may be so by chance, however well they fit.
         let by_time = self.claim(top) == Claim::Moment;
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
+        let thin = self.thin_usual(top);
         let sure = top.probability >= enough
             && decisive
+            && thin.is_none()
             && windows.felt
             && told_apart
             && (is_proved(top) || !self.is_unseen(top));
@@ -97,6 +106,10 @@ impl Writer<'_> {
             reasons.push("another place is nearly as good".to_owned());
         }
         reasons.extend(doubts);
+        if let Some(n) = thin {
+            let of = if n == 1 { "one sample" } else { "two samples" };
+            reasons.push(format!("only {of} before the incident to tell what is usual"));
+        }
         if !told_apart {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
         }
@@ -111,6 +124,32 @@ impl Writer<'_> {
         };
         let rival = hypotheses.iter().filter(rival).find(|h| h.role == Role::Cause);
         !self.is_generic(top) && rival.is_some_and(|h| h.probability * CLOSE >= top.probability)
+    }
+
+    /// How many samples the usual level has that the deciding evidence is held against, where they
+    /// are too few; `None` where it rests on enough, or on no comparison.
+    fn thin_usual(&self, top: &Hypothesis) -> Option<usize> {
+        let graph = &self.context.telemetry.graph;
+        let (file, subject) = (self.file_of(top)?, graph.find(&top.entity.name));
+        let mut findings = self.matches.findings.iter();
+        let finding = findings.find(|f| {
+            let id = &self.catalog.signatures[f.signature].signature.id;
+            Some(id) == top.signature.as_ref() && f.subject == subject
+        })?;
+        let deciding = finding.seen.iter().filter(|s| {
+            let rule = &file.evidence[s.rule];
+            s.observation.state == EvidenceState::Present
+                && rule.role == EvidenceRole::Required
+                && rule.strength >= Strength::Strong
+                && rule.test != STEADY
+        });
+        let samples = |s: &Seen| {
+            let compares = COMPARING.contains(&file.evidence[s.rule].test.as_str());
+            let series = s.observation.series.filter(|_| compares)?;
+            Some(self.context.features.series[series].shift?.baseline.n)
+        };
+        let most = deciding.map(|s| samples(s).unwrap_or(usize::MAX)).max()?;
+        (most < USUAL_MIN).then_some(most)
     }
 
     /// Says whether a hypothesis says where, not why.

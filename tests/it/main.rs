@@ -61,4 +61,5 @@ mod simulate;
 mod site;
 mod source;
 mod support;
+mod suspects;
 mod triage;
