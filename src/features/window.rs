@@ -32,6 +32,18 @@ const BEGUN_SHARE: f64 = 0.2;
 /// Time before a given incident that is left out of the baseline, at most.
 const GUARD: Micros = 30 * crate::model::SECOND;
 
+/// Symptoms correct the begin of a given incident when they are so clear: one subject twenty
+/// standard deviations off, or several less far.
+const CLEAR_STRENGTH: f64 = 3.0;
+/// They correct it by more than this, the precision of a time that somebody noted, and by more than
+/// so many steps of the samples, the precision of theirs, …
+const NOTED: Micros = 30 * crate::model::SECOND;
+const STEPS: Micros = 2;
+/// … and move it back by at most this: earlier symptoms are of another incident.
+const LATE_MOST: Micros = 600 * crate::model::SECOND;
+/// What remains of a given incident after its quiet head is cut off, at least.
+const REST_SHARE: f64 = 0.2;
+
 /// Roles by which users feel an incident.
 pub const SYMPTOM_ROLES: [&str; 3] = ["latency", "errors", "availability"];
 /// Roles that show trouble which users need not feel yet. Throttling is none: bursts that run into a
@@ -79,17 +91,17 @@ pub struct Windows {
 }
 
 impl IncidentFile {
-    /// Fixes the windows, with the begin of the incident moved by seconds: how much an answer
-    /// depends on the onset. The baseline ends where it ended, or where the incident now begins.
+    /// Fixes the incident, with its begin moved by seconds: how much an answer depends on the time
+    /// that somebody noted. A baseline that was not given stays everything before it.
     pub fn misplace(&mut self, windows: &Windows, seconds: i64) {
         let (before, during) = (windows.baseline, windows.incident);
         let last = during.to - crate::model::SECOND;
         let from = (during.from + seconds * crate::model::SECOND).min(last);
         let from = from.max(before.from + crate::model::SECOND);
-        let gap = (during.from - before.to).max(0);
-        let to = if before.to <= during.from { from - gap } else { before.to };
+        if let Some(given) = &mut self.baseline {
+            given.to = given.to.min(from);
+        }
         self.incident = Some(Window { from, to: during.to });
-        self.baseline = Some(Window { from: before.from, to });
     }
 }
 
@@ -102,7 +114,15 @@ pub fn windows(
     extent: (Micros, Micros),
 ) -> Windows {
     match incident.incident {
-        Some(given) => given_windows(incident, given, extent.0),
+        Some(given) => {
+            let windows = given_windows(incident, given, extent.0);
+            match felt_window(incident, series, table, symptom) {
+                Some(felt) if felt.strength >= CLEAR_STRENGTH => {
+                    corrected(windows, &felt, incident.baseline.is_none())
+                }
+                _ => windows,
+            }
+        }
         None => found_windows(incident, series, table, symptom, extent),
     }
 }
@@ -126,6 +146,61 @@ fn given_windows(incident: &IncidentFile, given: Window, first: Micros) -> Windo
         felt: true,
         strength: f64::INFINITY,
     }
+}
+
+/// The given windows, where symptoms clearly began at another time than the given one: alarms fire
+/// late, and people round. Incident left in the baseline would make its level look usual; quiet time
+/// in the incident would make its level look lower.
+fn corrected(windows: Windows, symptoms: &Felt, open: bool) -> Windows {
+    let (given, felt) = (windows.incident, symptoms.window);
+    let precision = NOTED.max(STEPS * symptoms.step);
+    let apart = felt.from - given.from;
+    let overlap = felt.from < given.to && felt.to > given.from;
+    let rest = (given.to - felt.from) as f64 / (given.to - given.from).max(1) as f64;
+    let room = felt.from - GUARD > windows.baseline.from;
+    if !overlap || apart.abs() <= precision || apart < -LATE_MOST || rest < REST_SHARE || !room {
+        return windows;
+    }
+    let side = if apart < 0 { "before" } else { "after" };
+    let said = crate::time::duration(apart.abs() as f64 / 1e6);
+    let mut out = windows;
+    out.incident.from = felt.from;
+    // A baseline that nobody gave is everything before the incident, so also its quiet head.
+    let quiet = felt.from - GUARD;
+    out.baseline.to = if open { quiet } else { out.baseline.to.min(quiet) };
+    out.how =
+        format!("{}; symptoms clearly begin {said} {side} the given start, taken as it", out.how);
+    out
+}
+
+/// The stretch in which users feel something.
+struct Felt {
+    window: Window,
+    /// How clearly, as [`Windows::strength`].
+    strength: f64,
+    /// Largest distance of samples among the series that show it.
+    step: Micros,
+}
+
+/// Finds that stretch by the symptom that the incident names, or else by any.
+fn felt_window(
+    incident: &IncidentFile,
+    series: &[SignalSeries],
+    table: &SignalTable,
+    symptom: Option<EntityId>,
+) -> Option<Felt> {
+    let all = 0..series.len();
+    let told = all.clone().filter(|i| is_told(&series[*i], incident, symptom)).collect();
+    let felt = |i: &usize| is_top(&series[*i]) && SYMPTOM_ROLES.contains(&series[*i].role.as_str());
+    let rounds: [Vec<usize>; 2] = [told, all.filter(felt).collect()];
+    rounds.into_iter().find_map(|candidates| {
+        let of = |i: &usize| disturbances(*i, &series[*i], table);
+        let found: Vec<Disturbance> = candidates.par_iter().flat_map_iter(of).collect();
+        let (window, strength) = vote(&found)?;
+        let shows = found.iter().filter(|d| d.from < window.to && d.to > window.from);
+        let step = shows.map(|d| series[d.series].step).max()?;
+        Some(Felt { window, strength, step })
+    })
 }
 
 fn found_windows(
@@ -345,6 +420,28 @@ mod tests {
         assert!(w.disturbed && w.felt);
         assert_eq!((w.incident.from, w.incident.to), (190 * SECOND, 320 * SECOND));
         assert!(w.baseline.to <= w.incident.from);
+    }
+
+    #[test]
+    fn clear_symptoms_correct_the_begin_that_somebody_noted() {
+        let table = SignalTable::built_in().expect("valid");
+        let bump = latency(&table, "0.1 0.11x19 0.9x12 0.1x30", 0);
+        let told = |from: Micros, to: Micros| {
+            let given = Window { from: from * SECOND, to: to * SECOND };
+            let file = IncidentFile { incident: Some(given), ..IncidentFile::default() };
+            let w = windows(&file, std::slice::from_ref(&bump), &table, None, (0, 610 * SECOND));
+            assert!(w.given && w.incident.to == to * SECOND);
+            (w.incident.from / SECOND, w.baseline.to / SECOND, w.how)
+        };
+        let late = told(240, 320);
+        assert_eq!((late.0, late.1), (190, 160));
+        assert!(late.2.ends_with("begin 50s before the given start, taken as it"), "{}", late.2);
+        let early = told(100, 320);
+        assert_eq!((early.0, early.1), (190, 160));
+        // Within the precision of a note; of another time; almost all of it quiet.
+        assert_eq!(told(215, 320).0, 215);
+        assert_eq!(told(20, 100).0, 20);
+        assert_eq!(told(1, 210).0, 1);
     }
 
     #[test]
