@@ -28,8 +28,8 @@ pub(super) fn sends(graph: &Graph, catalog: &Catalog, g: &Finding, f: &Finding) 
 pub(super) fn blame<'a>(scale: &Scale<'a>, s: &Signature, sender: EntityId) -> Option<&'a Blame> {
     let graph = &scale.context.telemetry.graph;
     let is_client = graph.entity(sender).kind == EntityKind::Client;
-    if !is_client && !(is_form_of_load(scale.catalog, s) && scale.context.entries.contains(&sender))
-    {
+    let says_who = is_form_of_load(scale.catalog, s) && scale.context.entries.contains(&sender);
+    if !(is_client || says_who) {
         return None;
     }
     let grew = |e: &EntityId| {
