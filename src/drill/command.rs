@@ -33,7 +33,7 @@ pub const WAIT_BEATS: i64 = 3;
 /// Every command; `help` shows them in this order.
 pub const COMMANDS: &[Row] = &[
     row("look", "look COMPONENT", 2.0, 1, "panels of a service, database, cache, queue or host"),
-    row("query", "query SIGNAL [COMPONENT]", 1.0, 1, "every series of a signal, or of those names"),
+    row("query", "query SIGNAL [COMPONENT]", 1.0, 1, "every series whose name holds these words"),
     row("sessions", "sessions [DATABASE]", 3.0, 1, "the last snapshot of database sessions"),
     row("traces", "traces [SERVICE]", 3.0, 1, "operations and calls of the last while"),
     row("changes", "changes", 1.0, 1, "deploys, flags, migrations, alerts so far"),
@@ -46,8 +46,14 @@ pub const COMMANDS: &[Row] = &[
         1,
         "a colleague, or the catalogue about a mechanism",
     ),
-    row("guess", "guess COMPONENT MECHANISM --sure PERCENT [--pid N]", 1.0, 1, "what you believe"),
-    row("act", "act VERB [TARGET]", 1.0, 1, "do something; `act` alone lists the verbs"),
+    row(
+        "guess",
+        "guess COMPONENT MECHANISM [--sure PERCENT] [--pid N]",
+        1.0,
+        1,
+        "what you believe",
+    ),
+    row("act", "act VERB [TARGET]", 1.0, 1, "do something; `act` alone lists what there is (free)"),
     row("wait", "wait DURATION", 0.0, 0, "let time pass, e.g. 30s, 5m: one point for three beats"),
     row("mechanisms", "mechanisms [WORD]", 0.0, 0, "the catalogue's mechanisms (free)"),
     row("done", "done", 0.0, 0, "end the drill after a guess: the debrief"),
@@ -76,7 +82,13 @@ pub enum Command {
     Graph,
     Hint,
     Ask(Option<String>),
-    Guess { component: String, mechanism: String, sure: f64, pid: Option<i64> },
+    /// How sure is `None` where it was not said.
+    Guess {
+        component: String,
+        mechanism: String,
+        sure: Option<f64>,
+        pid: Option<i64>,
+    },
     Act(Vec<String>),
     Wait(Micros),
     Mechanisms(Option<String>),
@@ -166,7 +178,6 @@ fn guess(words: &[&str]) -> Result<Command, String> {
     let [component, mechanism] = plain[..] else {
         return Err("name one component (`graph`) and one mechanism (`mechanisms WORD`)".to_owned());
     };
-    let sure = sure.ok_or("say how sure you are, e.g. --sure 70")?;
     Ok(Command::Guess {
         component: component.to_owned(),
         mechanism: mechanism.to_owned(),
@@ -203,11 +214,13 @@ pub fn help(beat: &str) -> Vec<String> {
             (0.0, 0) => String::new(),
             (p, b) => format!("{p}p, {b} beat"),
         };
-        format!("   {:<34} {:<12} {}", r.usage, cost, r.says)
+        format!("   {:<36} {:<12} {}", r.usage, cost, r.says)
     };
     let mut out: Vec<String> = COMMANDS.iter().map(line).collect();
     out.push("   COMPONENT may be `system` where everything is hit at once.".to_owned());
+    out.push("   --sure: how sure you are, 1 to 99; 50 where you do not say it.".to_owned());
     out.push("   --pid: the database session to blame, where there is one.".to_owned());
+    out.push("   What is not understood or cannot be done costs nothing.".to_owned());
     out.push(format!(
         "   A beat is {beat} here: a thirtieth of the time from the page to the end."
     ));

@@ -132,6 +132,13 @@ pub fn built_in() -> Result<Vec<DrillFile>> {
     Ok(all)
 }
 
+/// Drills in the order of their numbers: the easy ones first, and nothing that tells what they are.
+pub fn numbered(all: &[DrillFile]) -> Vec<&DrillFile> {
+    let mut all: Vec<&DrillFile> = all.iter().collect();
+    all.sort_by_key(|d| (d.drill.difficulty, &d.drill.title, &d.drill.id));
+    all
+}
+
 /// The drill of an id.
 ///
 /// # Errors

@@ -8,7 +8,8 @@ use super::proof::Places;
 use super::runbook::plain;
 use super::score::{CATEGORIES, Part};
 use super::words;
-use crate::diagnosis::{ActionKind, EvidenceState};
+use crate::catalog::On;
+use crate::diagnosis::{ActionKind, EvidenceState, Hypothesis};
 use crate::report::plain::probability;
 
 /// Evidence of the ledger, and evidence that was not looked at.
@@ -21,7 +22,7 @@ const QUESTIONS: usize = 3;
 pub fn truth(case: &Case) -> Vec<String> {
     let plan = &case.plan;
     let mut out = vec![
-        format!("   to blame: {}", case.truth.entity.join(", ")),
+        format!("   to blame: {}", words::together(&case.truth.entity)),
         format!("   mechanism: {}", case.truth.signature.join(", ")),
         format!("   begins {}", words::moment(plan, plan.onset)),
     ];
@@ -137,7 +138,7 @@ fn answer(case: &Case) -> Vec<String> {
     let plan = &case.plan;
     let mut out = vec![String::new(), " == WHAT IT WAS ==".to_owned()];
     let since = words::moment(plan, plan.onset);
-    let (who, what) = (case.truth.entity.join(" / "), case.truth.signature.join(" / "));
+    let (who, what) = (words::together(&case.truth.entity), case.truth.signature.join(" / "));
     out.push(format!("   {what} on {who}, from {since} UTC"));
     let notes = case.truth.notes.split_whitespace().collect::<Vec<_>>().join(" ");
     if !notes.is_empty() {
@@ -174,11 +175,33 @@ fn ledger(case: &Case) -> Vec<String> {
             EvidenceState::Absent => "-",
             EvidenceState::Unobservable => "?",
         };
-        let said = if e.said.is_empty() { &e.name } else { &e.said };
+        let said = match e.state {
+            // A component may show the signal while the place that is asked for does not.
+            EvidenceState::Unobservable => format!("{} ({})", e.said, place(case, h, &e.name)),
+            _ if e.said.is_empty() => e.name.clone(),
+            _ => e.said.clone(),
+        };
         out.push(format!("   {state} {:<4} {said}", e.id));
     }
     out.push(format!("   in full: rootline explain {} {}", h.id, case.place));
     out
+}
+
+/// Where a piece of evidence looks.
+fn place(case: &Case, h: &Hypothesis, evidence: &str) -> String {
+    let file = h.signature.as_deref().and_then(|s| case.catalog.find(s).ok());
+    let rule = file.and_then(|f| f.evidence.iter().find(|r| r.id == evidence));
+    let name = &h.entity.name;
+    match rule.map(|r| r.on) {
+        Some(On::Caller) => format!("of the callers of {name}"),
+        Some(On::Callee) => format!("of what {name} calls"),
+        Some(On::EdgeIn) => format!("of the calls to {name}"),
+        Some(On::EdgeOut) => format!("of the calls of {name}"),
+        Some(On::Entry) => "at the entry".to_owned(),
+        Some(On::Host) => format!("of what {name} runs on"),
+        Some(On::Global) => "of the whole".to_owned(),
+        _ => format!("of {name}"),
+    }
 }
 
 /// The cheapest looks that put it first.

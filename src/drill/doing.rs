@@ -1,12 +1,14 @@
 //! An action in a drill under way: on a recording it is replayed, on a simulation it changes what
 //! comes.
 
-use super::act::{self, ACTIONS, Aim, Deed};
+use super::act::{self, Aim, Deed, Judged};
 use super::case::SETTLES;
 use super::content::{Decoy, Outcome};
 use super::game::{Ask, Game};
 use super::score::Part;
+use super::verbs::{self, Verb};
 use super::words;
+use crate::ingest::raw::Session;
 use crate::model::SECOND;
 
 /// Beats after which it is shown what there is.
@@ -15,23 +17,60 @@ const SETTLED: i64 = 10;
 const IDLE: f64 = 3.0;
 const HARM: f64 = 7.0;
 
+/// How pg_stat_activity calls what a client opened.
+const CLIENT: &str = "client backend";
+/// Processes that work on what clients could do as well: the server lets them be cancelled and
+/// ended. It refuses that for all others, which keep the server itself running.
+const WORKERS: [&str; 5] = [
+    "autovacuum worker",
+    "parallel worker",
+    "logical replication worker",
+    "background worker",
+    "walsender",
+];
+
+/// A process of a database server that no client opened.
+struct Process {
+    pid: i64,
+    kind: String,
+}
+
+impl Process {
+    fn is_auxiliary(&self) -> bool {
+        !WORKERS.contains(&self.kind.as_str())
+    }
+
+    /// What the server answers for a process that is none of its sessions.
+    fn refused(&self) -> Judged {
+        let Process { pid, kind } = self;
+        let said = format!("the server refuses: PID {pid} is the {kind}, which is no session");
+        Judged { outcome: Outcome::Nothing, said: vec![said], until: None }
+    }
+
+    fn trade(&self) -> &'static str {
+        match self.is_auxiliary() {
+            true => "nothing",
+            false => "what it has done is rolled back; the server starts it again",
+        }
+    }
+}
+
 impl Game<'_> {
     pub(super) fn act(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
         if self.rerun.is_some() {
             return self.simulate(typed);
         }
-        let Some(word) = typed.first() else {
-            let verbs: Vec<&str> = ACTIONS.iter().map(|v| v.word).collect();
-            return Ok(vec![
-                format!("   act VERB TARGET: {}", verbs.join(", ")),
-                "   a target is a component; a pid for cancel and terminate".to_owned(),
-            ]);
-        };
-        let verb = act::verb(word)?;
-        let [_, target] = typed else { return Err(format!("usage: act {word} TARGET")) };
+        let Some(word) = typed.first() else { return Ok(self.offers(None)) };
+        let verb = verbs::verb(word)?;
+        let [_, target] = typed else { return Ok(self.offers(Some(verb))) };
         let aim = self.aim(verb, target)?;
+        let process = aim.pid.and_then(|pid| self.process(pid));
         self.pay("act");
-        let judged = act::judge(self.case, verb, &aim, self.now);
+        let judged = match &process {
+            Some(kind) if kind.is_auxiliary() => kind.refused(),
+            _ => act::judge(self.case, verb, &aim, self.now),
+        };
+        let trade = process.filter(|_| verb.disruptive).map_or(verb.trade, |p| p.trade());
         let before = self.symptom();
         let mut out = judged.said.iter().map(|s| format!("   {s}")).collect::<Vec<_>>();
         if let Some(until) = judged.until {
@@ -56,7 +95,7 @@ impl Game<'_> {
             Outcome::Nothing => "NOTHING HAPPENS",
             Outcome::Harms => "IT HARMS",
         };
-        out.insert(0, format!("   {head}: {word} {target} ({})", verb.trade));
+        out.insert(0, format!("   {head}: {word} {target} (price: {trade})"));
         let what = format!("{word} {target}");
         match judged.outcome {
             Outcome::Nothing => self.score.lose(Part::Mitigation, IDLE, what),
@@ -67,21 +106,39 @@ impl Game<'_> {
             verb: word.clone(),
             target: target.clone(),
             outcome: judged.outcome,
-            trade: verb.trade.to_owned(),
+            trade: trade.to_owned(),
         });
-        if judged.outcome == Outcome::Helps && self.solved {
-            out.extend(self.finish());
-        } else if judged.outcome == Outcome::Helps {
-            out.push("   say what it was: `guess`, then `done`".to_owned());
+        match (judged.outcome, self.solved) {
+            (Outcome::Helps, true) => {
+                out.push("   the drill goes on: `done` when you want the debrief".to_owned());
+            }
+            (Outcome::Helps, false) => {
+                out.push("   say what it was: `guess`, then `done`".to_owned());
+            }
+            _ => {}
         }
         Ok(out)
+    }
+
+    /// What a process of a database server is, where it is no session that a client opened.
+    fn process(&mut self, pid: i64) -> Option<Process> {
+        let instant = self.instant();
+        let of = |s: &Session| s.pid == pid && !s.backend_type.is_empty();
+        let all = instant.telemetry.sessions.iter();
+        let kind = all.map(|(_, s)| s).find(|s| of(s))?.backend_type.to_string();
+        (kind != CLIENT).then_some(Process { pid, kind })
     }
 
     fn simulate(&mut self, typed: &[String]) -> std::result::Result<Vec<String>, String> {
         let words = typed.join(" ");
         let (now, at) = (self.now, (self.now + self.case.plan.beat).min(self.case.plan.end));
         let Some(rerun) = self.rerun.as_mut() else { return Err("nothing to act on".to_owned()) };
-        let ask = if typed.is_empty() { Ask::Offers(now) } else { Ask::Act(at, &words) };
+        let ask = match typed {
+            [] => Ask::Offers(now, None),
+            // A verb alone asks what it can be done to.
+            [verb] if verb != "wait" => Ask::Offers(now, Some(verb)),
+            _ => Ask::Act(at, &words),
+        };
         let answer = rerun(ask).map_err(|e| {
             format!("{e}{}", e.hint.as_ref().map_or(String::new(), |h| format!("; {h}")))
         })?;
@@ -101,9 +158,9 @@ impl Game<'_> {
         Ok(out)
     }
 
-    fn aim(&mut self, verb: &act::Verb, target: &str) -> std::result::Result<Aim, String> {
+    fn aim(&mut self, verb: &Verb, target: &str) -> std::result::Result<Aim, String> {
         let name = target.to_owned();
-        if verb.target == act::Target::Component {
+        if !verb.is_of_session() {
             let entity = self.component(target);
             let instant = self.instant();
             let session = instant.telemetry.sessions.iter().any(|(_, s)| s.application == target);

@@ -23,8 +23,8 @@ use std::rc::Rc;
 pub enum Ask<'a> {
     /// Take an action at a time.
     Act(Micros, &'a str),
-    /// What can be done at a time.
-    Offers(Micros),
+    /// What can be done at a time, or what one verb can be done to.
+    Offers(Micros, Option<&'a str>),
     /// What the users got, against doing nothing and the best.
     Outcome,
 }
@@ -195,7 +195,7 @@ impl<'a> Game<'a> {
         let symptom = self.case.plan.symptom.as_ref()?;
         let instant = self.instant();
         let s = symptom.find(&instant)?;
-        let unit = instant.telemetry.signals.get(s.signal).unit();
+        let unit = words::unit(&instant.telemetry, s);
         let now = words::last(s, unit, &self.case.plan, self.now);
         let usual = words::usual(s, &self.case.plan);
         let usual = usual.map_or(String::new(), |v| {
@@ -242,6 +242,10 @@ impl<'a> Game<'a> {
                 Ok(self.view(&instant).component(e))
             }
             Command::Query(wanted) => {
+                let before = self.instant();
+                if self.view(&before).matching(&wanted).is_empty() {
+                    return Err(self.view(&before).unknown(&wanted));
+                }
                 self.pay("query");
                 let instant = self.instant();
                 let view = self.view(&instant);

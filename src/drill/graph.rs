@@ -43,7 +43,7 @@ impl View<'_> {
         order.sort_by_key(|e| (called.contains(e), **e));
         let line = |e: &&EntityId| {
             let to: Vec<&str> = callees[*e].iter().map(|c| words::name(t, *c)).collect();
-            format!("   {} → {}", words::name(t, **e), to.join(", "))
+            format!("   {} → {}", words::name(t, **e), words::together(&to))
         };
         let mut out: Vec<String> = order.iter().map(line).collect();
         let alone: Vec<&str> = self
@@ -56,7 +56,7 @@ impl View<'_> {
             .collect();
         out.extend(other);
         if !alone.is_empty() {
-            out.push(format!("   also known: {}", alone.join(", ")));
+            out.push(format!("   also known: {}", words::together(&alone)));
         }
         let left = out.len().saturating_sub(LINES);
         out.truncate(LINES);

@@ -13,13 +13,15 @@ const ASTRAY: f64 = 6.0;
 /// Points for the cause that go with the time it takes, and without the session that is to blame.
 const LATE: f64 = 6.0;
 const NO_PID: f64 = 5.0;
+/// How sure somebody is who does not say it: it may be so, or not.
+const UNSAID: f64 = 0.5;
 
 impl Game<'_> {
     pub(super) fn guess(
         &mut self,
         component: String,
         mechanism: String,
-        sure: f64,
+        said: Option<f64>,
         pid: Option<i64>,
     ) -> std::result::Result<Vec<String>, String> {
         if self.solved {
@@ -43,10 +45,14 @@ impl Game<'_> {
         let entity = entity.and_then(|e| self.first(&instant, e));
         let worth = guess::weigh(self.case, (&component, entity), &id, &self.injected);
         self.pay("guess");
+        let sure = said.unwrap_or(UNSAID);
         let guessed =
             Guessed { component, mechanism: id, sure, right: worth.right, credit: worth.credit() };
-        let out =
+        let mut out =
             if worth.right { self.right(&guessed, pid) } else { self.wrong(&guessed, &worth) };
+        if said.is_none() {
+            out.push(format!("   taken as {:.0} % sure: --sure says it", sure * 100.0));
+        }
         self.score.guesses.push(guessed);
         Ok(out)
     }
@@ -80,7 +86,9 @@ impl Game<'_> {
             }
             (None, _) => {}
         }
-        out.push("   now `act` on it, or `done` for the debrief".to_owned());
+        out.push(
+            "   now `act` on it (`act` lists what there is), or `done` for the debrief".to_owned(),
+        );
         out
     }
 

@@ -73,7 +73,7 @@ impl View<'_> {
     fn line(&self, title: &str, column: usize, s: &SignalSeries) -> String {
         let t = &self.instant.telemetry;
         let (plan, now) = (self.plan, self.instant.now);
-        let unit = t.signals.get(s.signal).unit();
+        let unit = words::unit(t, s);
         let last = words::last(s, unit, plan, now);
         let usual = match (self.level, words::usual(s, plan)) {
             (Level::Guided, Some(v)) => format!("  (usual {})", plain::value(v, unit)),
@@ -91,12 +91,15 @@ impl View<'_> {
         let t = &self.instant.telemetry;
         let of = |role: &&str| {
             let s = self.series(subject).find(|s| s.role == **role && !s.guessed)?;
-            let unit = t.signals.get(s.signal).unit();
+            let unit = words::unit(t, s);
             let now = words::last(s, unit, self.plan, self.instant.now);
             let usual = words::usual(s, self.plan).filter(|_| self.level == Level::Guided);
             let usual =
                 usual.map_or(String::new(), |v| format!(" (usual {})", plain::value(v, unit)));
-            Some(format!("{role} {now}{usual}"))
+            // How many requests are traced says nothing of how many there are.
+            let traced = *role == "traffic" && s.origin == Origin::Traces;
+            let what = if traced { "traced requests" } else { *role };
+            Some(format!("{what} {now}{usual}"))
         };
         let said: Vec<String> = EDGE_ROLES.iter().filter_map(of).collect();
         (!said.is_empty()).then(|| said.join(", "))
@@ -151,11 +154,12 @@ impl View<'_> {
                 first(a).cmp(&first(b)).then(change(b).total_cmp(&change(a)))
             }),
         }
-        let shown: Vec<(String, &SignalSeries)> =
-            own.iter().take(LINES).map(|s| (title(s), *s)).collect();
-        let mut out = self.lines(&shown);
+        let titled = words::titled(&own, title);
+        let mut out = self.lines(&titled[..titled.len().min(LINES)]);
         if own.len() > LINES {
-            out.push(format!("   and {} more: `query SIGNAL`", own.len() - LINES));
+            let rest: Vec<&str> = titled.iter().skip(LINES).map(|(t, _)| t.as_str()).collect();
+            let name = words::name(t, e);
+            out.push(format!("   and more, `query NAME {name}`: {}", rest.join(", ")));
         }
         out
     }
@@ -164,9 +168,11 @@ impl View<'_> {
     fn edges(&self, e: EntityId) -> Vec<String> {
         let t = &self.instant.telemetry;
         let mut out = Vec::new();
-        for (a, b) in
-            self.instant.called.iter().filter(|(a, b)| a != b && (*a == e || *b == e)).take(PARTS)
-        {
+        let own = self.instant.called.iter().filter(|(a, b)| a != b && (*a == e || *b == e));
+        let mut own: Vec<&(EntityId, EntityId)> = own.collect();
+        // Who calls it first: those are fewer.
+        own.sort_by_key(|(_, b)| *b != e);
+        for (a, b) in own.iter().take(PARTS) {
             let said = self.in_short(Subject::Edge(*a, *b));
             let said = said.unwrap_or_else(|| "seen in traces".to_owned());
             let word = match *a == e {
@@ -174,6 +180,11 @@ impl View<'_> {
                 false => format!("called by {}", words::name(t, *a)),
             };
             out.push(format!("   {word}: {said}"));
+        }
+        let other = |(a, b): &&(EntityId, EntityId)| words::name(t, if *a == e { *b } else { *a });
+        let rest: Vec<&str> = own.iter().skip(PARTS).map(other).collect();
+        if !rest.is_empty() {
+            out.push(format!("   and calls between it and {}", words::together(&rest)));
         }
         out
     }
@@ -200,7 +211,7 @@ impl View<'_> {
             out.push(format!("   and {left} more parts"));
         }
         if !bare.is_empty() {
-            out.push(format!("   its parts, `look` at each: {}", bare.join(", ")));
+            out.push(format!("   its parts, `look` at each: {}", words::together(&bare)));
         }
         out
     }

@@ -19,6 +19,7 @@ mod graph;
 mod guess;
 mod guesses;
 mod look;
+mod offers;
 mod pager;
 pub mod progress;
 mod proof;
@@ -29,13 +30,16 @@ mod score;
 mod sessions;
 mod sheet;
 mod traces;
+mod verbs;
 mod words;
 
-pub use act::{ACTIONS, Deed};
+pub use act::Deed;
 pub use case::{Case, Level, Plan, SETTLES};
 pub use game::{Answer, Ask, Game, Reply, Rerun};
 pub use score::{CATEGORIES, Score, brier, expected};
 pub use sheet::{kept, list, sheet};
+pub use verbs::ACTIONS;
+pub use words::together;
 
 #[cfg(test)]
 mod tests;

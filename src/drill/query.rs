@@ -2,6 +2,7 @@
 
 use super::look::View;
 use super::words;
+use crate::error::did_you_mean;
 use crate::ingest::raw::RawEvent;
 use crate::model::Micros;
 use crate::rollup::SignalSeries;
@@ -15,12 +16,7 @@ const EVENTS: usize = 24;
 impl View<'_> {
     /// Series that hold all of the words in signal, role, subject or the exporter's name.
     pub fn matching(&self, wanted: &[String]) -> Vec<&SignalSeries> {
-        let t = &self.instant.telemetry;
-        let fits = |s: &&SignalSeries| {
-            let (about, signal) = (words::subject(t, s.subject), words::signal(t, s));
-            let all = format!("{about} {signal} {} {}", s.role, s.source.series).to_lowercase();
-            self.is_open(s) && wanted.iter().all(|w| all.contains(w.as_str()))
-        };
+        let fits = |s: &&SignalSeries| self.is_open(s) && self.is_called(s, wanted);
         let all = self.instant.rollups.series.iter().filter(|s| !s.points.is_empty());
         let mut found: Vec<&SignalSeries> = Vec::new();
         for s in all.filter(fits) {
@@ -33,22 +29,47 @@ impl View<'_> {
         found
     }
 
+    fn is_called(&self, s: &SignalSeries, wanted: &[String]) -> bool {
+        let t = &self.instant.telemetry;
+        let (about, signal) = (words::subject(t, s.subject), words::signal(t, s));
+        let all = format!("{about} {signal} {} {}", s.role, s.source.series).to_lowercase();
+        // `db.client.connections` is said of `db.client.connection.count`.
+        let near = |w: &String| {
+            let parts = w.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty());
+            let one =
+                |p: &str| all.contains(p) || p.len() > 3 && all.contains(p.trim_end_matches('s'));
+            parts.clone().next().is_some() && parts.clone().all(one)
+        };
+        wanted.iter().all(|w| all.contains(w.as_str()) || near(w))
+    }
+
+    /// Why nothing is called so: it is not there, or on a dashboard that is not open yet.
+    pub fn unknown(&self, wanted: &[String]) -> String {
+        let typed = wanted.join(" ");
+        let all = self.instant.rollups.series.iter().filter(|s| !s.points.is_empty());
+        if all.clone().any(|s| !self.is_open(s) && self.is_called(s, wanted)) {
+            return format!("\"{typed}\" is on a dashboard that a later stage opens (free)");
+        }
+        let open: Vec<&SignalSeries> = all.filter(|s| self.is_open(s)).collect();
+        let t = &self.instant.telemetry;
+        let names: BTreeSet<&str> =
+            open.iter().map(|s| t.signals.get(s.signal).name.as_str()).collect();
+        let roles: BTreeSet<&str> = open.iter().map(|s| s.role.as_str()).collect();
+        let near = did_you_mean(&typed, names);
+        let near = near.map_or(String::new(), |n| format!(" Did you mean {n}?"));
+        let roles: Vec<&str> = roles.into_iter().filter(|r| !r.is_empty()).collect();
+        format!("no series is called \"{typed}\" (free).{near} There is: {}", roles.join(", "))
+    }
+
     /// What [`View::matching`] finds, a line each.
     pub fn query(&self, wanted: &[String]) -> Vec<String> {
         let t = &self.instant.telemetry;
         let found = self.matching(wanted);
         let title =
             |s: &SignalSeries| format!("{} {}", words::subject(t, s.subject), words::signal(t, s));
-        let shown: Vec<(String, &SignalSeries)> =
-            found.iter().take(LINES).map(|s| (title(s), *s)).collect();
+        let shown = words::titled(&found[..found.len().min(LINES)], title);
         let mut out = self.lines(&shown);
-        if found.is_empty() {
-            let all = self.instant.rollups.series.iter().filter(|s| self.is_open(s));
-            let roles: BTreeSet<&str> = all.map(|s| s.role.as_str()).collect();
-            let roles: Vec<&str> = roles.into_iter().filter(|r| !r.is_empty()).collect();
-            out.push(format!("   no series is called \"{}\"", wanted.join(" ")));
-            out.push(format!("   there is: {}", roles.join(", ")));
-        } else if found.len() > LINES {
+        if found.len() > LINES {
             out.push(format!("   and {} more: name a component too", found.len() - LINES));
         }
         out

@@ -1,26 +1,35 @@
 //! Lists of drills and of kept sessions, and the sheet of a session for a team. In: drills or
 //! sessions. Out: text.
 
-use super::content::DrillFile;
+use super::content::{self, DrillFile};
 use super::progress::Session;
 use super::words;
 use crate::report::Style;
 use crate::time;
 
-/// Every drill: id, difficulty, what it is about.
-pub fn list(all: &[DrillFile], best: &dyn Fn(&str) -> Option<f64>, style: &Style) -> String {
+/// Every drill by its number: difficulty, title, what it is about. The ids, many of which are the
+/// answer, are for a game master.
+pub fn list(
+    all: &[DrillFile],
+    best: &dyn Fn(&str) -> Option<f64>,
+    master: bool,
+    style: &Style,
+) -> String {
     let mut out = Vec::new();
-    for d in all {
+    for (at, d) in content::numbered(all).into_iter().enumerate() {
         let stars = "*".repeat(usize::from(d.drill.difficulty));
         let done = best(&d.drill.id).map_or(String::new(), |s| format!(" [best {s:.0}]"));
         let kind = if d.drill.scenario.is_some() { "simulated: " } else { "" };
-        out.push(format!(" {:<30} {stars:<3} {kind}{}{done}", d.drill.id, d.drill.summary));
+        let id = if master { format!("{:<30} ", d.drill.id) } else { String::new() };
+        let head = format!(" {:>3} {stars:<3} {id}\"{}\"", at + 1, d.drill.title);
+        out.push(format!("{head} {kind}{}{done}", d.drill.summary));
     }
     out.push(String::new());
-    out.push(format!(" {}: `rootline drill start ID`, or", words::count(all.len(), "drill")));
-    out.push(
-        "   `rootline drill start surprise --seed N`, where the id gives nothing away".to_owned(),
-    );
+    out.push(format!(
+        " {}: `rootline drill start NUMBER` (or its id: `drill list --gm`), or",
+        words::count(all.len(), "drill")
+    ));
+    out.push("   `rootline drill start surprise --seed N`: the seed says which".to_owned());
     out.push(
         "   `rootline drill start sim-ID` with any scenario of `rootline simulate`".to_owned(),
     );
@@ -43,7 +52,8 @@ pub fn kept(all: &[(u32, Session)], style: &Style) -> String {
         let brier = s.brier.map_or(String::new(), |b| format!(" · Brier {b:.2}"));
         out.push(format!(
             " {number:>4} {:<30} level {} seed {:<6} {:>3.0} points · {state} · {}{brier}",
-            s.drill,
+            // The id often is the answer.
+            if s.over { &s.drill } else { &s.title },
             s.level,
             s.seed,
             s.score,

@@ -6,8 +6,10 @@ use crate::diagnosis::{Span, Spark};
 use crate::model::{EntityId, Micros, Subject, Unit};
 use crate::report::{Style, plain};
 use crate::rollup::{Origin, SignalSeries};
+use crate::signals::Stat;
 use crate::telemetry::Telemetry;
 use crate::time;
+use std::collections::BTreeMap;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a small picture, and where there is little room.
@@ -19,6 +21,12 @@ const ROOM: usize = 80;
 const SHOWN: i64 = 30;
 /// Steps after which a series without a point counts as silent.
 const SILENT: f64 = 3.0;
+/// Beats and steps, whichever is longer, that the rate of traced requests is taken over: the last
+/// bucket lacks the spans that have not ended, and few requests are traced.
+const TRACED_BEATS: i64 = 4;
+const TRACED_STEPS: i64 = 3;
+/// Names in a row from which only the first and the last are written.
+const RUN: usize = 4;
 
 /// The signs that are painted, with their colour: each says the same in words.
 const PAINTED: &[(&str, u8)] = &[
@@ -131,11 +139,48 @@ pub fn last(s: &SignalSeries, unit: Unit, plan: &Plan, now: Micros) -> String {
     let Some((t, v)) = s.points.iter().rev().find(|p| p.1.is_finite()) else {
         return "no data".to_owned();
     };
+    if let Some(mean) = traced(s, plan, now) {
+        return plain::value(mean, unit);
+    }
     let silent = (now - t) as f64 > SILENT * s.step.max(1) as f64 && now - t > plan.beat;
     match silent {
-        true => format!("no data since {} ({})", moment(plan, t), plain::value(v, unit)),
+        true => format!("no data since {}, last {}", moment(plan, t), plain::value(v, unit)),
         false => plain::value(v, unit),
     }
+}
+
+/// The mean of the last while of a rate that was made of traces.
+fn traced(s: &SignalSeries, plan: &Plan, now: Micros) -> Option<f64> {
+    let from = now - (TRACED_BEATS * plan.beat).max(TRACED_STEPS * s.step);
+    let of_traces = s.origin == Origin::Traces && s.role == "traffic";
+    let last = s.points.iter().filter(|p| of_traces && p.0 > from && p.1.is_finite());
+    let (n, sum) = last.fold((0u32, 0.0), |(n, sum), p| (n + 1, sum + p.1));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
+/// The unit of a series: what a counter of unknown meaning counts is a rate, and what failed of a
+/// histogram's count a share.
+pub fn unit(t: &Telemetry, s: &SignalSeries) -> Unit {
+    let unit = t.signals.get(s.signal).unit();
+    if unit != Unit::None || !s.guessed {
+        return unit;
+    }
+    match (is_counted(s), raw(s).ends_with("_total")) {
+        (true, _) if s.role == "errors" => Unit::Ratio,
+        (true, _) | (_, true) => Unit::PerSecond,
+        _ => unit,
+    }
+}
+
+/// The exporter's name of a series.
+fn raw(s: &SignalSeries) -> &str {
+    s.source.series.split(['{', ' ']).next().unwrap_or_default()
+}
+
+/// Whether a guessed series is how often a histogram counted, not what it measured.
+fn is_counted(s: &SignalSeries) -> bool {
+    let part = raw(s).ends_with("_count") || raw(s).ends_with("_bucket");
+    s.guessed && part && s.stat == Stat::Value
 }
 
 /// The median of what is usual; `None` without points there.
@@ -162,21 +207,69 @@ pub fn subject(t: &Telemetry, s: Subject) -> String {
 /// What a series is called: its signal, or the exporter's words where those were not understood.
 pub fn signal(t: &Telemetry, s: &SignalSeries) -> String {
     let signal = t.signals.get(s.signal);
-    // Values say enough: the names of their labels are long.
-    let values: Vec<&str> =
-        s.dims.split(',').map(|d| d.split_once('=').map_or(d, |(_, value)| value)).collect();
+    // Values say enough of labels, whose names are long; a lone value is one of several states.
+    let value = |d: &str| match d.split_once('=') {
+        Some((_, value)) => value.to_owned(),
+        None if signal.state_labels.is_empty() || signal.role == "outcome" => d.to_owned(),
+        None => format!("state {d}"),
+    };
+    let values: Vec<String> = s.dims.split(',').map(value).collect();
     let dims = if s.dims.is_empty() { String::new() } else { format!(" {{{}}}", values.join(",")) };
     let stat = match s.stat {
-        crate::signals::Stat::Quantile(q) => format!(" p{q}"),
-        crate::signals::Stat::Max => " max".to_owned(),
-        crate::signals::Stat::Min => " min".to_owned(),
+        Stat::Quantile(q) => format!(" p{q}"),
+        Stat::Max => " max".to_owned(),
+        Stat::Min => " min".to_owned(),
         _ => String::new(),
     };
     let from = if s.origin == Origin::Traces { " (traces)" } else { "" };
+    let counted = match (is_counted(s), s.role.as_str()) {
+        (true, "errors") => " failed",
+        (true, _) => " calls",
+        _ => "",
+    };
     match s.guessed && !s.dims.is_empty() {
-        true => s.dims.clone(),
+        true => format!("{}{counted}{stat}{from}", s.dims),
         false => format!("{}{stat}{dims}{from}", signal.name),
     }
+}
+
+/// Series with what `title` calls them; where two are called the same, with the exporter's name.
+pub fn titled<'s>(
+    series: &[&'s SignalSeries],
+    title: impl Fn(&SignalSeries) -> String,
+) -> Vec<(String, &'s SignalSeries)> {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    series.iter().for_each(|s| *count.entry(title(s)).or_default() += 1);
+    let one = |s: &&'s SignalSeries| {
+        let said = title(s);
+        match count[&said] {
+            1 => (said, *s),
+            _ => (format!("{said} ({})", raw(s)), *s),
+        }
+    };
+    series.iter().map(one).collect()
+}
+
+/// Names in a list; a run of numbered ones by its first and its last.
+pub fn together<S: AsRef<str>>(names: &[S]) -> String {
+    let number = |name: &str| -> Option<(String, u64)> {
+        let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let (stem, n) = name.split_at(name.len() - digits);
+        Some((stem.to_owned(), n.parse().ok()?))
+    };
+    let mut runs: Vec<Vec<&str>> = Vec::new();
+    for name in names.iter().map(AsRef::as_ref) {
+        let next = runs.last().and_then(|run| number(run.last()?)).map(|(stem, n)| (stem, n + 1));
+        match runs.last_mut() {
+            Some(run) if next.is_some() && next == number(name) => run.push(name),
+            _ => runs.push(vec![name]),
+        }
+    }
+    let said = |run: &Vec<&str>| match run.len() >= RUN {
+        true => format!("{} to {}", run[0], run[run.len() - 1]),
+        false => run.join(", "),
+    };
+    runs.iter().map(said).collect::<Vec<_>>().join(", ")
 }
 
 /// A number of things and their noun.

@@ -99,7 +99,11 @@ impl Writer<'_> {
             // The place stays the same with a reason; another place does not.
             Claim::Place => cause && behind && !here,
             Claim::Moment => cause && (here || behind),
-            Claim::Mechanism => (here || behind) && self.relates(form, top, Relation::Specialises),
+            // Who sends too much is seen in front of what cannot serve it.
+            Claim::Mechanism => {
+                let front = self.is_load_in_front(top, form, subject);
+                (here || behind || front) && self.relates(form, top, Relation::Specialises)
+            }
         }
     }
 
@@ -142,6 +146,16 @@ impl Writer<'_> {
         let form = &self.catalog.signatures[found.signature].signature.id;
         let place = found.subject.map_or("the system", |e| self.context.name(e));
         Some(format!("{form} on {place} could not be ruled out: too little of {}", found.lacks))
+    }
+
+    /// Says whether a more exact form is open for which nothing was recorded, while something speaks
+    /// against the plain one: it may be that, and nobody can tell.
+    pub(super) fn is_form_open(&self, top: &Hypothesis) -> bool {
+        let open = |u: &Undecided| {
+            let form = &self.catalog.signatures[u.signature].signature;
+            self.is_beside(top, Claim::Mechanism, form, u.subject)
+        };
+        !is_proved(top) && !top.against.is_empty() && self.matches.undecided.iter().any(open)
     }
 
     /// Says whether there is something of what a signature lacked: it was too little.

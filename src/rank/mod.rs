@@ -14,6 +14,7 @@ mod chain;
 mod conclude;
 mod doubts;
 pub mod explain_away;
+mod load;
 mod order;
 mod pages;
 mod sessions_view;
@@ -60,8 +61,6 @@ const SUSTAINS: f64 = -0.25;
 const CALM: f64 = -2.5;
 /// Abnormality of what stands behind the callee from which it is in trouble by itself.
 const TROUBLE_BEHIND: f64 = 1.0;
-/// Growth of its load from which a part behind a client is the client's matter.
-const LOAD_GREW: f64 = 1.2;
 /// Growth of a callee's load from which an amplifier can keep it overloaded.
 const SUSTAINED_LOAD: f64 = 1.4;
 
@@ -248,8 +247,9 @@ fn specific<'a>(graph: &Graph, catalog: &Catalog, findings: &'a [Finding]) -> Ve
         let on_it = |(e, host)| runs.contains(&(graph.owner(e), host));
         g.subject == f.subject || f.subject.zip(g.subject).is_some_and(on_it)
     };
+    let beside = |g: &Finding, f: &Finding| same(g, f) || load::sends(graph, catalog, g, f);
     let beaten = |f: &Finding| {
-        findings.iter().filter(|g| same(g, f) && g.signature != f.signature).any(|g| {
+        findings.iter().filter(|g| beside(g, f) && g.signature != f.signature).any(|g| {
             let related = &catalog.signatures[g.signature].signature.related;
             related.iter().any(|r| r.kind == Relation::Specialises && r.id == id(f))
         })
@@ -293,7 +293,7 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     // An instance or partition stands in the graph through its owner.
     let owner = finding.subject.map(|e| context.telemetry.graph.owner(e));
     let blame = finding.subject.and_then(|e| blames.get(&e)).or(owner.and_then(|e| blames.get(&e)));
-    let blame = finding.subject.and_then(|e| of_load(scale, e)).or(blame);
+    let blame = finding.subject.and_then(|e| load::blame(scale, s, e)).or(blame);
     let shared = (s.category != Category::Normal).then_some(finding.subject);
     let shared = shared.and_then(|e| explain_away::behind_many(context, blames, e));
     let mut terms = match shared {
@@ -328,21 +328,6 @@ fn of_finding(scale: &Scale, finding: &Finding, at: Option<usize>) -> Candidate 
     let onset = exact.or_else(known);
     let (entity, role) = (finding.subject, s.role);
     Candidate { finding: at, entity, role, terms, score: 0.0, probability: 0.0, onset }
-}
-
-/// The blame of a client that requests are counted by: load goes from caller to callee, so it has
-/// that of whichever part behind it got more requests and carries most.
-fn of_load<'a>(scale: &Scale<'a>, client: EntityId) -> Option<&'a Blame> {
-    let graph = &scale.context.telemetry.graph;
-    if graph.entity(client).kind != EntityKind::Client {
-        return None;
-    }
-    let grew = |e: &EntityId| {
-        scale.anomalies.get(e).and_then(|a| a.traffic_ratio).is_some_and(|r| r >= LOAD_GREW)
-    };
-    let sum = |b: &Blame| b.terms.iter().map(|t| t.1).sum::<f64>();
-    let behind = graph.reach(client).into_keys().filter(grew);
-    behind.filter_map(|e| scale.blames.get(&e)).max_by(|a, b| sum(a).total_cmp(&sum(b)))
 }
 
 /// The evidence, by what it can say, and the prior.

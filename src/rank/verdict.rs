@@ -74,6 +74,7 @@ impl Writer<'_> {
             && thin.is_none()
             && windows.felt
             && told_apart
+            && !self.is_form_open(top)
             && (is_proved(top) || !self.is_unseen(top));
         let alike = !told_apart && self.is_symptom(top) && self.others_suffer(&top.entity.service);
         let supported = windows.disturbed || top.signature.is_some();

@@ -13,7 +13,7 @@ pub enum Subject {
     Nothing,
     Service,
     Instance,
-    /// A service that keeps a pool of connections.
+    /// A service that keeps a pool of connections, or a pooler.
     PoolOf,
     Database,
     /// The process id of a session.
@@ -27,7 +27,8 @@ impl Subject {
     pub fn word(self) -> &'static str {
         match self {
             Subject::Nothing => "",
-            Subject::Service | Subject::PoolOf => "SERVICE",
+            Subject::Service => "SERVICE",
+            Subject::PoolOf => "POOL-OF",
             Subject::Instance => "INSTANCE",
             Subject::Database => "DATABASE",
             Subject::Session => "PID",
@@ -176,7 +177,7 @@ pub const ACTIONS: &[ActionRow] = &[
         Some(("connections", 20.0)),
         0.0,
         1.0,
-        "Let every pool of the service hold this many connections.",
+        "Let every pool of the service, or the pooler, hold this many connections.",
     ),
     row(Verb::Cancel, "cancel", Subject::Session, None, 0.0, 1.0, "Cancel a session's statement."),
     row(

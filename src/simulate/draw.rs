@@ -24,6 +24,11 @@ pub fn mix(n: u64) -> u64 {
     n ^ (n >> 31)
 }
 
+/// The partition, of so many, that keeps a key; one that is salted has several `way`s.
+pub fn member_of(key: u32, way: u32, partitions: usize) -> usize {
+    (mix((u64::from(key) << 8) | u64::from(way)) % partitions.max(1) as u64) as usize
+}
+
 impl Draw {
     /// The stream of a component under a seed.
     pub fn of(component: &str, seed: u64) -> Draw {

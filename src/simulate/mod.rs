@@ -33,6 +33,9 @@ use world::World;
 /// Where the truth of a folder stands; no reader of telemetry opens it.
 const TRUTH: &str = "truth.toml";
 
+/// The fault that makes many ask for one key.
+const ONE_KEY: &str = "asks-for-one-key";
+
 /// An exported file of the incident folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -95,6 +98,7 @@ impl Run {
             }
             vary::moved(&mut scenario, seed);
         }
+        scenario.truth.entity = hot_members(&scenario);
         let mut world = world::build(&scenario, seed)?;
         let zero = world.zero;
         world.run(zero);
@@ -210,6 +214,22 @@ impl Run {
     pub fn outcome(&self) -> Outcome {
         contract::outcome(&self.world, &self.scenario)
     }
+}
+
+/// Who is to blame: where many ask for one key, of a store's partitions only the one that keeps it.
+fn hot_members(scenario: &Scenario) -> Vec<String> {
+    let hot = scenario.fault.iter().filter(|f| f.kind == ONE_KEY);
+    let keys: Vec<u32> = hot.filter_map(|f| f.of.parse().ok()).collect();
+    let is_cold = |name: &String| {
+        let own = |s: &&scenario::Store| {
+            name.strip_prefix(s.name.as_str()).is_some_and(|rest| rest.starts_with('-'))
+        };
+        let Some(store) = scenario.store.iter().find(own) else { return false };
+        let members = keys.iter().map(|k| draw::member_of(*k, 0, store.partitions as usize));
+        let mut names = members.map(|m| format!("{}-{m}", store.name));
+        !keys.is_empty() && !names.any(|n| n == *name)
+    };
+    scenario.truth.entity.iter().filter(|e| !is_cold(e)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -300,6 +300,9 @@ fn what_cannot_be_done_costs_nothing() {
     for line in [
         "look nothing-like-it",
         "sessions",
+        "query nothing-like-it",
+        "act",
+        "act roll-back",
         "guess a b",
         "guess gateway no-such-mechanism --sure 50",
         "act cancel 1",
@@ -358,8 +361,8 @@ fn a_drill_that_is_left_goes_on_and_is_replayed() {
     let run = typed(&state, &["drill", "start", "pool-exhaustion"], "look gateway\nchanges\n");
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.err.contains("drill resume 1") && !run.out.contains("p> "), "{}", run.err);
-    let rest =
-        "guess pg-replica long-running-query-blocking --sure 80 --pid 13305\nact cancel 13305\n";
+    let rest = "guess pg-replica long-running-query-blocking --sure 80 --pid 13305\n\
+        act cancel 13305\ndone\n";
     let run = typed(&state, &["drill", "resume"], rest);
     assert!(run.out.contains(" == DEBRIEF"), "{}{}", run.out, run.err);
     let dir = state.arg();
@@ -607,4 +610,140 @@ fn the_recorded_drill_still_plays_as_the_terminal_showed_it() {
     for line in read("sim-cascade.txt").lines() {
         assert!(then.contains(&format!("p> {line}\n")), "{line}");
     }
+}
+
+#[test]
+fn an_action_that_helps_does_not_end_the_drill() {
+    let case = named("pool-exhaustion");
+    let mut game = game(&case, 2, PLAIN);
+    game.execute("guess pg-replica long-running-query-blocking --sure 80 --pid 13305");
+    let acted = game.execute("act cancel 13305");
+    assert!(!acted.over && acted.text.contains("`done` when you want"), "{}", acted.text);
+    assert!(!game.execute("look gateway").over);
+    assert!(game.execute("done").text.contains(" == DEBRIEF"));
+}
+
+#[test]
+fn act_lists_verbs_with_what_they_take_and_what_they_can_be_done_to() {
+    for folder in incidents() {
+        let case = recorded(&folder);
+        let mut game = game(&case, 1, PLAIN);
+        let text = game.execute("act").text;
+        let graph = &case.telemetry.graph;
+        let known = |name: &str| graph.ids().any(|e| graph.entity(e).name == name);
+        let lists: Vec<&str> =
+            text.lines().filter_map(|l| l.split(" is one of: ").nth(1)).collect();
+        assert!(!lists.is_empty(), "{text}");
+        let first = |l: &&str| l.split([',', ' ']).next().is_some_and(known);
+        assert!(lists.iter().filter(|l| !l.contains("pid of a")).all(first), "{text}");
+        let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined.matches("price: ").count() > 5, "{text}");
+        // Who is to blame is for `sessions` to show.
+        if let Some(pid) = case.plan.pid {
+            assert!(!text.contains(&pid.to_string()), "{text}");
+        }
+    }
+    let case = named("hot-partition");
+    let said = game(&case, 1, PLAIN).execute("act salt").text;
+    assert!(said.contains("salt STORE") && said.contains("STORE is one of: "), "{said}");
+}
+
+#[test]
+fn every_name_that_look_shows_can_be_queried() {
+    let mut asked = 0;
+    for folder in incidents() {
+        let case = recorded(&folder);
+        let mut game = game(&case, 1, PLAIN);
+        let graph = &case.telemetry.graph;
+        let names: BTreeSet<String> = graph.ids().map(|e| graph.entity(e).name.clone()).collect();
+        let shown: BTreeSet<String> = names
+            .iter()
+            .take(6)
+            .flat_map(|n| {
+                let text = game.execute(&format!("look {n}")).text;
+                let first = |l: &str| l.strip_prefix("   ")?.split(' ').next().map(str::to_owned);
+                text.lines().filter_map(first).collect::<Vec<_>>()
+            })
+            .filter(|word| word.contains('.') && !word.ends_with([':', ',']))
+            .filter(|word| !names.contains(word))
+            .collect();
+        for word in shown.iter().take(8) {
+            let text = game.execute(&format!("query {word}")).text;
+            assert!(!text.contains("no series is called"), "{}: {text}", folder.display());
+            asked += 1;
+        }
+    }
+    assert!(asked > 200, "only {asked} names");
+}
+
+#[test]
+fn a_query_takes_names_that_are_nearly_so_and_costs_nothing_for_others() {
+    let case = named("pool-exhaustion");
+    let mut game = game(&case, 2, PLAIN);
+    let (points, now) = (game.score.total(), game.now);
+    let closed = game.execute("query utilization").text;
+    assert!(closed.contains("a later stage opens"), "{closed}");
+    assert_eq!((game.score.total(), game.now), (points, now));
+    game.execute("wait 2m");
+    let near = game.execute("query db.client.connections").text;
+    assert!(near.contains("db.client.connection.count"), "{near}");
+}
+
+#[test]
+fn how_sure_one_is_may_be_left_out() {
+    let case = named("pool-exhaustion");
+    let mut game = game(&case, 1, PLAIN);
+    let text = game.execute("guess catalog pool-undersized").text;
+    assert!(text.contains("taken as 50 % sure"), "{text}");
+    assert_eq!(game.score.mean_brier(), Some(brier(0.5, false)));
+}
+
+#[test]
+fn a_process_that_keeps_the_server_running_is_no_session_to_end() {
+    let case = named("recovery-conflict");
+    let of = |kind: &str| {
+        let mut all = case.telemetry.sessions.iter().map(|(_, s)| s);
+        all.find(|s| s.backend_type == kind).map(|s| s.pid)
+    };
+    let startup = of("startup").expect("a standby replays");
+    let mut game = game(&case, 1, PLAIN);
+    game.execute("wait 10s");
+    for verb in ["cancel", "terminate"] {
+        let text = game.execute(&format!("act {verb} {startup}")).text;
+        assert!(text.contains("the server refuses") && !text.contains("client"), "{text}");
+    }
+}
+
+#[test]
+fn the_list_gives_no_answer_away_and_numbers_are_taken() {
+    let all = content::built_in().expect("drills are sound");
+    let plain = rootline(&["drill", "list", "--width", "400"]).out;
+    let master = rootline(&["drill", "list", "--gm", "--width", "400"]).out;
+    let has = |text: &str, id: &str| text.split_whitespace().any(|w| w == id);
+    for d in &all {
+        assert!(has(&master, &d.drill.id), "{}", d.drill.id);
+        assert!(!d.drill.id.contains('-') || !has(&plain, &d.drill.id), "{}", d.drill.id);
+    }
+    let run = rootline(&["drill", "start", "3", "--script", "/dev/null"]);
+    let third = &content::numbered(&all)[2].drill.title;
+    assert!(run.code == 0 && run.out.contains(third.as_str()), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn a_simulated_drill_tells_of_its_decoys_and_of_what_a_verb_can_be_done_to() {
+    const CART: &str = "action: \"cart\" cannot take salt; these can: cart-shard";
+    let state = Scratch::new();
+    let lines = "act salt\nact raise-pool\nact salt cart\nact roll-back catalog\ngive up\n";
+    let script = state.file("s.txt", lines.as_bytes());
+    let script = script.to_string_lossy();
+    let run = rootline(&["drill", "start", "sim-peak-sunday", "--seed", "0", "--script", &script]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    for said in ["STORE is one of: ", "nothing in this system can", "WHAT ONLY LOOKED GUILTY", CART]
+    {
+        assert!(run.out.contains(said), "no {said:?} in {}", run.out);
+    }
+    // What the log of changes tells of can be taken back, and only the shard with the key is hot.
+    assert!(run.out.contains("catalog goes back to 1.0.0"), "{}", run.out);
+    assert!(run.out.contains("hot-partition on cart-shard-4, cart, from"), "{}", run.out);
+    assert!(run.out.contains("new ranking\" changes nothing"), "{}", run.out);
 }

@@ -92,7 +92,7 @@ fn every_promised_mode_has_a_scenario_or_says_why_not() {
         truth.signature.iter().for_each(|s| assert!(catalog.find(s).is_ok(), "{id}: {s}"));
     }
     let told = |id: &str| rows.iter().any(|r| r.1 == id) || id.starts_with("healthy");
-    let variants = ["peak-sunday"];
+    let variants = ["peak-sunday", "campaign"];
     for (id, _) in rootline::simulate::SCENARIOS {
         assert!(told(id) || variants.contains(id), "{id} keeps no promise");
     }
@@ -130,4 +130,37 @@ fn two_processes_at_half_a_core_are_no_full_core() {
         "{:?}",
         matched.collect::<Vec<_>>()
     );
+}
+
+/// The verdict, and signature and entity of the first hypothesis of a folder.
+fn first(folder: &std::path::Path) -> (String, String, String) {
+    let d = diagnosed(folder);
+    let h = &items(&d["hypotheses"])[0];
+    let said = |v: &serde_json::Value| text(v).to_owned();
+    (said(&d["verdict"]), said(&h["signature"]), said(&h["entity"]["name"]))
+}
+
+#[test]
+fn a_flood_of_strangers_is_told_from_many_users() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    let (flood, _) = simulated(&one, "ddos", "503");
+    let (_, signature, entity) = first(&flood);
+    assert_eq!((signature.as_str(), entity.as_str()), ("ddos-storm", "gate"));
+    let (users, _) = simulated(&other, "campaign", "503");
+    let (_, signature, _) = first(&users);
+    assert_eq!(signature, "traffic-surge");
+    // Where neither the senders nor the cache were recorded nobody can tell, and it says so.
+    let place = flood.join("prometheus/services.json");
+    let text = std::fs::read_to_string(&place).expect("it was written");
+    let mut all: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let series = all["data"]["result"].as_array_mut().expect("a matrix");
+    let before = series.len();
+    series.retain(|s| {
+        let name = s["metric"]["__name__"].as_str().unwrap_or_default();
+        !["edge_unique_client_ips", "cache_requests_total"].contains(&name)
+    });
+    assert!(series.len() < before);
+    std::fs::write(&place, all.to_string()).expect("it can be written");
+    let (verdict, signature, _) = first(&flood);
+    assert!(verdict != "confirmed", "{verdict}: {signature}");
 }

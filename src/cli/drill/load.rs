@@ -28,6 +28,10 @@ pub struct Loaded {
 /// Finds the text of a drill: built in, of a fixture without one, or of any folder with a truth.
 pub fn file(id: &str, root: &Path) -> Result<DrillFile> {
     let all = content::built_in()?;
+    let number = id.parse().ok().and_then(|n: usize| n.checked_sub(1));
+    if let Some(found) = number.and_then(|n| content::numbered(&all).get(n).copied().cloned()) {
+        return Ok(found);
+    }
     let unknown = match content::find(&all, id) {
         Ok(found) => return Ok(found),
         Err(e) => e,

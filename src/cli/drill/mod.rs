@@ -46,7 +46,11 @@ struct Place {
 #[derive(Debug, Subcommand)]
 enum DrillCommand {
     /// Show the drills, with the best score so far.
-    List,
+    List {
+        /// For a game master: with their ids, many of which are the answer.
+        #[arg(long)]
+        gm: bool,
+    },
     /// Play a drill: a page, looks, guesses, actions, a debrief.
     Start(Start),
     /// Go on with a drill that was left.
@@ -83,7 +87,7 @@ enum DrillCommand {
 /// Arguments of `drill start`.
 #[derive(Debug, Args)]
 struct Start {
-    /// Id of the drill, `surprise`, a scenario's id, or any folder with a truth.toml.
+    /// Number or id of the drill, `surprise`, a scenario's id, or any folder with a truth.toml.
     id: String,
     /// 1: hints and what is usual are shown; 2: hints cost points; 3: raw series, more decoys.
     #[arg(long, default_value_t = 2, value_parser = RangedU64ValueParser::<u8>::new().range(1..=3))]
@@ -102,7 +106,7 @@ struct Start {
 impl Drill {
     pub(super) fn run(&self, style: &Style, terminal: Terminal) -> Result<Outcome> {
         match &self.command {
-            DrillCommand::List => self.list(style),
+            DrillCommand::List { gm } => self.list(*gm, style),
             DrillCommand::Start(start) => self.start(start, style, terminal),
             DrillCommand::Resume { number } => self.resume(*number, style, terminal),
             DrillCommand::Scores => {
@@ -129,7 +133,7 @@ impl Drill {
         Store::find(p.state_dir.as_deref(), p.xdg_state_home.as_deref(), p.home.as_deref())
     }
 
-    fn list(&self, style: &Style) -> Result<Outcome> {
+    fn list(&self, master: bool, style: &Style) -> Result<Outcome> {
         let all = content::built_in()?;
         // A list needs no progress: where there is none, or no place for it, it shows no scores.
         let (played, stderr) = self.store().and_then(|s| s.all()).unwrap_or_default();
@@ -137,7 +141,7 @@ impl Drill {
             let own = played.iter().filter(|(_, s)| s.drill == id && s.over);
             own.map(|(_, s)| s.score).reduce(f64::max)
         };
-        Ok(Outcome { stderr, ..Outcome::text(list(&all, &best, style)) })
+        Ok(Outcome { stderr, ..Outcome::text(list(&all, &best, master, style)) })
     }
 
     /// The text of a drill by id, by fixture or by folder.
@@ -151,8 +155,10 @@ impl Drill {
             load::SURPRISE => load::surprise(start.seed, &self.place.root)?,
             id => self.file(id)?,
         };
+        // A number or a surprise is another drill when drills are added: its id is kept.
+        let by_number = start.id.parse::<usize>().is_ok();
         let name = match start.id.as_str() {
-            load::SURPRISE => file.drill.id.clone(),
+            id if id == load::SURPRISE || by_number => file.drill.id.clone(),
             id => id.to_owned(),
         };
         let mut loaded = load::load(file, &self.place.root, start.seed, terminal)?;

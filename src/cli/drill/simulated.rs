@@ -4,14 +4,16 @@ use super::super::{Terminal, write_folder};
 use super::load::{self, Loaded};
 use crate::catalog::fixtures;
 use crate::cli::simulate::tempdir;
-use crate::drill::content::DrillFile;
-use crate::drill::{Answer, Ask};
+use crate::drill::content::{Decoy, DrillFile};
+use crate::drill::{Answer, Ask, together};
 use crate::error::Result;
 use crate::ingest;
 use crate::model::{Micros, SECOND};
 use crate::normalize::normalize;
-use crate::simulate::{ACTIONS, Outcome, Run, Verb, Without, named};
+use crate::simulate::scenario::Change;
+use crate::simulate::{ACTIONS, Outcome, Run, Scenario, Subject, Verb, Without, named};
 use crate::telemetry::Telemetry;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A simulated incident under way.
@@ -43,6 +45,7 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
         }
     }
     let paged_s = none.page().map_or(onset_s, |p| p.at_s);
+    file.decoy.extend(decoys(scenario));
     let best = best(&run, paged_s);
     let (folder, none) = (tempdir()?, (none.outcome(), none));
     let inside = folder.path().join("incident");
@@ -56,6 +59,19 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
         simulated: Some(Simulated { run, start, own: none.0.clone(), none: none.0, best }),
         progress: terminal.progress.is_some(),
     })
+}
+
+/// Changes of the scenario that brought nothing, under the names that the seed gave them.
+fn decoys(scenario: &Scenario) -> Vec<Decoy> {
+    let one = |c: &Change| Decoy {
+        component: c.service.clone(),
+        kind: Some(c.kind.clone()),
+        // It is among the recorded changes: nobody needs to put it there.
+        title: None,
+        before_s: 0,
+        why: format!("\"{}\" changes nothing of how it works", c.title),
+    };
+    scenario.change.iter().filter(|c| c.decoy).map(one).collect()
 }
 
 /// The outcome of the scenario's own best actions, all of them at the page.
@@ -100,10 +116,14 @@ impl Simulated {
                 Ok(Answer { telemetry, said: vec![said], helped: 0.0 })
             }
             Ask::Outcome => Ok(self.outcome()),
-            Ask::Offers(at) => {
+            Ask::Offers(at, only) => {
+                if let Some(word) = only.filter(|w| ACTIONS.iter().all(|r| r.word != *w)) {
+                    // Its error names the actions that there are.
+                    self.run.action(word)?;
+                }
                 let mut now = self.run.clone();
                 now.advance((at - self.start) as f64 / SECOND as f64);
-                Ok(Answer { telemetry: None, said: offers(&now), helped: 0.0 })
+                Ok(Answer { telemetry: None, said: offers(&now, only), helped: 0.0 })
             }
         }
     }
@@ -131,23 +151,43 @@ impl Simulated {
     }
 }
 
-/// Every action that can be taken now, with what it can be done to.
-fn offers(run: &Run) -> Vec<String> {
+/// Every action that can be taken now, or one of them, with what it does and costs, and by kind what
+/// it can be done to.
+fn offers(run: &Run, only: Option<&str>) -> Vec<String> {
     let offers = run.offers();
     let mut said = Vec::new();
-    for row in ACTIONS {
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in ACTIONS.iter().filter(|r| only.is_none_or(|o| o == r.word)) {
         let own = offers.iter().filter(|o| o.action.verb == row.verb);
-        let subjects: Vec<&str> = own.map(|o| o.action.subject.as_str()).collect();
-        if subjects.is_empty() || row.verb == Verb::Wait {
+        let names: Vec<&str> = match row.subject {
+            // Which sessions there are, and whose, is for `sessions` to show.
+            Subject::Session if has_databases(run) => vec!["the pid of a session (`sessions`)"],
+            Subject::Session => vec![],
+            _ => own.map(|o| o.action.subject.as_str()).collect(),
+        };
+        if names.is_empty() || row.verb == Verb::Wait {
             continue;
         }
+        let kind = row.subject.word();
         let amount = row
             .amount
             .map_or(String::new(), |(unit, usual)| format!(" [{unit}: {usual} unless you say]"));
-        said.push(format!("{} {}{amount}: {}", row.word, row.subject.word(), row.says));
-        said.push(format!("  {}", subjects.join(", ")));
+        let bill = match row.cost.usd_per_month {
+            0.0 => String::new(),
+            usd => format!(" Costs {usd} $ a month each."),
+        };
+        said.push(format!("{} {kind}{amount}: {}{bill}", row.word, row.says));
+        kinds.insert(kind, names);
     }
+    if said.is_empty() {
+        return vec!["nothing in this system can take that".to_owned()];
+    }
+    said.extend(kinds.iter().map(|(kind, n)| format!("{kind} is one of: {}", together(n))));
     said
+}
+
+fn has_databases(run: &Run) -> bool {
+    !run.scenario().database.is_empty()
 }
 
 fn in_short(o: &Outcome) -> String {

@@ -3,10 +3,14 @@
 use super::{ACTIONS, Action, Offer, Subject, Verb};
 use crate::error::{Error, Result};
 use crate::simulate::station::SECOND;
-use crate::simulate::world::{Breaker, Operation, World, sqlstate};
+use crate::simulate::world::{Breaker, Noted, Op, Operation, World, sqlstate};
 
 /// How long answers are kept in front of a service that was given a cache.
 const KEPT_S: u64 = 30;
+/// Calls in a row that are followed: services may call each other in a circle.
+const CALLS_DEEP: u32 = 16;
+/// Names of what can take an action that an error shows.
+const SHOWN: usize = 12;
 /// Share of the time of its reads that a new standby takes off a database.
 const REPLICA_SHARE: f64 = 0.5;
 
@@ -16,7 +20,12 @@ fn subjects(world: &World, kind: Subject) -> Vec<String> {
     match kind {
         Subject::Nothing => vec![String::new()],
         Subject::Service => own().map(|s| s.name.clone()).collect(),
-        Subject::PoolOf => own().filter(|s| !s.pools.is_empty()).map(|s| s.name.clone()).collect(),
+        Subject::PoolOf => {
+            let services = own().filter(|s| !s.pools.is_empty()).map(|s| s.name.clone());
+            let poolers =
+                world.databases.iter().filter_map(|d| Some(d.pooler.as_ref()?.name.clone()));
+            services.chain(poolers).collect()
+        }
         Subject::Instance => own()
             .flat_map(|s| s.instances.iter().filter(|i| !i.removed))
             .map(|i| i.name.clone())
@@ -87,9 +96,16 @@ pub fn apply(world: &mut World, action: &Action) -> Result<String> {
     let row = action.verb.row();
     let all = subjects(world, row.subject);
     if !all.contains(&action.subject) {
-        let shown: Vec<String> = all.into_iter().take(12).collect();
         let what = format!("\"{}\" cannot take {}", action.subject, row.word);
-        return Err(Error::usage("action", what).hint(format!("it can be: {}", shown.join(", "))));
+        let hint = match row.subject {
+            _ if all.is_empty() => "nothing in this system can".to_owned(),
+            Subject::Session => "a session that is in a transaction can".to_owned(),
+            _ => {
+                let shown: Vec<String> = all.into_iter().take(SHOWN).collect();
+                format!("these can: {}", shown.join(", "))
+            }
+        };
+        return Err(Error::usage("action", what).hint(hint));
     }
     // Instances are billed by their service, whatever starts them.
     if action.verb != Verb::ScaleOut {
@@ -97,6 +113,7 @@ pub fn apply(world: &mut World, action: &Action) -> Result<String> {
     }
     let name = action.subject.as_str();
     match row.subject {
+        Subject::PoolOf if is_pooler(world, name) => Ok(resize_pooler(world, name, action.amount)),
         Subject::Service | Subject::PoolOf => on_service(world, action, place(world, name)),
         Subject::Instance => on_instance(world, action, name),
         Subject::Database => on_database(world, action, name),
@@ -122,6 +139,20 @@ pub fn apply(world: &mut World, action: &Action) -> Result<String> {
     }
 }
 
+fn is_pooler(world: &World, name: &str) -> bool {
+    world.databases.iter().any(|d| d.pooler.as_ref().is_some_and(|p| p.name == name))
+}
+
+/// Sets how many connections to the server a pooler may hold.
+fn resize_pooler(world: &mut World, name: &str, amount: f64) -> String {
+    let size = amount.clamp(1.0, 10_000.0) as u32;
+    let poolers = world.databases.iter_mut().filter_map(|d| d.pooler.as_mut());
+    poolers.filter(|p| p.name == name).for_each(|p| p.station.servers = size);
+    let said = format!("default_pool_size of {name}: {size}");
+    world.note("config", name, &said, "");
+    said
+}
+
 fn place(world: &World, name: &str) -> u16 {
     world.services.iter().position(|s| s.name == name).unwrap_or(0) as u16
 }
@@ -140,10 +171,13 @@ fn on_service(world: &mut World, action: &Action, at: u16) -> Result<String> {
             format!("{name}: {n} instances restart at once")
         }
         Verb::RollBack => {
+            let deployed = |c: &Noted| c.at <= world.now && c.kind == "deploy" && c.service == name;
+            let logged = world.changes.iter().any(deployed);
             let s = &mut world.services[usize::from(at)];
-            if s.version == 0 {
-                let what = format!("{name} runs the version it always ran");
-                return Err(Error::usage("action", what).hint("roll back what was deployed"));
+            // What the log tells of can be taken back, whether or not it changed anything.
+            if s.version == 0 && !logged {
+                let what = format!("{name} was not deployed in this time");
+                return Err(Error::usage("action", what).hint("`changes` shows what was"));
             }
             s.version = 0;
             let version = s.versions[0].version.clone();
@@ -165,6 +199,19 @@ fn on_service(world: &mut World, action: &Action, at: u16) -> Result<String> {
         world.note("restart", &name, &said, "");
     }
     Ok(said)
+}
+
+/// Says whether a program writes nothing, nor does anything that it calls.
+fn is_read(world: &World, program: u16, deep: u32) -> bool {
+    let writes = |op: &Op| match op {
+        Op::Run { transaction, .. } => *transaction,
+        Op::Publish { .. } | Op::Forget { .. } => true,
+        Op::Call { edge, .. } => {
+            deep > 0 && !is_read(world, world.edges[usize::from(*edge)].program, deep - 1)
+        }
+        _ => false,
+    };
+    !world.programs[usize::from(program)].ops.iter().any(writes)
 }
 
 /// Settings of a service: limits, and how it calls.
@@ -191,7 +238,10 @@ fn policy(world: &mut World, action: &Action, at: u16, name: &str) -> String {
             format!("{name}: a share of {amount} is refused at once")
         }
         Verb::AddCache => {
-            world.services[usize::from(at)].kept_for = Some(KEPT_S * SECOND);
+            let own = 0..world.programs.len() as u16;
+            let reads = own.filter(|p| world.programs[usize::from(*p)].service == at);
+            let reads = reads.filter(|p| is_read(world, *p, CALLS_DEEP)).collect();
+            world.services[usize::from(at)].kept_for = Some((KEPT_S * SECOND, reads));
             format!("{name}: answers are kept for {KEPT_S} s")
         }
         Verb::AddQueue => {

@@ -184,7 +184,7 @@ pub struct ServiceState {
     /// Share of its connections that are never given back.
     pub keeps_connections: f64,
     /// Answers of its reads are kept for this long, by key, in front of it.
-    pub kept_for: Option<Nanos>,
+    pub kept_for: Option<(Nanos, Vec<u16>)>,
     pub kept: HashMap<(u16, u32), Nanos>,
     pub hangs: bool,
     pub refuses: bool,

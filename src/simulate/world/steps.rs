@@ -3,7 +3,7 @@
 use super::engine::is_waiting;
 use super::parts::Effect;
 use super::{NONE, Op, Phase, Purpose, World, status};
-use crate::simulate::draw::mix;
+use crate::simulate::draw::member_of;
 use crate::simulate::observe::{self, SpanKind};
 use crate::simulate::scenario::Time;
 use crate::simulate::station::{Entry, Nanos};
@@ -291,11 +291,11 @@ impl World {
         let s = &mut self.stores[usize::from(store)];
         // A salted key is as many keys as it has ways, each at a place of its own.
         let way = if s.ways > 1 { s.draw.below(s.ways) } else { 0 };
-        let at = mix((u64::from(key) << 8) | u64::from(way)) % s.partitions.len() as u64;
-        s.commands[at as usize] += 1;
+        let at = member_of(key, way, s.partitions.len());
+        s.commands[at] += 1;
         self.tasks[task as usize].place = at as u16;
         let stamp = self.begin(task, Phase::PartitionQueue);
-        let station = &mut self.stores[usize::from(store)].partitions[at as usize];
+        let station = &mut self.stores[usize::from(store)].partitions[at];
         if station.enter(now, task, stamp) == Entry::Served {
             return self.run_partition(task, store);
         }
@@ -387,7 +387,8 @@ impl World {
     fn keep(&mut self, service: u16, program: u16, task: u32, status: u16) {
         let (key, now) = (self.tasks[task as usize].key, self.now);
         let s = &mut self.services[usize::from(service)];
-        if let Some(length) = s.kept_for.filter(|_| status == 200) {
+        let read = s.kept_for.as_ref().filter(|kept| status == 200 && kept.1.contains(&program));
+        if let Some((length, _)) = read {
             s.kept.insert((program, key), now + length);
         }
     }
