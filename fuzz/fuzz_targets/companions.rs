@@ -2,12 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rootline::Options;
+use rootline::catalog::Catalog;
+use rootline::{Options, diagnose_with};
 use std::fs;
+use std::sync::LazyLock;
+
+static CATALOG: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::built_in().expect("the catalogue is sound"));
 
 const NAMES: [&str; 7] = [
-    "incident.toml", "topology.toml", "topology.csv", "mapping.toml", "params.toml",
-    "suppress.toml", "events.csv",
+    "incident.toml",
+    "topology.toml",
+    "topology.csv",
+    "mapping.toml",
+    "params.toml",
+    "suppress.toml",
+    "events.csv",
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -17,5 +27,5 @@ fuzz_target!(|data: &[u8]| {
     fs::write(folder.path().join(name), content).expect("the scratch folder can be written");
     let good = include_bytes!("../../fixtures/formats/table/wide.csv");
     fs::write(folder.path().join("good.csv"), good).expect("the scratch folder can be written");
-    let _ = rootline::diagnose(folder.path(), &Options::default());
+    let _ = diagnose_with(folder.path(), &CATALOG, &Options::default());
 });
