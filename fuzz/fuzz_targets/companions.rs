@@ -1,6 +1,8 @@
 //! The files that a person writes beside the exports, next to an export that is sound.
 #![no_main]
 
+mod hook;
+
 use libfuzzer_sys::fuzz_target;
 use rootline::catalog::Catalog;
 use rootline::{Options, diagnose_with};
@@ -20,7 +22,7 @@ const NAMES: [&str; 7] = [
     "events.csv",
 ];
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: hook::spare_guarded(), |data: &[u8]| {
     let Some((first, content)) = data.split_first() else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     let name = NAMES[usize::from(*first) % NAMES.len()];

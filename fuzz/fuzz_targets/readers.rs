@@ -1,6 +1,8 @@
 //! A file of any format: the first byte chooses its name, by which some readers are told.
 #![no_main]
 
+mod hook;
+
 use libfuzzer_sys::fuzz_target;
 use rootline::catalog::Catalog;
 use rootline::report::{self, Style};
@@ -31,7 +33,7 @@ const NAMES: [&str; 16] = [
     "redis_info.txt",
 ];
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: hook::spare_guarded(), |data: &[u8]| {
     let Some((first, content)) = data.split_first() else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     let name = NAMES[usize::from(*first) % NAMES.len()];
