@@ -1,6 +1,8 @@
 //! Redaction of any file, and of what came of it.
 #![no_main]
 
+mod hook;
+
 use libfuzzer_sys::fuzz_target;
 use rootline::redact::{Redactor, Settings};
 use std::io::Cursor;
@@ -13,7 +15,7 @@ fn redacted(content: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: hook::spare_guarded(), |data: &[u8]| {
     if let Some(once) = redacted(data) {
         redacted(&once);
     }
