@@ -165,6 +165,7 @@ fn request(folder: &Path, seconds: i64) -> Request {
         jaeger: None,
         tempo: None,
         postgres: Vec::new(),
+        spans: None,
         kubernetes_events: None,
         step_s: None,
         also: Vec::new(),
