@@ -72,7 +72,7 @@ impl EntityKind {
     }
 }
 
-/// Index of an entity in the [graph] of one diagnosis.
+/// Index of an entity in the graph of one diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityId(pub u32);
 

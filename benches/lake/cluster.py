@@ -1,14 +1,16 @@
 """Rolls spans up on a Spark cluster of this machine: python cluster.py ROOTLINE SPANS [OUT] [SECONDS]
 
-Needs pyspark, pyarrow and a JVM 17. One master and two workers of one core each on loopback, from the
+Needs pyspark, pyarrow and a JVM 17. SPANS `facts` rolls up samples and sessions alone. One master and two workers of one core each on loopback, from the
 PyPI package. Runs the SQL of `rootline rollup --emit-sql spark` over the partitioned Parquet of
 spans.py, kills one executor with SIGKILL in the middle (SECONDS after the start of the work; by default
 when a third of the first stage is done), and holds the rows against the local rollup. Then diagnoses
-what the cluster made. Everything that it starts it ends by process id.
+what the cluster made. Samples and sessions are rolled up there as well. Everything that it starts it
+ends by process id.
 """
 import os, shutil, signal, subprocess, sys, tempfile, threading, time
 import pyspark
-from engines import TABLES, run
+from pyarrow import dataset
+from engines import TABLES, facts, run
 from nodes import cpu, end, held_against_local, port
 
 HOME = os.path.dirname(pyspark.__file__)
@@ -48,12 +50,16 @@ class Cluster:
         end(self.procs)
 
 
-def session(cluster, memory, folder):
+# Spans of one partition of a shuffle: their joins are hash joins, which have to fit an executor's memory.
+PARTITION_SPANS = 400_000
+
+
+def session(cluster, memory, folder, spans):
     from pyspark.sql import SparkSession
     settings = {
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
         "spark.executor.cores": "1", "spark.executor.memory": memory, "spark.driver.memory": "1g",
-        "spark.sql.shuffle.partitions": "64", "spark.local.dir": f"{folder}/scratch", "spark.sql.warehouse.dir": f"{folder}/warehouse",
+        "spark.sql.shuffle.partitions": str(max(64, spans // PARTITION_SPANS)), "spark.local.dir": f"{folder}/scratch", "spark.sql.warehouse.dir": f"{folder}/warehouse",
         # Files are listed here, not by a task for each folder; one core collects its garbage alone.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000", "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",
         # A partition folder's name is no column of the spans.
@@ -89,8 +95,26 @@ class Killer(threading.Thread):
                 print(self.killed, flush=True)
 
 
+def execute(spark, sql, out):
+    """Runs a script; its tables become folders below OUT."""
+    for statement in sql.split(";\n"):
+        body = "\n".join(l for l in statement.splitlines() if not l.startswith("--")).strip()
+        if body:
+            step = time.time()
+            spark.sql(body.replace("DIRECTORY '", f"DIRECTORY '{out}/"))
+            print(f"  {body.split(maxsplit=4)[3] if body.startswith('INSERT') else body}: {time.time() - step:.0f} s", flush=True)
+
+
+def spark_facts(spark):
+    def executed(sql, folder, what, out):
+        execute(spark, sql.replace("SOURCE", f"parquet.`{folder}/{what}.parquet`"), out)
+        os.rename(f"{out}/{what}", f"{out}/{what}.parquet")
+    return executed
+
+
 def main():
     rootline, spans = map(os.path.abspath, sys.argv[1:3])
+    only_facts = sys.argv[2] == "facts"
     out = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 else tempfile.mkdtemp()
     after = float(sys.argv[4]) if len(sys.argv) > 4 else None
     memory = os.environ.get("EXECUTOR_MEMORY", "1500m")
@@ -99,16 +123,14 @@ def main():
     folder = tempfile.mkdtemp(prefix="rootline-spark-")
     cluster = Cluster(folder, memory)
     try:
-        spark = session(cluster, memory, folder)
+        spark = session(cluster, memory, folder, 0 if only_facts else dataset.dataset(spans).count_rows())
+        facts(rootline, f"{out}/facts", {"spark": spark_facts(spark)})
+        if only_facts:
+            return
         began, killer = time.time(), Killer(spark, cluster, after)
         killer.start()
         sql, _, _ = run(rootline, "rollup", "--emit-sql", "spark", "--source", f"parquet.`{spans}`")
-        for statement in sql.split(";\n"):
-            body = "\n".join(l for l in statement.splitlines() if not l.startswith("--")).strip()
-            if body:
-                step = time.time()
-                spark.sql(body.replace("DIRECTORY '", f"DIRECTORY '{out}/spark/"))
-                print(f"  {body.split(maxsplit=4)[3] if body.startswith('INSERT') else body}: {time.time() - step:.0f} s", flush=True)
+        execute(spark, sql, f"{out}/spark")
         time.sleep(1)
         print(f"spark: {time.time() - began:.0f} s, executors {sum(killer.taken.values()):.0f} s of processor time, load {os.getloadavg()[0]:.0f}", flush=True)
         assert killer.killed, "no executor was killed: the work was over too soon"

@@ -126,27 +126,32 @@ def sessions(folder):
     pq.write_table(pa.table(long), f"{folder}/sessions.parquet")
 
 
-def facts(rootline, folder):
-    """Samples and sessions on both engines against the local rollup."""
-    import chdb, duckdb
+def duckdb_facts(sql, folder, what, out):
+    import duckdb
+    os.chdir(out)
+    duckdb.sql(sql.replace("SOURCE", f"read_parquet('{folder}/{what}.parquet')"))
+
+
+def clickhouse_facts(sql, folder, what, out):
+    import chdb
+    body = sql.replace("SOURCE", f"file('{folder}/{what}.parquet', Parquet)").partition("INTO OUTFILE")[0]
+    open(f"{out}/{what}.parquet", "wb").write(chdb.query(body, "Parquet").bytes())
+
+
+def facts(rootline, folder, engines):
+    """Samples and sessions against the local rollup, on engines by name: each takes SQL that reads SOURCE."""
     os.makedirs(f"{folder}/exports")
     samples(folder)
     sessions(folder)
     for name, window in (("whole", []), ("window", ["--from", "2026-11-20T20:01:03Z", "--to", "2026-11-20T20:03:08Z"])):
-        out = {e: f"{folder}/{name}/{e}" for e in ("local", "duckdb", "clickhouse")}
+        out = {e: f"{folder}/{name}/{e}" for e in ("local", *engines)}
         for f in out.values():
             os.makedirs(f)
         run(rootline, "rollup", f"{folder}/exports", "-o", out["local"], *window)
         for what in ("samples", "sessions"):
-            sources = {"duckdb": f"read_parquet('{folder}/{what}.parquet')", "clickhouse": f"file('{folder}/{what}.parquet', Parquet)"}
-            for engine, source in sources.items():
-                sql, _, _ = run(rootline, "rollup", "--emit-sql", engine, "--what", what, "--source", source, *window)
-                if engine == "duckdb":
-                    os.chdir(out[engine])
-                    duckdb.sql(sql)
-                else:
-                    body = sql.partition("INTO OUTFILE")[0]
-                    open(f"{out[engine]}/{what}.parquet", "wb").write(chdb.query(body, "Parquet").bytes())
+            for engine, executed in engines.items():
+                sql, _, _ = run(rootline, "rollup", "--emit-sql", engine, "--what", what, "--source", "SOURCE", *window)
+                executed(sql, folder, what, out[engine])
                 same(f"{engine}, {name}", out["local"], out[engine], (what,))
 
 
@@ -154,7 +159,7 @@ def main():
     rootline, spans = map(os.path.abspath, sys.argv[1:3])
     root = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp()
     shutil.rmtree(root, ignore_errors=True)
-    facts(rootline, f"{root}/facts")
+    facts(rootline, f"{root}/facts", {"duckdb": duckdb_facts, "clickhouse": clickhouse_facts})
     table = clickhouse(spans)
     for name, window in (("whole", []), ("window", ["--from", "2026-11-20T19:05:03Z", "--to", "2026-11-20T19:09:08Z"])):
         print(name)

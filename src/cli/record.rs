@@ -5,7 +5,7 @@ use super::{Instant, Outcome, Terminal, moment};
 use crate::error::{Error, ExitCode, Result};
 use crate::model::{Micros, SECOND, Window};
 use crate::record::secret::{self, Secret};
-use crate::record::{self, Limits, Login, Passwords, Plan, Request, Roots, Server, Source};
+use crate::record::{self, Bucket, Limits, Login, Passwords, Plan, Request, Roots, Server, Source};
 use crate::time;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -68,6 +68,10 @@ struct Sources {
     /// Tempo's query API.
     #[arg(long, value_name = "URL")]
     tempo: Option<String>,
+    /// Spans as Parquet in a store that speaks S3; key, region and endpoint come from the variables
+    /// of AWS (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL).
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    spans: Option<String>,
     /// What `kubectl get events -A -o json` printed.
     #[arg(long, value_name = "FILE")]
     kubernetes_events: Option<PathBuf>,
@@ -125,7 +129,7 @@ struct How {
     #[arg(long, value_name = "N", default_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     traces: u32,
-    /// Requests a second to each HTTP server.
+    /// Requests a second to each HTTP server; ten times as many to a store of objects.
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate)]
     rate: f64,
     /// Longest time for one answer.
@@ -218,6 +222,7 @@ impl Record {
             let login = access.login(name, self.access.tenant.clone());
             Ok::<_, Error>(url.map(|url| Source { url, login }))
         };
+        let spans = self.sources.spans.as_ref().map(|url| Bucket::of(url, terminal.variable));
         let (window, window_said) = self.when.window();
         let request = Request {
             folder: folder.to_owned(),
@@ -228,6 +233,7 @@ impl Record {
             jaeger: source("jaeger", &self.sources.jaeger)?,
             tempo: source("tempo", &self.sources.tempo)?,
             postgres,
+            spans: spans.transpose()?,
             kubernetes_events: self.sources.kubernetes_events.clone(),
             step_s: self.how.step.map(|s| i64::from(s.seconds)),
             also: self.how.metric.clone(),
@@ -242,9 +248,10 @@ impl Record {
             roots,
             say: terminal.say,
         };
-        match self.sources.names().is_empty() && request.kubernetes_events.is_none() {
+        let without_login = request.spans.is_some() || request.kubernetes_events.is_some();
+        match self.sources.names().is_empty() && !without_login {
             true => Err(Error::usage("", "nothing to record")
-                .hint("--prometheus, --postgres, --jaeger, --tempo or --kubernetes-events")),
+                .hint("--prometheus, --postgres, --jaeger, --tempo, --spans, --kubernetes-events")),
             false => Ok(request),
         }
     }

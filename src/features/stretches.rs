@@ -5,7 +5,7 @@
 //! bursts: a mean of twenty such samples wanders nearly as far as one of them. Stretches of the
 //! same length as the incident, cut from the quiet time itself, show how far (the moving blocks
 //! of the block bootstrap, Künsch 1989). Short, empty and constant input is decided by the caller:
-//! fewer than [`ENOUGH`] stretches give `None`; constant values give a spread of 0.
+//! fewer than `ENOUGH` stretches give `None`; constant values give a spread of 0.
 
 use super::robust;
 

@@ -113,13 +113,23 @@ pub struct InputFile {
     pub rows: u64,
     /// Rows left out, with the reasons in `gaps`.
     pub skipped: u64,
+    /// Its series were counted from spans: what they say is said by traces.
+    pub of_spans: bool,
 }
 
 impl InputFile {
     /// A file of which nothing but the path is known yet.
     pub fn named(path: &str) -> Self {
-        let (sha256, reader, why) = (String::new(), "none".to_owned(), String::new());
-        InputFile { path: path.to_owned(), sha256, bytes: 0, reader, why, rows: 0, skipped: 0 }
+        InputFile {
+            path: path.to_owned(),
+            sha256: String::new(),
+            bytes: 0,
+            reader: "none".to_owned(),
+            why: String::new(),
+            rows: 0,
+            skipped: 0,
+            of_spans: false,
+        }
     }
 }
 

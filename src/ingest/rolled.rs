@@ -1,6 +1,6 @@
 //! Rollups of spans (`rootline rollup`, or the SQL that it prints, run where the spans are). In: tables
 //! of counts per bucket. Out: the series and edges that the spans themselves would give. Rollups of
-//! samples and sessions go on to [`rolled_facts`].
+//! samples and sessions go on to `rolled_facts`.
 
 use super::csv_text;
 use super::raw::{Raw, RawEdge, RawSeries};
@@ -81,6 +81,10 @@ struct Sums {
     errors: f64,
     time_us: f64,
     own_us: f64,
+    /// Distinct spans that made the calls of an edge.
+    makers: f64,
+    /// What callers waited for longer than callees worked; unknown without spans of the callers.
+    between_us: Option<f64>,
 }
 
 type Cells = BTreeMap<Micros, Sums>;
@@ -90,9 +94,16 @@ pub fn read(input: &Input, raw: &mut Raw) {
     let table = csv_text::table(input, raw);
     let columns = table.header.iter().enumerate().map(|(i, h)| (h.as_str(), i)).collect();
     let rows = Rows { table: &table, columns };
+    if rows.columns.contains_key("snapshot_us") {
+        return rolled_facts::sessions(input, &rows, raw);
+    }
+    if rows.columns.contains_key("resets") {
+        return rolled_facts::samples(input, &rows, raw);
+    }
+    if let Some(file) = raw.files.get_mut(input.file as usize) {
+        file.of_spans = true;
+    }
     match () {
-        () if rows.columns.contains_key("snapshot_us") => rolled_facts::sessions(input, &rows, raw),
-        () if rows.columns.contains_key("resets") => rolled_facts::samples(input, &rows, raw),
         () if rows.columns.contains_key("attempts") => edges(input, &rows, raw),
         () if rows.columns.contains_key("slot") => durations(input, &rows, raw),
         () => operations(input, &rows, raw),
@@ -139,7 +150,7 @@ fn operations(input: &Input, rows: &Rows, raw: &mut Raw) {
         }
         if is_entry(kind) {
             let cell = entries.entry(service.to_owned()).or_default().entry(bucket).or_default();
-            add(cell, Sums { count: spans, errors, time_us, own_us: 0.0 });
+            add(cell, Sums { count: spans, errors, time_us, ..Sums::default() });
         }
     });
     for (service, cells) in &mut entries {
@@ -147,10 +158,10 @@ fn operations(input: &Input, rows: &Rows, raw: &mut Raw) {
             cell.own_us = own.get(service).and_then(|o| o.get(bucket)).copied().unwrap_or(0.0);
         }
     }
-    let step = step(entries.values());
+    let axis = Axis::of(entries.values());
     for (service, cells) in &entries {
         let labels = labels(&[("service", service)]);
-        emit_red(input, "server", &labels, cells, step, raw);
+        emit_red(input, "server", &labels, cells, axis, raw);
         let own = |s: &Sums| (s.count > 0.0).then(|| s.own_us / s.count / SECOND as f64);
         emit(input, "trace.self_time", ("s", "avg"), &labels, points(cells, own), raw);
     }
@@ -158,26 +169,35 @@ fn operations(input: &Input, rows: &Rows, raw: &mut Raw) {
 
 fn edges(input: &Input, rows: &Rows, raw: &mut Raw) {
     let mut found: BTreeMap<(String, String), Cells> = BTreeMap::new();
-    let names = ["attempts", "errors_caller", "errors_callee", "client_us", "server_us"];
+    let names = ["attempts", "parents", "errors_caller", "errors_callee", "client_us", "server_us"];
     each(
         input,
         rows,
         raw,
         names,
-        |row, bucket, [attempts, of_caller, of_callee, client, server]| {
+        |row, bucket, [attempts, makers, own, theirs, client, server]| {
             let pair = (rows.text(row, "caller").to_owned(), rows.text(row, "callee").to_owned());
             let cell = found.entry(pair).or_default().entry(bucket).or_default();
-            // A caller that has given up counts an error that the callee does not.
-            let (errors, time_us) = (of_caller.max(of_callee), client.max(server));
-            add(cell, Sums { count: attempts, errors, time_us, own_us: 0.0 });
+            // A caller that has given up counts an error that the callee does not; it, and one that has
+            // sent a message, waits less than the callee works: that says nothing about the way.
+            let between_us = (client >= server).then_some(client - server);
+            let (errors, time_us) = (own.max(theirs), client.max(server));
+            let sums =
+                Sums { count: attempts, errors, time_us, makers, between_us, ..Sums::default() };
+            add(cell, sums);
         },
     );
-    let step = step(found.values());
+    let axis = Axis::of(found.values());
     for ((caller, callee), cells) in &found {
         let edge = RawEdge { caller: caller.clone(), callee: callee.clone(), kind: String::new() };
         raw.edges.push(edge);
         let labels = labels(&[("service", caller), ("callee", callee)]);
-        emit_red(input, "client", &labels, cells, step, raw);
+        emit_red(input, "client", &labels, cells, axis, raw);
+        let attempts = |s: &Sums| (s.makers > 0.0).then(|| s.count / s.makers);
+        emit(input, "trace.attempts", ("", "avg"), &labels, points(cells, attempts), raw);
+        let gap =
+            |s: &Sums| Some(s.between_us? / s.count / SECOND as f64).filter(|_| s.count > 0.0);
+        emit(input, "edge.gap", ("s", "avg"), &labels, points(cells, gap), raw);
     }
 }
 
@@ -212,17 +232,35 @@ fn quantile(histogram: &BTreeMap<i64, f64>, share: f64) -> Option<f64> {
 }
 
 fn add(cell: &mut Sums, other: Sums) {
+    // Of some operations the gap is known, of others not: it is that of none then.
+    cell.between_us = match cell.count > 0.0 {
+        true => cell.between_us.zip(other.between_us).map(|(a, b)| a + b),
+        false => other.between_us,
+    };
+    cell.makers += other.makers;
     cell.count += other.count;
     cell.errors += other.errors;
     cell.time_us += other.time_us;
 }
 
-/// Length of a bucket: the shortest distance of two that have something in them.
-fn step<'a>(all: impl Iterator<Item = &'a Cells>) -> Micros {
-    let mut times: Vec<Micros> = all.flat_map(|c| c.keys().copied()).collect();
-    times.sort_unstable();
-    times.dedup();
-    times.windows(2).map(|w| w[1] - w[0]).min().unwrap_or(10 * SECOND)
+/// The buckets of a table: what has no row in one of them was not called in it.
+#[derive(Clone, Copy)]
+struct Axis {
+    first: Micros,
+    last: Micros,
+    /// The shortest distance of two buckets that have something in them.
+    step: Micros,
+}
+
+impl Axis {
+    fn of<'a>(all: impl Iterator<Item = &'a Cells>) -> Axis {
+        let mut times: Vec<Micros> = all.flat_map(|c| c.keys().copied()).collect();
+        times.sort_unstable();
+        times.dedup();
+        let step = times.windows(2).map(|w| w[1] - w[0]).min().unwrap_or(10 * SECOND);
+        let (first, last) = (times.first().copied(), times.last().copied());
+        Axis { first: first.unwrap_or_default(), last: last.unwrap_or_default(), step }
+    }
 }
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -239,11 +277,9 @@ fn emit_red(
     side: &str,
     labels: &BTreeMap<String, String>,
     cells: &Cells,
-    step: Micros,
+    Axis { first, last, step }: Axis,
     raw: &mut Raw,
 ) {
-    let (first, last) = (cells.keys().next().copied(), cells.keys().next_back().copied());
-    let (Some(first), Some(last)) = (first, last) else { return };
     let seconds = step as f64 / SECOND as f64;
     let count = ((last - first) / step).min(BUCKETS_MAX);
     let rate = |t: Micros| (t, cells.get(&t).map_or(0.0, |s| s.count) / seconds);
@@ -339,8 +375,11 @@ mod tests {
             ("edge_calls", 1.0),
             ("http.client.errors", 0.5),
             ("http.client.request.duration", 0.2),
+            ("trace.attempts", 2.0),
+            ("edge.gap", 0.1),
         ];
         assert_eq!(said, wanted);
+        assert!(raw.files[0].of_spans);
     }
 
     #[test]

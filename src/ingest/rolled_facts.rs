@@ -19,6 +19,7 @@ pub fn accepts(has: impl Fn(&str) -> bool) -> bool {
 
 /// The samples of one series in one bucket.
 struct Bucket {
+    /// Time of the last sample; the bucket's begin in tables without it.
     at: Micros,
     samples: f64,
     first: f64,
@@ -26,9 +27,12 @@ struct Bucket {
     sum: f64,
     /// It did not fall and began and ended at its least and most.
     rises: bool,
+    /// All that is known of it are whole numbers.
+    whole: bool,
 }
 
-/// Reads buckets of samples: of a counter the last value of each, of everything else the mean.
+/// Reads buckets of samples as at the time of their last one: of counters and of states and other whole
+/// numbers, of which a mean is none (half a primary, 0.4 leaders), the last value; of all else the mean.
 pub fn samples(input: &Input, rows: &Rows, raw: &mut Raw) {
     let mut found: BTreeMap<[&str; 5], Vec<Bucket>> = BTreeMap::new();
     for (row, line) in rows.table.lines.iter().enumerate() {
@@ -51,7 +55,7 @@ pub fn samples(input: &Input, rows: &Rows, raw: &mut Raw) {
             let steps = buckets.windows(2).all(|w| w[0].last <= w[1].first);
             buckets.iter().all(|b| b.rises) && steps
         };
-        let last = counts || rises();
+        let last = counts || buckets.iter().all(|b| b.whole) || rises();
         let value = |b: &Bucket| if last { b.last } else { b.sum / b.samples };
         let points: Vec<(Micros, f64)> = buckets.iter().map(|b| (b.at, value(b))).collect();
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -73,13 +77,15 @@ fn bucket(rows: &Rows, row: usize) -> Option<Bucket> {
     let (first, last) = (number("first")?, number("last")?);
     let rises = number("resets")? == 0.0 && min == first && max == last;
     let samples = number("samples").filter(|n| *n >= 1.0)?;
+    let bucket = rows.time(row, "bucket_us")?;
     Some(Bucket {
-        at: rows.time(row, "bucket_us")?,
+        at: rows.time(row, "last_us").filter(|t| *t >= bucket).unwrap_or(bucket),
         samples,
         first,
         last,
         sum: number("sum")?,
         rises,
+        whole: [min, max, first, last].iter().all(|v| v.fract() == 0.0),
     })
 }
 
@@ -132,7 +138,7 @@ mod tests {
     fn counters_keep_their_last_value_and_others_their_mean() {
         let text = "bucket_us,metric,labels,unit,statistic,query,samples,min,max,first,last,sum,resets\n\
             1795204800000000,x_total,\"{\"\"a\"\":\"\"b\"\"}\",,,,2,5,9,9,5,14,1\n\
-            1795204800000000,depth,{},,,,4,-1,9,2,3,13,1\n\
+            1795204800000000,depth,{},,,,4,-1.5,9,2,3,13,1\n\
             1795204810000000,depth,{},,,,1,7,7,7,7,7,0\n\
             1795204800000000,rising,{},s,max,,2,1,3,1,3,4,0\n\
             1795204810000000,bad,[1],,,,1,1,1,1,1,1,0\n\

@@ -82,7 +82,8 @@ fn keys<V>(map: &mut BTreeMap<String, V>, change: &mut Change) {
 }
 
 fn file(of: &mut InputFile, change: &mut Change) {
-    let InputFile { path, why, sha256: _, bytes: _, reader: _, rows: _, skipped: _ } = of;
+    let InputFile { path, why, sha256: _, bytes: _, reader: _, rows: _, skipped: _, of_spans: _ } =
+        of;
     put(Told::Name, path, change);
     put(Told::Prose, why, change);
 }

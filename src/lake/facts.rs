@@ -20,6 +20,8 @@ pub struct Samples {
     pub first: f64,
     pub last: f64,
     pub sum: f64,
+    /// Time of the latest sample.
+    pub last_us: Micros,
     /// Samples lower than the one before them in the bucket: a counter that began anew.
     pub resets: i64,
 }
@@ -54,7 +56,7 @@ impl Facts {
             let known = |p: &(Micros, f64)| question.takes(p.0) && !p.1.is_nan();
             let mut buckets: BTreeMap<Micros, Samples> = BTreeMap::new();
             for (t, value) in series.samples.iter().filter(known) {
-                let one = Samples::of(value);
+                let one = Samples::of(t, value);
                 let bucket = buckets.entry(t - t % question.bucket);
                 bucket.and_modify(|s| s.append(&one)).or_insert(one);
             }
@@ -73,9 +75,9 @@ impl Facts {
 }
 
 impl Samples {
-    fn of(value: f64) -> Samples {
+    fn of(last_us: Micros, value: f64) -> Samples {
         let (min, max, first, last, sum) = (value, value, value, value, value);
-        Samples { samples: 1, min, max, first, last, sum, resets: 0 }
+        Samples { samples: 1, min, max, first, last, sum, last_us, resets: 0 }
     }
 
     /// Adds those that come behind these.
@@ -83,7 +85,8 @@ impl Samples {
         self.samples += later.samples;
         (self.min, self.max) = (self.min.min(later.min), self.max.max(later.max));
         self.resets += later.resets + i64::from(later.first < self.last);
-        (self.last, self.sum) = (later.last, self.sum + later.sum);
+        (self.last, self.last_us) = (later.last, later.last_us);
+        self.sum += later.sum;
     }
 }
 

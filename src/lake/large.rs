@@ -36,7 +36,7 @@ impl Large {
 
     /// Their files, as paths in the folder.
     pub fn paths(&self) -> Vec<String> {
-        self.files.iter().map(|f| ingest::relative(&self.root, &f.path)).collect()
+        self.files.iter().map(|f| ingest::relative(&self.root, f.path())).collect()
     }
 
     /// Rolls them up as they are read.
@@ -51,6 +51,7 @@ impl Large {
         let (rolled, names, tally) = scan::of_files(self.files, &question)?;
         let raw = Rollup { rolled, names, facts: Facts::default(), tally };
         let mut raw = raw.read(&Table::SPANS)?;
+        raw.series.iter_mut().for_each(|s| s.file = 0);
         raw.files = inputs;
         let what = format!(
             "{} spans are more than the {} that are held one by one: counted in buckets of \
@@ -63,10 +64,11 @@ impl Large {
 
     /// What is said of one file.
     fn input(&self, file: &scan::Known) -> InputFile {
-        let mut input = InputFile::named(&ingest::relative(&self.root, &file.path));
-        let whole = File::open(&file.path).and_then(|f| Unpacked::new(f, Limits::default()));
+        let mut input = InputFile::named(&ingest::relative(&self.root, file.path()));
+        let whole = File::open(file.path()).and_then(|f| Unpacked::new(f, Limits::default()));
         (input.sha256, input.bytes) = whole.map(Unpacked::finish).unwrap_or_default();
         input.rows = file.spans();
+        input.of_spans = true;
         "parquet".clone_into(&mut input.reader);
         "the columns of spans".clone_into(&mut input.why);
         input

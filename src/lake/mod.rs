@@ -7,7 +7,7 @@
 //! | operations | bucket, service, operation, kind, error type | spans, errors, time, own time, children |
 //! | durations | bucket, service, kind, slot | spans |
 //! | edges | bucket, caller, callee, operation | attempts, parents, errors and times of both sides |
-//! | samples | bucket, series | samples, least, most, first, last, sum, resets |
+//! | samples | bucket, series | samples, least, most, first, last and its time, sum, resets |
 //! | sessions | snapshot, server, database, application, user, state, wait | sessions, blocked, starts |
 //!
 //! Own time is a span's duration less the durations of its children, 0 where these are longer (they ran
@@ -19,12 +19,15 @@
 mod facts;
 mod large;
 mod local;
+mod partition;
 mod scan;
 pub mod sql;
+mod store;
 mod write;
 
 pub use large::Large;
 pub use scan::Tally;
+pub use store::Store;
 
 use crate::error::{Error, Result};
 use crate::ingest;
@@ -34,6 +37,7 @@ use crate::model::Micros;
 use facts::Facts;
 use local::{Names, Rolled, Shards, Span};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is asked of the spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,9 +116,7 @@ impl Rollup {
             if let Some(gap) = read.gaps.first() {
                 return Err(Error::runtime(table.name(), gap.what.clone()));
             }
-            raw.series.extend(read.series);
-            raw.edges.extend(read.edges);
-            raw.files.extend(read.files);
+            raw.absorb(read);
         }
         Ok(raw)
     }
@@ -143,6 +145,16 @@ pub fn is_lake(folder: &Path) -> bool {
 /// When the folder has no such file, or one that cannot be read.
 pub fn of_parquet(folder: &Path, question: &Question) -> Result<Rollup> {
     let (rolled, names, tally) = scan::roll_up(folder, question)?;
+    Ok(Rollup { rolled, names, facts: Facts::default(), tally })
+}
+
+/// Rolls up Parquet of spans that a store has; `shown` is what it is called in errors.
+///
+/// # Errors
+///
+/// When the store does not answer, or has no such object, or one that cannot be read.
+pub fn of_store(store: &Arc<dyn Store>, shown: &str, question: &Question) -> Result<Rollup> {
+    let (rolled, names, tally) = scan::of_store(store, shown, question)?;
     Ok(Rollup { rolled, names, facts: Facts::default(), tally })
 }
 

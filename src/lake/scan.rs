@@ -1,9 +1,12 @@
-//! Spans from Parquet that is too large to be held. In: a folder of files, also in partitions. Out: the
-//! rollup, in as many passes as memory asks for; only row groups of the window are read.
+//! Spans from Parquet that is too large to be held. In: a folder of files or a store of objects, also in
+//! partitions. Out: the rollup, in as many passes as memory asks for; only row groups of the window are
+//! read, and of partitions by date only those near it.
 
 use super::Question;
 use super::local::{Name, Names, Rolled, Shards, Span, kind_of, spread};
+use super::partition;
 use super::sql::COLUMNS;
+use super::store::{Place, Store};
 use crate::error::{Error, Result};
 use ::arrow::array::{Array, AsArray, DictionaryArray, RecordBatch, StringArray};
 use ::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
@@ -15,7 +18,7 @@ use ::parquet::arrow::arrow_reader::{
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::statistics::Statistics;
 use rayon::prelude::*;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +34,8 @@ const DURATION: usize = 7;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub files: u64,
+    /// Files of partitions by date that are not near the window, which were not opened.
+    pub files_left_out: u64,
     pub row_groups: u64,
     pub row_groups_read: u64,
     /// Stored bytes of the columns that are needed.
@@ -50,12 +55,20 @@ struct Part {
 
 /// A file of spans whose footer is read.
 pub struct Known {
-    pub path: PathBuf,
+    pub place: Place,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
 }
 
 impl Known {
+    /// Path of the file; of an object its name.
+    pub fn path(&self) -> &Path {
+        match &self.place {
+            Place::Here(path) => path,
+            Place::Far { name, .. } => Path::new(name),
+        }
+    }
+
     /// Number of spans.
     pub fn spans(&self) -> u64 {
         u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
@@ -65,7 +78,7 @@ impl Known {
 /// Says whether a folder holds Parquet files of spans only.
 pub fn is_lake(root: &Path) -> bool {
     let files = parquet_files(root);
-    files.is_ok_and(|f| f.first().is_some_and(|first| open(first).is_ok()))
+    files.is_ok_and(|f| f.first().is_some_and(|first| open(here(first)).is_ok()))
 }
 
 /// Rolls up every span below a folder that starts in the window.
@@ -74,18 +87,55 @@ pub fn is_lake(root: &Path) -> bool {
 ///
 /// When the folder has no Parquet file, or one of them cannot be read or has other columns.
 pub fn roll_up(root: &Path, question: &Question) -> Result<(Rolled, Names, Tally)> {
-    let files: Vec<Known> =
-        parquet_files(root)?.iter().map(|path| open(path)).collect::<Result<_>>()?;
-    match files.is_empty() {
-        true => Err(Error::usage(root.display().to_string(), "the folder has no Parquet files")),
-        false => of_files(files, question),
+    let places = parquet_files(root)?.into_iter().map(|path| {
+        let below = path.strip_prefix(root).unwrap_or(&path);
+        (below.to_string_lossy().into_owned(), Place::Here(path))
+    });
+    of_places(places.collect(), &root.display().to_string(), question)
+}
+
+/// Rolls up every span of a store that starts in the window.
+///
+/// # Errors
+///
+/// When the store does not answer, has no Parquet, or some with other columns.
+pub fn of_store(
+    store: &Arc<dyn Store>,
+    shown: &str,
+    question: &Question,
+) -> Result<(Rolled, Names, Tally)> {
+    let mut places = Vec::new();
+    for (name, length) in store.list()? {
+        let hidden = name.split('/').any(|part| part.starts_with(['_', '.']));
+        if name.ends_with(".parquet") && !hidden {
+            places.push((name.clone(), Place::Far { store: Arc::clone(store), name, length }));
+        }
     }
+    places.sort_by(|a, b| a.0.cmp(&b.0));
+    of_places(places, shown, question)
+}
+
+/// Opens what may hold spans of the window and rolls it up.
+fn of_places(
+    places: Vec<(String, Place)>,
+    shown: &str,
+    question: &Question,
+) -> Result<(Rolled, Names, Tally)> {
+    let all = places.len();
+    if all == 0 {
+        return Err(Error::usage(shown, "there are no Parquet files"));
+    }
+    let near = places.into_par_iter().filter(|(name, _)| partition::is_near(name, question));
+    let files: Vec<Known> = near.map(|(_, place)| open(place)).collect::<Result<_>>()?;
+    let left_out = (all - files.len()) as u64;
+    let (rolled, names, tally) = of_files(files, question)?;
+    Ok((rolled, names, Tally { files_left_out: left_out, ..tally }))
 }
 
 /// The Parquet files below a folder that hold spans; a file that cannot be read is none of them.
 pub fn span_files(root: &Path) -> Vec<Known> {
     let files = parquet_files(root).unwrap_or_default();
-    files.iter().filter_map(|path| open(path).ok()).collect()
+    files.iter().filter_map(|path| open(here(path)).ok()).collect()
 }
 
 /// Rolls up the spans of some files that start in the window.
@@ -148,21 +198,25 @@ fn parquet_files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn defect(path: &Path, e: impl std::fmt::Display) -> Error {
-    Error::usage(path.display().to_string(), format!("Parquet: {e}"))
+fn here(path: &Path) -> Place {
+    Place::Here(path.to_owned())
+}
+
+fn defect(place: &Place, e: impl std::fmt::Display) -> Error {
+    Error::usage(place.shown(), format!("Parquet: {e}"))
 }
 
 /// Reads a footer. Words are asked for as dictionaries: each text is looked up once a batch.
-fn open(path: &Path) -> Result<Known> {
-    let file = File::open(path).map_err(|e| defect(path, e))?;
+fn open(place: Place) -> Result<Known> {
+    let file = place.footer()?;
     let plain =
         ArrowReaderMetadata::load(&file, ArrowReaderOptions::new().with_skip_arrow_metadata(true));
-    let plain = plain.map_err(|e| defect(path, e))?;
+    let plain = plain.map_err(|e| defect(&place, e))?;
     let schema = plain.schema();
     if let Some(missing) = COLUMNS.iter().find(|c| schema.field_with_name(c).is_err()) {
         let what = format!("no column {missing}");
         return Err(
-            defect(path, what).hint(format!("spans need the columns {}", COLUMNS.join(", ")))
+            defect(&place, what).hint(format!("spans need the columns {}", COLUMNS.join(", ")))
         );
     }
     let ids = &COLUMNS[..3];
@@ -177,10 +231,10 @@ fn open(path: &Path) -> Result<Known> {
     });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let options = ArrowReaderOptions::new().with_schema(schema);
-    let metadata = ArrowReaderMetadata::load(&file, options).map_err(|e| defect(path, e))?;
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(|e| defect(&place, e))?;
     let leaves = metadata.metadata().file_metadata().schema_descr();
     let mask = ProjectionMask::columns(leaves, COLUMNS);
-    Ok(Known { path: path.to_owned(), metadata, mask })
+    Ok(Known { place, metadata, mask })
 }
 
 /// Stored bytes of the columns of spans.
@@ -209,13 +263,13 @@ fn one(
     shards: &Shards,
     taken: impl Fn(u128) -> bool,
 ) -> Result<u64> {
-    let Known { path, metadata, mask } = &*part.file;
-    let fail = |e: ArrowError| defect(path, e);
-    let file = File::open(path).map_err(|e| defect(path, e))?;
+    let Known { place, metadata, mask } = &*part.file;
+    let fail = |e: ArrowError| defect(place, e);
+    let file = place.columns(metadata.metadata().row_group(part.row_group))?;
     let builder = Builder::new_with_metadata(file, metadata.clone()).with_projection(mask.clone());
     let batches = builder.with_row_groups(vec![part.row_group]).with_batch_size(BATCH).build();
     let mut count = 0;
-    for batch in batches.map_err(|e| defect(path, e))? {
+    for batch in batches.map_err(|e| defect(place, e))? {
         let batch = batch.map_err(fail)?;
         let columns = Columns::new(&batch, names).map_err(fail)?;
         let mut spans = Vec::new();
@@ -223,9 +277,9 @@ fn one(
             if !question.takes(columns.start.value(row)) {
                 continue;
             }
-            let trace = id(columns.ids[0], row).map_err(|why| defect(path, why))?;
+            let trace = id(columns.ids[0], row).map_err(|why| defect(place, why))?;
             if taken(trace) {
-                spans.push(columns.span(trace, row).map_err(|why| defect(path, why))?);
+                spans.push(columns.span(trace, row).map_err(|why| defect(place, why))?);
             }
         }
         count += spans.len() as u64;

@@ -159,7 +159,7 @@ fn samples(dialect: Dialect, source: &str, question: &Question) -> String {
          SELECT bucket_us, metric, labels, '' AS unit, '' AS statistic, '' AS query,\n  \
          {} AS samples, MIN(value) AS min, MAX(value) AS max,\n  \
          {first}(value, time_us) AS first, {last}(value, time_us) AS last, SUM(value) AS sum,\n  \
-         {} AS resets\nFROM v GROUP BY bucket_us, metric, labels",
+         MAX(time_us) AS last_us, {} AS resets\nFROM v GROUP BY bucket_us, metric, labels",
         dialect.before("value", &over),
         condition(wanted),
         dialect.whole("COUNT(*)"),

@@ -129,6 +129,7 @@ fn samples(facts: &Facts) -> Vec<Column> {
         Column::Number("first", number(|s| s.first)),
         Column::Number("last", number(|s| s.last)),
         Column::Number("sum", number(|s| s.sum)),
+        Column::Whole("last_us", whole(|s| s.last_us)),
         Column::Whole("resets", whole(|s| s.resets)),
     ]
 }

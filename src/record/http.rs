@@ -8,9 +8,10 @@ use super::tls::Roots;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::time::Duration;
-use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::TlsConfig;
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, RequestBuilder};
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: u32 = 5;
@@ -188,13 +189,50 @@ impl Client {
         parameters: &[(&str, String)],
         parse: impl Fn(Vec<u8>) -> std::result::Result<T, String>,
     ) -> std::result::Result<T, Failure> {
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        self.again(
+            || {
+                self.agent
+                    .get(format!("{}{path}", self.base))
+                    .query_pairs(parameters.clone())
+                    .header("Accept", "application/json")
+            },
+            parse,
+        )
+    }
+
+    /// Gets what `parse` makes of a whole body, as above; the path may have a query, and `headers` are
+    /// made anew for each try.
+    ///
+    /// # Errors
+    ///
+    /// After the last try, or at once where another would fail too.
+    pub fn get_with<T>(
+        &self,
+        path: &str,
+        headers: &dyn Fn() -> Vec<(&'static str, String)>,
+        parse: impl Fn(Vec<u8>) -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, Failure> {
+        let ask = || {
+            let request = self.agent.get(format!("{}{path}", self.base));
+            headers().into_iter().fold(request, |r, (name, value)| r.header(name, value))
+        };
+        self.again(ask, parse)
+    }
+
+    fn again<T>(
+        &self,
+        ask: impl Fn() -> RequestBuilder<WithoutBody>,
+        parse: impl Fn(Vec<u8>) -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, Failure> {
         let mut tried = 0;
         loop {
             if !self.pace.turn(&self.signals) {
                 return Err(Failure::Stopped);
             }
             tried += 1;
-            let (failure, wanted) = match self.once(path, parameters) {
+            let (failure, wanted) = match self.once(ask()) {
                 Ok(body) => match parse(body) {
                     Ok(parsed) => return Ok(parsed),
                     Err(why) => (Failure::Unreachable(why), None),
@@ -213,12 +251,8 @@ impl Client {
     /// One try; with the pause that the server asks for before the next.
     fn once(
         &self,
-        path: &str,
-        parameters: &[(&str, String)],
+        mut request: RequestBuilder<WithoutBody>,
     ) -> std::result::Result<Vec<u8>, (Failure, Option<Duration>)> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        request = request.header("Accept", "application/json");
-        request = request.query_pairs(parameters.iter().map(|(k, v)| (*k, v.as_str())));
         if let Some(authorization) = &self.authorization {
             request = request.header("Authorization", authorization.reveal());
         }
@@ -264,7 +298,9 @@ fn words_of(body: &str) -> String {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     });
-    // A page of HTML says no more than the status.
+    // Stores of objects answer with XML; a page of HTML says no more than the status.
+    let message = body.split_once("<Message>").and_then(|(_, m)| m.split_once("</Message>"));
+    let said = said.or_else(|| message.map(|(m, _)| m.to_owned()));
     let plain = Some(body).filter(|b| !b.trim_start().starts_with('<')).map(str::to_owned);
     let text = said.or(plain).unwrap_or_default();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -301,6 +337,7 @@ mod tests {
     fn a_server_is_quoted_in_short() {
         assert_eq!(words_of("{\"status\":\"error\",\"error\":\"too\\n many\"}"), "too many");
         assert_eq!(words_of("<html>x"), "");
+        assert_eq!(words_of("<Error><Message>no such\nkey</Message></Error>"), "no such key");
         assert_eq!(words_of(&"x".repeat(999)).len(), SAID_SHOWN);
     }
 

@@ -4,6 +4,7 @@
 
 mod http;
 mod journal;
+mod objects;
 mod pace;
 mod prometheus;
 mod script;
@@ -11,10 +12,12 @@ pub mod secret;
 mod server;
 mod sessions;
 mod slices;
+mod spans;
 mod tls;
 mod traces;
 
 pub use http::{Limits, Login, base64};
+pub use objects::Bucket;
 pub use server::{Passwords, Server};
 pub use sessions::Until;
 pub use tls::Roots;
@@ -25,12 +28,14 @@ use crate::signals::SignalTable;
 use crate::time;
 use http::Client;
 use journal::{Asked, Journal, Opened};
+use objects::Objects;
 use pace::Signals;
 use prometheus::Prometheus;
 use secret::Secret;
 use sessions::Sessions;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slices::Slices;
+use spans::Spans;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +80,8 @@ pub struct Request {
     pub jaeger: Option<Source>,
     pub tempo: Option<Source>,
     pub postgres: Vec<Server>,
+    /// Parquet of spans in a store of objects.
+    pub spans: Option<Bucket>,
     pub kubernetes_events: Option<PathBuf>,
     /// Seconds between samples; the scrape interval where `None`.
     pub step_s: Option<i64>,
@@ -156,6 +163,7 @@ fn sources(request: &Request, opened: &Opened, signals: &Signals) -> Vec<Result<
         for server in &request.postgres {
             running.push(scope.spawn(|| stopping(request.sessions(server, opened, signals))));
         }
+        running.push(scope.spawn(|| stopping(request.spans(opened, signals))));
         running.push(scope.spawn(|| stopping(request.events(&opened.journal))));
         let died = || Err(Error::runtime("record", "a thread of the recording died"));
         running.into_iter().map(|r| r.join().unwrap_or_else(|_| died())).collect()
@@ -188,6 +196,7 @@ impl Request {
             Some(format!("{name} {}", url.trim_end_matches('/')))
         });
         let servers = self.postgres.iter().map(|s| format!("postgres {} {}", s.name, s.shown));
+        let servers = servers.chain(self.spans.iter().map(|b| format!("spans {}", b.url)));
         let events = self.kubernetes_events.iter().map(|_| "kubernetes events".to_owned());
         let parts: Vec<String> = http.chain(servers).chain(events).collect();
         format!("{}, {}", parts.join(", "), self.window_said)
@@ -200,7 +209,8 @@ impl Request {
             let in_url = secret::split_user(&s.url).2;
             [s.login.bearer.clone(), s.login.password.clone(), in_url]
         });
-        http.chain(self.postgres.iter().map(Server::secret)).flatten().collect()
+        let spans = self.spans.iter().flat_map(Bucket::secrets).map(Some);
+        http.chain(self.postgres.iter().map(Server::secret)).chain(spans).flatten().collect()
     }
 
     fn client(&self, source: &Source, signals: &Signals) -> Result<Client> {
@@ -248,6 +258,13 @@ impl Request {
             resumed: opened.resumed,
         };
         sessions.run()
+    }
+
+    fn spans(&self, opened: &Opened, signals: &Signals) -> Result<()> {
+        let Some(bucket) = &self.spans else { return Ok(()) };
+        let objects = Objects::new(bucket.clone(), &self.limits, &self.roots, signals.clone())?;
+        let (journal, window) = (&opened.journal, opened.asked.window);
+        Spans { objects: Arc::new(objects), shown: &bucket.url, journal, signals, window }.run()
     }
 
     fn events(&self, journal: &Journal) -> Result<()> {

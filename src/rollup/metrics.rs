@@ -16,6 +16,8 @@ pub(super) struct Key {
     pub(super) signal: SignalId,
     pub(super) stat: Stat,
     pub(super) dims: String,
+    /// Counted from spans before they came here: never one sum with what metrics count.
+    pub(super) traced: bool,
 }
 
 pub(super) struct Context<'a> {
@@ -72,7 +74,8 @@ fn keys(telemetry: &Telemetry, meta: &SeriesMeta) -> Vec<Key> {
         Subject::Edge(..) => client_side(telemetry, meta.signal),
         Subject::Entity(_) => meta.signal,
     };
-    let key = |subject| Key { subject, signal: id, stat, dims: dims.clone() };
+    let traced = telemetry.files.get(meta.file as usize).is_some_and(|f| f.of_spans);
+    let key = |subject| Key { subject, signal: id, stat, dims: dims.clone(), traced };
     let mut keys = vec![key(meta.subject)];
     if let (Some(instance), Subject::Entity(_)) = (meta.instance, meta.subject) {
         keys.push(key(Subject::Entity(instance)));
@@ -311,7 +314,7 @@ impl Context<'_> {
             points,
             step,
             smear: (smear * 1e6) as Micros,
-            origin: Origin::Metrics,
+            origin: if key.traced { Origin::Traces } else { Origin::Metrics },
             guessed: first.guessed,
             source: Source {
                 file: file.unwrap_or_default(),

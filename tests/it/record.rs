@@ -2,9 +2,10 @@
 //! bodies that break off, redirects, answers without an end, and a second try after each.
 
 use super::support::{Scratch, diagnosed, fixture, root, rootline, text};
+use rootline::lake::{self, Question, Table};
 use rootline::model::{SECOND, Window};
 use rootline::record::secret::Secret;
-use rootline::record::{self, Limits, Login, Request, Roots, Source};
+use rootline::record::{self, Bucket, Limits, Login, Request, Roots, Source};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -165,6 +166,7 @@ fn request(folder: &Path, seconds: i64) -> Request {
         jaeger: None,
         tempo: None,
         postgres: Vec::new(),
+        spans: None,
         kubernetes_events: None,
         step_s: None,
         also: Vec::new(),
@@ -528,4 +530,95 @@ fn a_recording_from_the_midst_of_an_incident_has_its_cause_first() {
     let first = &said["hypotheses"][0];
     assert_eq!(text(&first["signature"]), "idle-in-transaction-blocker");
     assert_eq!(text(&first["entity"]["name"]), "primary");
+}
+
+/// Where the store of the test below is: a variable of the environment, which a test cannot set.
+static STORE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+fn of_store(name: &str) -> Option<String> {
+    match name {
+        "AWS_ENDPOINT_URL" => STORE.get().cloned(),
+        "AWS_ACCESS_KEY_ID" => Some("an-id".to_owned()),
+        "AWS_SECRET_ACCESS_KEY" => Some("hunter2hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+/// First and last byte that a request wants.
+fn range(asked: &Asked) -> Option<(usize, usize)> {
+    let line = asked
+        .head
+        .lines()
+        .find_map(|l| l.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned))?;
+    let (from, to) = line.split_once('-')?;
+    Some((from.parse().ok()?, to.trim().parse().ok()?))
+}
+
+/// A bucket in two pages: a file of spans, one of another day, and what an engine leaves beside them.
+fn answer_of_bucket(spans: &[u8], asked: &Asked, before: usize) -> Vec<u8> {
+    let length = spans.len();
+    let object =
+        |key: &str| format!("<Contents><Key>p/{key}</Key><Size>{length}</Size></Contents>");
+    let whole = match (asked.path(), asked.get("continuation-token").as_str()) {
+        ("/lake", "") => {
+            let more = "<NextContinuationToken>a&amp;b</NextContinuationToken>";
+            let page = object("date=2026-11-20/a b.parquet") + &object("_temporary/c.parquet");
+            return ok(&format!("<R>{page}{more}</R>"));
+        }
+        ("/lake", "a%26b") => return ok(&object("date=2026-11-01/x.parquet")),
+        ("/lake/p/date%3D2026-11-20/a%20b.parquet", _) => spans,
+        _ => return http("404 Not Found", "", "<Message>no such key</Message>"),
+    };
+    match range(asked).filter(|_| before > 0) {
+        // Stores ask to be asked more slowly now and then.
+        None => http("503 Slow Down", "Retry-After: 0\r\n", "<Message>slow down</Message>"),
+        Some((from, to)) => {
+            let body = &whole[from..=to.min(length - 1)];
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            [head.as_bytes(), body].concat()
+        }
+    }
+}
+
+#[test]
+fn spans_of_a_store_are_rolled_up_and_only_the_window_is_fetched() {
+    let spans = super::rollup::spans();
+    let file = spans.clone();
+    let server = Server::new(move |asked, before| answer_of_bucket(&file, asked, before));
+    STORE.set(format!("{}/", server.url)).expect("one test only");
+    let (folder, here) = (Scratch::new(), Scratch::with(&[("a.parquet", &spans)]));
+    let bucket = |url: &str| Some(Bucket::of(url, of_store).expect("a bucket"));
+    let begin = super::rollup::FROM;
+    // Row groups hold 6 s each; these 9 s touch three of ten.
+    let window = Window { from: begin + 10 * SECOND, to: begin + 19 * SECOND };
+    let asking =
+        |folder: &Path, url: &str| Request { window, spans: bucket(url), ..request(folder, 60) };
+    let summary = record::run(&asking(folder.path(), "s3://lake/p/")).expect("recorded");
+    assert_eq!((summary.missing, summary.stopped), (0, false), "{}", log(folder.path()));
+    let question = Question { bucket: 10 * SECOND, from: Some(window.from), to: Some(window.to) };
+    let local = lake::of_parquet(here.path(), &question).expect("spans");
+    for table in Table::SPANS {
+        let path = folder.path().join(format!("spans/{}.parquet", table.name()));
+        assert!(fs::read(path).expect("there") == local.parquet(table).expect("ours"), "{table:?}");
+    }
+    let asked = server.asked();
+    let read: usize = asked.iter().filter_map(range).map(|(from, to)| to + 1 - from).sum();
+    assert!(read < spans.len(), "{read} of {} bytes, each asked for twice", spans.len());
+    let said = log(folder.path());
+    assert!(
+        said.contains("1 files opened, 1 of other days") && said.contains("3 of 10 row"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2") && asked.iter().all(|a| !a.head.contains("hunter2")));
+    let signed = |a: &Asked| a.head.contains("AWS4-HMAC-SHA256 Credential=an-id/");
+    assert!(asked.iter().all(signed), "{asked:?}");
+    assert!(!asked.iter().any(|a| a.path().contains("11-01") || a.path().contains("_temporary")));
+
+    let none = Scratch::new();
+    let why = record::run(&asking(none.path(), "s3://elsewhere/")).expect_err("refused");
+    assert!(why.to_string().contains("nothing could be recorded"), "{why}");
+    assert!(gaps(none.path())[0].contains("404: no such key"), "{:?}", gaps(none.path()));
 }

@@ -12,6 +12,6 @@ WITH v AS (
 SELECT bucket_us, metric, labels, '' AS unit, '' AS statistic, '' AS query,
   toInt64(COUNT(*)) AS samples, MIN(value) AS min, MAX(value) AS max,
   argMin(value, time_us) AS first, argMax(value, time_us) AS last, SUM(value) AS sum,
-  toInt64(SUM(CASE WHEN value < before THEN 1 ELSE 0 END)) AS resets
+  MAX(time_us) AS last_us, toInt64(SUM(CASE WHEN value < before THEN 1 ELSE 0 END)) AS resets
 FROM v GROUP BY bucket_us, metric, labels
 INTO OUTFILE 'samples.parquet' FORMAT Parquet;

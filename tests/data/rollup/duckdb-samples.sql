@@ -12,6 +12,6 @@ WITH v AS (
 SELECT bucket_us, metric, labels, '' AS unit, '' AS statistic, '' AS query,
   CAST(COUNT(*) AS BIGINT) AS samples, MIN(value) AS min, MAX(value) AS max,
   MIN_BY(value, time_us) AS first, MAX_BY(value, time_us) AS last, SUM(value) AS sum,
-  CAST(SUM(CASE WHEN value < before THEN 1 ELSE 0 END) AS BIGINT) AS resets
+  MAX(time_us) AS last_us, CAST(SUM(CASE WHEN value < before THEN 1 ELSE 0 END) AS BIGINT) AS resets
 FROM v GROUP BY bucket_us, metric, labels
 ) TO 'samples.parquet' (FORMAT parquet);
