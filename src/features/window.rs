@@ -155,7 +155,7 @@ fn corrected(windows: Windows, symptoms: &Felt, open: bool) -> Windows {
     let (given, felt) = (windows.incident, symptoms.window);
     let precision = NOTED.max(STEPS * symptoms.step);
     let apart = felt.from - given.from;
-    let overlap = felt.from < given.to && felt.to > given.from;
+    let overlap = felt.from < given.to && felt.to > given.from - precision;
     let rest = (given.to - felt.from) as f64 / (given.to - given.from).max(1) as f64;
     let room = felt.from - GUARD > windows.baseline.from;
     if !overlap || apart.abs() <= precision || apart < -LATE_MOST || rest < REST_SHARE || !room {
@@ -438,9 +438,12 @@ mod tests {
         assert!(late.2.ends_with("begin 50s before the given start, taken as it"), "{}", late.2);
         let early = told(100, 320);
         assert_eq!((early.0, early.1), (190, 160));
+        // Noted when it had just ended.
+        assert_eq!(told(340, 400).0, 190);
         // Within the precision of a note; of another time; almost all of it quiet.
         assert_eq!(told(215, 320).0, 215);
         assert_eq!(told(20, 100).0, 20);
+        assert_eq!(told(400, 500).0, 400);
         assert_eq!(told(1, 210).0, 1);
     }
 
