@@ -27,6 +27,8 @@ const fn row(
 
 /// Points of a hint where it is not free.
 pub const HINT: f64 = 10.0;
+/// Columns of what is typed, in the help.
+const USAGE: usize = 34;
 /// Beats of waiting that cost one point: users suffer meanwhile.
 pub const WAIT_BEATS: i64 = 3;
 
@@ -38,7 +40,7 @@ pub const COMMANDS: &[Row] = &[
     row("traces", "traces [SERVICE]", 3.0, 1, "operations and calls of the last while"),
     row("changes", "changes", 1.0, 1, "deploys, flags, migrations, alerts so far"),
     row("graph", "graph", 1.0, 1, "who calls whom, as far as it is known"),
-    row("hint", "hint", HINT, 0, "the next hint"),
+    row("hint", "hint", HINT, 0, "the next hint (free at level 1)"),
     row(
         "ask",
         "ask PERSON | ask MECHANISM",
@@ -210,13 +212,19 @@ pub fn names() -> String {
 pub fn help(beat: &str) -> Vec<String> {
     let line = |r: &Row| {
         let cost = match (r.points, r.beats) {
-            (p, _) if r.name == "hint" => format!("{p}p, free at level 1"),
+            (p, _) if r.name == "hint" => format!("{p}p"),
             (0.0, 0) => String::new(),
             (p, b) => format!("{p}p, {b} beat"),
         };
-        format!("   {:<36} {:<12} {}", r.usage, cost, r.says)
+        // What is longer than its column stands on a line of its own.
+        let (own, usage) = match r.usage.len() > USAGE {
+            true => (format!("   {}\n", r.usage), ""),
+            false => (String::new(), r.usage),
+        };
+        format!("{own}   {usage:<USAGE$} {cost:<12} {}", r.says)
     };
-    let mut out: Vec<String> = COMMANDS.iter().map(line).collect();
+    let rows: Vec<String> = COMMANDS.iter().map(line).collect();
+    let mut out: Vec<String> = rows.iter().flat_map(|r| r.split('\n')).map(str::to_owned).collect();
     out.push("   COMPONENT may be `system` where everything is hit at once.".to_owned());
     out.push("   --sure: how sure you are, 1 to 99; 50 where you do not say it.".to_owned());
     out.push("   --pid: the database session to blame, where there is one.".to_owned());

@@ -244,6 +244,8 @@ impl<'a> Game<'a> {
             Command::Query(wanted) => {
                 let before = self.instant();
                 if self.view(&before).matching(&wanted).is_empty() {
+                    let later = self.view(&before).later(&wanted);
+                    later.map_or(Ok(()), |layer| self.closed(layer))?;
                     return Err(self.view(&before).unknown(&wanted));
                 }
                 self.pay("query");

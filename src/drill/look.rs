@@ -6,7 +6,7 @@ use super::words;
 use crate::model::{EntityId, Subject};
 use crate::report::{Style, plain};
 use crate::rollup::{Origin, SignalSeries};
-use crate::signals::Direction;
+use crate::signals::{Direction, Stat};
 
 /// Roles in the order in which a dashboard shows them; others follow by name.
 const ROLES: [&str; 12] = [
@@ -49,11 +49,18 @@ impl View<'_> {
 
     /// Whether a series is on the dashboards that are open.
     pub fn is_open(&self, s: &SignalSeries) -> bool {
+        let layer = self.layer(s);
+        layer == Layer::Edges || self.open.contains(&layer)
+    }
+
+    /// The dashboards that a series is on.
+    pub fn layer(&self, s: &SignalSeries) -> Layer {
         let edges = EDGE_ROLES.contains(&s.role.as_str()) && !s.guessed;
         match s.origin {
-            Origin::Traces if !edges => self.open.contains(&Layer::Traces),
-            Origin::Sessions => self.open.contains(&Layer::Sessions),
-            _ => edges || self.open.contains(&Layer::Services),
+            Origin::Sessions => Layer::Sessions,
+            _ if edges => Layer::Edges,
+            Origin::Traces => Layer::Traces,
+            _ => Layer::Services,
         }
     }
 
@@ -74,7 +81,10 @@ impl View<'_> {
         let t = &self.instant.telemetry;
         let (plan, now) = (self.plan, self.instant.now);
         let unit = words::unit(t, s);
-        let last = words::last(s, unit, plan, now);
+        let mut last = words::last(s, unit, plan, now);
+        if self.is_beyond_its_classes(s) {
+            last = format!("over {last}");
+        }
         let usual = match (self.level, words::usual(s, plan)) {
             (Level::Guided, Some(v)) => format!("  (usual {})", plain::value(v, unit)),
             _ => String::new(),
@@ -84,6 +94,17 @@ impl View<'_> {
             _ => words::picture(s, unit, plan, now, self.style) + " ",
         };
         format!("   {title:<column$} {picture}{last}{usual}")
+    }
+
+    /// Whether a quantile is below the mean of the same: it lies beyond the highest class of its
+    /// histogram, whose bound is all that is known of it.
+    fn is_beyond_its_classes(&self, s: &SignalSeries) -> bool {
+        let Stat::Quantile(_) = s.stat else { return false };
+        let mean = self.series(s.subject).find(|o| {
+            (o.signal, o.origin, &o.dims) == (s.signal, s.origin, &s.dims) && o.stat == Stat::Mean
+        });
+        let last = |s: &SignalSeries| s.points.last().map(|p| p.1);
+        mean.and_then(last).zip(last(s)).is_some_and(|(mean, quantile)| mean > quantile)
     }
 
     /// Traffic, errors and latency of a subject in a few words; `None` without any.

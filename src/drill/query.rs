@@ -1,5 +1,6 @@
 //! `query SIGNAL [COMPONENT]`, `changes` and `graph` need no more than the instant.
 
+use super::case::Layer;
 use super::look::View;
 use super::words;
 use crate::error::did_you_mean;
@@ -43,13 +44,16 @@ impl View<'_> {
         wanted.iter().all(|w| all.contains(w.as_str()) || near(w))
     }
 
-    /// Why nothing is called so: it is not there, or on a dashboard that is not open yet.
+    /// The dashboards, not open yet, on which something is called so.
+    pub fn later(&self, wanted: &[String]) -> Option<Layer> {
+        let all = self.instant.rollups.series.iter().filter(|s| !s.points.is_empty());
+        all.filter(|s| !self.is_open(s) && self.is_called(s, wanted)).map(|s| self.layer(s)).min()
+    }
+
+    /// That nothing is called so, and what there is.
     pub fn unknown(&self, wanted: &[String]) -> String {
         let typed = wanted.join(" ");
         let all = self.instant.rollups.series.iter().filter(|s| !s.points.is_empty());
-        if all.clone().any(|s| !self.is_open(s) && self.is_called(s, wanted)) {
-            return format!("\"{typed}\" is on a dashboard that a later stage opens (free)");
-        }
         let open: Vec<&SignalSeries> = all.filter(|s| self.is_open(s)).collect();
         let t = &self.instant.telemetry;
         let names: BTreeSet<&str> =

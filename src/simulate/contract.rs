@@ -142,9 +142,14 @@ pub fn page(world: &World, scenario: &Scenario) -> Option<Page> {
     let s = &ledger.stretches[at - 1];
     let share = s.failed as f64 / (s.good + s.failed).max(1) as f64;
     let p95 = s.quantile_s(0.95) * 1e3;
+    // The latency is that of requests that succeed.
+    let slowness = match s.good {
+        0 => "none succeeds".to_owned(),
+        _ => format!("p95 {p95:.0} ms (limit {:.0} ms)", pager.p95_ms),
+    };
     let text = format!(
-        "failing requests {share:.2} (limit {:.2}), p95 {p95:.0} ms (limit {:.0} ms) for {:.0} s",
-        pager.failing, pager.p95_ms, PAGED_AFTER_S
+        "failing requests {share:.2} (limit {:.2}), {slowness} for {PAGED_AFTER_S:.0} s",
+        pager.failing
     );
     Some(Page { at_s: at as f64 * ledger.step_s, alert: pager.alert.clone(), text })
 }

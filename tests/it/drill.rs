@@ -682,7 +682,7 @@ fn a_query_takes_names_that_are_nearly_so_and_costs_nothing_for_others() {
     let mut game = game(&case, 2, PLAIN);
     let (points, now) = (game.score.total(), game.now);
     let closed = game.execute("query utilization").text;
-    assert!(closed.contains("a later stage opens"), "{closed}");
+    assert!(closed.contains("open with stage 2: at "), "{closed}");
     assert_eq!((game.score.total(), game.now), (points, now));
     game.execute("wait 2m");
     let near = game.execute("query db.client.connections").text;
