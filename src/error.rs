@@ -106,9 +106,13 @@ pub fn line_column(text: &str, at: usize) -> (usize, usize) {
 
 /// The nearest of `known` to `word`, if it is near enough to be a slip of the keyboard.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    let limit = (length / 3).max(1);
+    // Words are at least as far apart as they differ in length; a name of a megabyte is near none.
+    let near = |k: &&str| k.chars().count().abs_diff(length) <= limit;
     known
         .into_iter()
+        .filter(near)
         .map(|k| (edit_distance(word, k), k))
         .filter(|(d, _)| *d <= limit)
         .min()
@@ -143,6 +147,10 @@ mod tests {
         assert_eq!(did_you_mean("titel", ["title", "status"]), Some("title"));
         assert_eq!(did_you_mean("xyz", ["title", "status"]), None);
         assert_eq!(edit_distance("kitten", "sitting"), 3);
+        // Compared letter by letter, these would take minutes and gigabytes.
+        let known: Vec<String> = (0..3_000).map(|i| format!("some_metric_name_{i}")).collect();
+        let long = "x".repeat(1 << 20);
+        assert_eq!(did_you_mean(&long, known.iter().map(String::as_str)), None);
     }
 
     #[test]

@@ -98,6 +98,7 @@ use error::Result;
 use ingest::raw::Raw;
 use inspection::{Inspection, Tally};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// What a caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -269,9 +270,15 @@ pub fn catalog_at_site(options: &Options) -> Result<Catalog> {
 }
 
 fn catalog_of(options: &Options) -> Result<Catalog> {
-    match &options.signatures {
-        Some(folder) => Catalog::from_folder(folder),
-        None => Catalog::built_in(),
+    // The built-in one is parsed once in a process.
+    static BUILT_IN: OnceLock<Catalog> = OnceLock::new();
+    match (&options.signatures, BUILT_IN.get()) {
+        (Some(folder), _) => Catalog::from_folder(folder),
+        (None, Some(catalog)) => Ok(catalog.clone()),
+        (None, None) => {
+            let catalog = Catalog::built_in()?;
+            Ok(BUILT_IN.get_or_init(|| catalog).clone())
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct LintError {
 /// What rules look at besides the signature.
 struct World<'a> {
     catalog: &'a Catalog,
-    signals: SignalTable,
+    signals: &'static SignalTable,
     label: &'a dyn Fn(&str) -> Label,
 }
 

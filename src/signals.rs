@@ -8,6 +8,7 @@ use crate::model::{EntityKind, Unit};
 use names::{Alias, TIMES, forms, stem, strip_one};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 pub use names::{qualifies, stat_of, words};
 
@@ -235,9 +236,14 @@ pub struct SignalTable {
 }
 
 impl SignalTable {
-    /// Loads the table that ships with the program.
-    pub fn built_in() -> Result<SignalTable> {
-        SignalTable::parse(BUILT_IN, "signatures/signals.toml")
+    /// The table that ships with the program, parsed once in a process.
+    pub fn built_in() -> Result<&'static SignalTable> {
+        static PARSED: OnceLock<SignalTable> = OnceLock::new();
+        if let Some(table) = PARSED.get() {
+            return Ok(table);
+        }
+        let table = SignalTable::parse(BUILT_IN, "signatures/signals.toml")?;
+        Ok(PARSED.get_or_init(|| table))
     }
 
     /// Parses a table; errors carry `path:line:column`.

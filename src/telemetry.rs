@@ -207,6 +207,6 @@ pub struct Telemetry {
     /// What the site says about the catalogue.
     pub site: Site,
     pub graph: Graph,
-    pub signals: SignalTable,
+    pub signals: &'static SignalTable,
     pub gaps: Vec<Gap>,
 }

@@ -28,8 +28,8 @@ use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use output::{keep_existing, write_file};
-use simulate::write as write_folder;
+use output::{keep_existing, write_file, write_folder};
+use simulate::write as write_incident;
 use std::path::PathBuf;
 use target::Target;
 
@@ -236,6 +236,7 @@ impl Outcome {
 /// Runs one command.
 pub fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let style = style(&cli.look, terminal);
+    output::heed_file_sizes();
     // A recording ends in order when it is interrupted, and the interactive view reads the key.
     if !matches!(&cli.command, Command::Record(_) | Command::Triage(_)) {
         output::heed_interrupts();

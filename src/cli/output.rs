@@ -38,6 +38,19 @@ pub(super) fn heed_interrupts() {
     });
 }
 
+/// A file that grows over what the user is allowed (`ulimit -f`) is an error, as on a full disk: the
+/// signal, which would end the run with its outputs begun, is taken and left.
+#[cfg(unix)]
+pub(super) fn heed_file_sizes() {
+    let taken = std::sync::Arc::default();
+    // Without the handler the run ends as well, only less tidily.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, taken);
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+pub(super) fn heed_file_sizes() {}
+
 /// Interrupts end the run by themselves.
 #[cfg(not(unix))]
 pub(super) fn heed_interrupts() {}
@@ -47,10 +60,13 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn failed(path: &Path, e: &io::Error) -> Error {
+/// What is said of an output that could not be written.
+pub(super) fn failed(path: &Path, e: &io::Error) -> Error {
     let place = path.display().to_string();
     match e.kind() {
         io::ErrorKind::StorageFull => Error::runtime(place, "the disk is full"),
+        io::ErrorKind::FileTooLarge => Error::runtime(place, "larger than a file may be here")
+            .hint("`ulimit -f` says how large"),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Error::runtime(place, format!("cannot be written: {e}"))
                 .hint("choose a folder in which you may write")
@@ -198,6 +214,22 @@ impl NewFolder {
         all.retain(|p| *p != own);
         kept.map_err(|e| failed(&self.path, &e))
     }
+}
+
+/// Writes a folder of named files whole or not at all; an empty one that exists is taken.
+pub(super) fn write_folder<'a>(
+    path: &Path,
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<()> {
+    fs::create_dir_all(folder_of(path)).map_err(|e| failed(path, &e))?;
+    let new = NewFolder::beside(path)?;
+    for (name, bytes) in files {
+        let written = new.create(name).and_then(|mut f| f.write_all(bytes));
+        written.map_err(|e| failed(&path.join(name), &e))?;
+    }
+    // Fails where something is in it, and so does the renaming then.
+    let _ = fs::remove_dir(path);
+    new.keep(None)
 }
 
 /// A temporary folder is its owner's only; the finished one is a folder as any.

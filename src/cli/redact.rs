@@ -1,6 +1,6 @@
 //! `rootline redact FOLDER -o OUT`: a bundle that can be given away.
 
-use super::output::{NewFolder, OTHER, PrivateFile, keep_free};
+use super::output::{NewFolder, OTHER, PrivateFile, failed, keep_free};
 use super::{Limited, Outcome, target};
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest;
@@ -122,7 +122,7 @@ impl Redact {
                     let _ = folder.remove(&name);
                     stderr.push_str(&format!("{shown}: left out: {what}\n"));
                 }
-                Err(Refused::Write(e)) => return Err(Error::runtime(place, e.to_string())),
+                Err(Refused::Write(e)) => return Err(failed(output, &e)),
             }
             if let Some(map) = &mut map {
                 map.append(all)?;

@@ -6,8 +6,8 @@ use crate::ingest;
 use crate::lake::sql::{self, Dialect};
 use crate::lake::{self, Question, Rollup, Table};
 use crate::model::SECOND;
+use crate::redact;
 use clap::{Args, ValueEnum};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `rollup`.
@@ -103,17 +103,26 @@ impl RollupArgs {
             true => lake::of_parquet(folder, &question)?,
             false => of_exports(folder, &question)?,
         };
-        fs::create_dir_all(out)
-            .map_err(|e| Error::runtime(out.display().to_string(), e.to_string()))?;
-        for (table, path) in files.iter().filter(|(t, _)| rollup.rows(*t) > 0) {
-            super::write_file(path, rollup.parquet(*table)?, self.force)?;
+        let mut written = Vec::new();
+        for (table, path) in files.into_iter().filter(|(t, _)| rollup.rows(*t) > 0) {
+            written.push((path, rollup.parquet(table)?));
+        }
+        match out.exists() {
+            true => written.iter().try_for_each(|(p, b)| super::write_file(p, b, self.force))?,
+            false => {
+                let names: Vec<String> =
+                    written.iter().map(|(path, _)| ingest::relative(out, path)).collect();
+                let bytes = written.iter().map(|(_, bytes)| bytes.as_slice());
+                super::write_folder(out, names.iter().map(String::as_str).zip(bytes))?;
+            }
         }
         Ok(Outcome { stderr: said(&rollup, out), ..Outcome::text(String::new()) })
     }
 }
 
 fn of_exports(folder: &Path, question: &Question) -> Result<Rollup> {
-    let raw = ingest::read_folder(folder, &ingest::Settings::default())?;
+    let mut raw = ingest::read_folder(folder, &ingest::Settings::default())?;
+    redact::mask(&mut raw)?;
     let rollup = lake::of_raw(&raw, question);
     match Table::ALL.iter().any(|t| rollup.rows(*t) > 0) {
         false => {

@@ -1,7 +1,7 @@
 //! `rootline simulate`: runs a scenario, writes its telemetry, says what the users got; or measures
 //! the diagnosis on many seeds.
 
-use super::{Outcome, write_file};
+use super::{Outcome, write_folder};
 use crate::catalog::Catalog;
 use crate::diagnosis::Verdict;
 use crate::error::{Error, Result};
@@ -208,22 +208,15 @@ fn list() -> Result<Outcome> {
     Ok(Outcome::text(text))
 }
 
-/// Writes an incident folder; one that holds something is left alone.
+/// Writes an incident folder, whole or not at all; one that holds something is left alone.
 pub(super) fn write(folder: &Path, files: &[File]) -> Result<()> {
     let place = folder.display().to_string();
-    let fail = |e: std::io::Error| Error::runtime(place.clone(), e.to_string());
     let filled = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if filled || folder.is_file() {
         return Err(Error::usage(place, "there is something already").hint("name a new folder"));
     }
-    for file in files {
-        let path = folder.join(&file.path);
-        fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(fail)?;
-        let text = std::str::from_utf8(&file.bytes)
-            .map_err(|e| Error::runtime(path.display().to_string(), format!("is no text: {e}")))?;
-        write_file(&path, text, false)?;
-    }
-    Ok(())
+    let files = files.iter().map(|f| (f.path.as_str(), f.bytes.as_slice()));
+    write_folder(folder, files)
 }
 
 /// A folder that goes away with its name.

@@ -67,7 +67,7 @@ pub fn until(whole: &Telemetry, now: Micros) -> Telemetry {
         incident: Default::default(),
         site: whole.site.clone(),
         graph: whole.graph.clone(),
-        signals: whole.signals.clone(),
+        signals: whole.signals,
         gaps: Vec::new(),
     }
 }

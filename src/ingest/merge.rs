@@ -2,6 +2,44 @@
 
 use super::raw::{FileId, Raw, Sym};
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// How many series the files before each file hold, as far as they are read: what stands behind as
+/// many as a folder may have is let go as soon as it is read, not when all are.
+pub struct Room {
+    most: u64,
+    /// Series of each file; none where it is not read yet.
+    read: Mutex<Vec<u64>>,
+}
+
+impl Room {
+    /// For a folder of so many files, and the series that it may have.
+    pub fn new(files: usize, most: u64) -> Room {
+        Room { most, read: Mutex::new(vec![0; files]) }
+    }
+
+    /// Takes away the series of file `at` that are over the limit whatever the files before it that
+    /// are not read yet hold; gives how many, for each part.
+    pub fn trim(&self, at: usize, parts: &mut [Raw]) -> Vec<u64> {
+        let own = parts.iter().map(|p| p.series.len() as u64).sum();
+        let before: u64 = {
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            read[at] = own;
+            read[..at].iter().sum()
+        };
+        let mut left = self.most.saturating_sub(before);
+        let mut trimmed = Vec::new();
+        for part in parts {
+            let all = part.series.len() as u64;
+            let kept = all.min(left);
+            left -= kept;
+            part.series.truncate(kept as usize);
+            part.series.shrink_to_fit();
+            trimmed.push(all - kept);
+        }
+        trimmed
+    }
+}
 
 impl Raw {
     /// Leaves out series beyond the limit of a file or a folder, and says so.

@@ -74,6 +74,7 @@ pub use scan::string_end;
 use crate::error::{Error, Result};
 use crate::model::Micros;
 use crate::time::{self, Zone};
+use merge::Room;
 use raw::Raw;
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -153,21 +154,33 @@ pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Ra
     }
     let zone = settings.zone.clone().unwrap_or_else(|| zone_of(&paths));
     let done = AtomicUsize::new(0);
-    let read = |p: &PathBuf| {
-        let raws = read_file(root, p, &zone, settings);
+    let most = settings.limits.series.saturating_mul(SERIES_FILES);
+    let room = Room::new(paths.len(), most);
+    let read = |(i, p): (usize, &PathBuf)| {
+        let mut raws = read_file(root, p, &zone, settings);
+        raws.iter_mut().for_each(Raw::cut_long);
+        let over = room.trim(i, &mut raws);
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(tell) = settings.progress {
             tell(Progress { done, files: paths.len() });
         }
-        raws
+        (i, raws, over)
     };
-    let parts: Vec<Vec<Raw>> = paths.par_iter().map(read).collect();
+    // In their order, so that there is room for the first.
+    let mut parts: Vec<_> = paths.iter().enumerate().par_bridge().map(read).collect();
+    parts.sort_by_key(|(i, ..)| *i);
     let mut raw = Raw::default();
-    raw.spans.reserve(parts.iter().flatten().map(|p| p.spans.len()).sum());
-    for part in parts.into_iter().flatten().chain(known) {
+    let spans = parts.iter().flat_map(|(_, raws, _)| raws).map(|p| p.spans.len()).sum();
+    raw.spans.reserve(spans);
+    let known = known.into_iter().map(|part| (part, 0));
+    let parts = parts.into_iter().flat_map(|(_, raws, over)| raws.into_iter().zip(over));
+    for (part, over) in parts.chain(known) {
+        let file = raw.files.len() as raw::FileId;
         raw.absorb(part);
-        // The same series may stand in many files, one for each hour.
-        raw.cap_series(settings.limits.series.saturating_mul(SERIES_FILES));
+        raw.cap_series(most);
+        if over > 0 {
+            raw.leave_out(file, most, over);
+        }
     }
     copies::leave_out(&mut raw);
     raw.finish();
@@ -188,8 +201,8 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
     name.and_then(Zone::named).unwrap_or_default()
 }
 
-/// Series of a folder by those of one file.
-const SERIES_FILES: u64 = 4;
+/// Series of a folder by those of one file: the same ones may stand in many files, one for each hour.
+const SERIES_FILES: u64 = 2;
 
 /// Names that are never an input: the truth of a fixture, and reports.
 fn is_aside(name: &str) -> bool {

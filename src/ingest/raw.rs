@@ -93,6 +93,11 @@ impl Symbols {
         }
     }
 
+    /// Says whether some string is such.
+    pub fn any(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.names.iter().any(|name| is(name))
+    }
+
     /// The string with number `index`, if there is one.
     pub fn get(&self, index: usize) -> Option<String> {
         self.names.get(index).cloned()

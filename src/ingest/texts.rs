@@ -8,7 +8,8 @@ use super::raw::{
 };
 use super::site::{ParamOverride, Site, Suppression};
 use super::text::Text;
-use crate::model::Gap;
+use crate::model::{Gap, GapKind};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What a text is.
@@ -62,6 +63,40 @@ impl Raw {
         }
         self.passed.each_name(|name| change(Told::Name, name));
     }
+}
+
+/// Longest name, label or message that is kept, bytes: what is longer is no name, and would be copied
+/// wherever names are.
+const LONGEST: usize = 64 << 10;
+
+impl Raw {
+    /// Cuts names, labels and messages that are longer than any system makes them, and says so.
+    pub fn cut_long(&mut self) {
+        let mut count = 0;
+        let mut change = |_: Told, text: &str| {
+            let long = text.len() > LONGEST;
+            count += u64::from(long);
+            long.then(|| shortened(text))
+        };
+        self.series.iter_mut().for_each(|s| series(s, &mut change));
+        if self.symbols.any(|name| name.len() > LONGEST) {
+            self.symbols.each(|name| put(Told::Name, name, &mut change));
+        }
+        self.events.iter_mut().for_each(|e| event(e, &mut change));
+        self.logs.iter_mut().for_each(|l| log(l, &mut change));
+        if count > 0 {
+            let what = format!("names or texts longer than {} KiB: cut", LONGEST >> 10);
+            let file = self.files.first().map(|f| f.path.clone()).unwrap_or_default();
+            self.gaps.push(Gap { count, ..Gap::at(GapKind::Truncated, &file, None, what) });
+        }
+    }
+}
+
+/// The beginning of a text, with a digest of the whole: two that begin alike stay apart.
+fn shortened(text: &str) -> String {
+    let end = (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or_default();
+    let digest: String = Sha256::digest(text).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("{}…{digest}", &text[..end])
 }
 
 fn put(told: Told, text: &mut String, change: &mut Change) {
@@ -153,5 +188,28 @@ fn site(of: &mut Site, change: &mut Change) {
     for Suppression { id, subject, until_said, reason, place, until: _ } in &mut of.suppressions {
         [id, subject, until_said, place].into_iter().for_each(|t| put(Told::Name, t, change));
         put(Told::Prose, reason, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_megabyte_is_cut_and_stays_apart() {
+        let one = |end: &str| {
+            let labels = [("path".to_owned(), "é".repeat(1 << 19) + end)].into();
+            RawSeries { name: "up".into(), labels, ..RawSeries::default() }
+        };
+        let files = vec![InputFile::named("a.json")];
+        let mut raw = Raw { files, series: vec![one("a"), one("b")], ..Raw::default() };
+        raw.symbols.intern(&"s".repeat(1 << 20));
+        raw.cut_long();
+        let path = |i: usize| raw.series[i].labels["path"].as_str();
+        assert!(path(0).len() < LONGEST + 32 && path(0).starts_with("éé"), "{}", path(0).len());
+        assert_ne!(path(0), path(1));
+        assert!(!raw.symbols.any(|name| name.len() > LONGEST + 32));
+        let said = (raw.gaps[0].kind, raw.gaps[0].file.as_deref(), raw.gaps[0].count);
+        assert_eq!(said, (GapKind::Truncated, Some("a.json"), 3));
     }
 }

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// Understands everything that was read.
 pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     let table = SignalTable::built_in()?;
-    let mut resolver = Resolver::new(&raw, &table);
+    let mut resolver = Resolver::new(&raw, table);
     spans::register(&raw, &mut resolver);
     // Stores that exporters name first, so that other labels resolve to them.
     let by_exporter =
@@ -50,7 +50,7 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
     }
     let mut run = Run {
         resolver,
-        table: &table,
+        table,
         largest: BTreeMap::new(),
         unknown: BTreeMap::new(),
         lost: BTreeMap::new(),

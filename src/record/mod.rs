@@ -223,7 +223,7 @@ impl Request {
         let prometheus = Prometheus {
             client: self.client(source, signals)?,
             journal: &opened.journal,
-            signals: &SignalTable::built_in()?,
+            signals: SignalTable::built_in()?,
             step_s: self.step_s,
             also: &self.also,
         };

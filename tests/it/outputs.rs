@@ -93,3 +93,24 @@ fn an_interrupt_leaves_nothing_behind() {
         .collect();
     assert_eq!(left, ["pipe"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_grows_over_what_is_allowed_is_told_and_goes() {
+    let folder = Scratch::new();
+    let limits = "ulimit -f 0 && exec \"$0\" \"$@\"";
+    let (file, out) = (folder.path().join("out.md"), folder.path().join("out"));
+    let mut all = writers(&file.to_string_lossy());
+    let incident = fixture("incidents/pool-exhaustion").to_string_lossy().into_owned();
+    all.push(["rollup".into(), incident, "-o".into(), out.to_string_lossy().into_owned()].into());
+    for args in all {
+        let program = env!("CARGO_BIN_EXE_rootline");
+        let own = Command::new("sh").args(["-c", limits, program]).args(&args).output();
+        let own = own.expect("a shell starts");
+        let said = String::from_utf8_lossy(&own.stderr);
+        assert_eq!(own.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("larger than a file may be here"), "{args:?}: {said}");
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("there").flatten().collect();
+        assert!(left.is_empty(), "{args:?}: {left:?}");
+    }
+}

@@ -3,13 +3,15 @@
 //! a time, and all reports are read.
 
 use super::redact::{NEEDLES, PLANT};
-use super::support::{Scratch, documents, files, fixture, gunzip, name, table};
+use super::support::{Scratch, documents, files, fixture, gunzip, name, rootline, table};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use rayon::prelude::*;
+use rootline::catalog::{Catalog, Expect};
 use rootline::diagnosis::Diagnosis;
 use rootline::forensics::Wanted;
 use rootline::history::{Digest, compare};
 use rootline::report::{self, Style, Template, Verbosity};
-use rootline::{Options, diagnose, inspect, sessions};
+use rootline::{Options, diagnose, inspect, selftest, sessions};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -233,4 +235,86 @@ fn no_report_of_a_folder_as_it_came_shows_what_is_private() {
     let shown: Vec<&str> = bad.iter().map(|b| b.as_str()).collect();
     assert!(bad.is_empty(), "{} of {}:\n{}", bad.len(), done.len(), shown.join("\n"));
     assert!(done.len() > 300 && marked * 3 > done.len() * 2, "{marked} of {}", done.len());
+}
+
+/// An incident with secrets in one field of each of its files; which one changes by the round.
+fn planted_incident(name: &str, round: usize) -> Scratch {
+    let from = fixture(&format!("incidents/{name}"));
+    let folder = Scratch::new();
+    for (i, path) in files(&from).iter().enumerate() {
+        let inner = path.strip_prefix(&from).expect("in it").to_string_lossy().into_owned();
+        let stored = std::fs::read(path).expect("the fixture can be read");
+        let plain = if inner.ends_with(".gz") { gunzip(&stored) } else { stored };
+        let text = String::from_utf8(plain).expect("recordings are text");
+        let changed = match inner.as_str() {
+            "truth.toml" => None,
+            _ => Some(planted(&text)).filter(|all| !all.is_empty()),
+        };
+        let content = changed.map(|mut all| all.swap_remove((round * 5 + i) % all.len()));
+        folder.file(inner.trim_end_matches(".gz"), content.unwrap_or(text).as_bytes());
+    }
+    folder
+}
+
+/// What stands in the texts of a rollup.
+fn rolled(folder: &Path) -> String {
+    let mut text = String::new();
+    for path in files(folder) {
+        let file = std::fs::File::open(path).expect("there");
+        let rows = SerializedFileReader::new(file).expect("Parquet");
+        for row in rows.get_row_iter(None).expect("rows") {
+            text += &format!("{}\n", row.expect("a row"));
+        }
+    }
+    text
+}
+
+#[test]
+fn drills_rollups_and_tests_for_ci_show_nothing_private() {
+    // Every view of a drill, of the components that these recordings have.
+    const SCRIPT: &str = "help\nlook gateway\nlook web\nlook catalog\nlook orders\nlook store\n\
+        look replica\nlook pg-main\nchanges\ngraph\nsessions\ntraces\ntraces gateway\n\
+        query latency\nquery errors\nquery pool\nask dba\nhint\nguess gateway slow-dependency \
+        --sure 20\nact\ngive up\n";
+    let names = ["pool-exhaustion", "bad-deploy", "hot-row", "config-or-flag-change"];
+    let turns: Vec<(&str, usize)> = names.iter().flat_map(|n| (0..4).map(|r| (*n, r))).collect();
+    let one = |(name, round): &(&str, usize)| {
+        let folder = planted_incident(name, *round);
+        let other = Scratch::with(&[("script", SCRIPT.as_bytes())]);
+        let (path, script) = (folder.arg(), other.path().join("script"));
+        let script = script.to_string_lossy();
+        let drill = rootline(&["drill", "start", &path, "--script", &script, "--level", "3"]);
+        let out = other.path().join("out");
+        let rollup = rootline(&["rollup", &path, "-o", &out.to_string_lossy()]);
+        let mut catalog = Catalog::built_in().expect("the catalogue is sound");
+        for s in &mut catalog.signatures {
+            s.test.truncate(1);
+            for t in &mut s.test {
+                t.fixture = path.clone();
+                t.expect = if round % 2 == 0 { Expect::NoMatch } else { Expect::Match };
+            }
+        }
+        let tests = selftest::run(&catalog, Path::new("")).expect("there are tests");
+        let whole = drill.code == 0 && drill.out.contains(" == DEBRIEF") && rollup.code == 0;
+        let texts = [
+            ("drill", drill.out),
+            ("drill", drill.err),
+            ("rollup", if rollup.code == 0 { rolled(&out) } else { String::new() }),
+            ("rollup", rollup.err),
+            ("junit", report::junit(&tests)),
+        ];
+        let bad = texts.iter().filter_map(|(what, text)| {
+            let found = left(&text.replace("pid 770077", ""));
+            let first = found.first()?;
+            let near = text.lines().find(|l| l.contains(first)).unwrap_or_default();
+            let near: String = near.chars().take(300).collect();
+            Some(format!("{name} {round}: {what}: {found:?}: {near}"))
+        });
+        (bad.collect::<Vec<_>>(), whole)
+    };
+    let done: Vec<(Vec<String>, bool)> = turns.par_iter().map(one).collect();
+    let bad: Vec<&str> = done.iter().flat_map(|(bad, _)| bad).map(String::as_str).collect();
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    let whole = done.iter().filter(|(_, w)| *w).count();
+    assert!(whole * 4 > done.len() * 3, "only {whole} of {} were played to the end", done.len());
 }

@@ -1,6 +1,6 @@
 //! Drills on simulated incidents: the scenario runs to its end, and each action makes the rest anew.
 
-use super::super::{Terminal, write_folder};
+use super::super::{Terminal, write_incident};
 use super::load::{self, Loaded};
 use crate::catalog::fixtures;
 use crate::cli::simulate::tempdir;
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ingest;
 use crate::model::{Micros, SECOND};
 use crate::normalize::normalize;
+use crate::redact;
 use crate::simulate::scenario::Change;
 use crate::simulate::{ACTIONS, Outcome, Run, Scenario, Subject, Verb, Without, named};
 use crate::telemetry::Telemetry;
@@ -51,7 +52,7 @@ pub fn load(mut file: DrillFile, id: &str, seed: u64, terminal: Terminal) -> Res
     let inside = folder.path().join("incident");
     let mut files = none.1.telemetry(Without::default());
     files.push(none.1.truth_file());
-    write_folder(&inside, &files)?;
+    write_incident(&inside, &files)?;
     let truth = fixtures::truth(&inside)?;
     let case = load::case(file, "FOLDER".to_owned(), &inside, truth, terminal)?;
     Ok(Loaded {
@@ -90,13 +91,15 @@ fn best(run: &Run, paged_s: f64) -> Option<(String, Outcome)> {
 fn telemetry(run: &Run) -> Result<Telemetry> {
     let folder = tempdir()?;
     let inside = folder.path().join("incident");
-    write_folder(&inside, &run.telemetry(Without::default()))?;
+    write_incident(&inside, &run.telemetry(Without::default()))?;
     read(&inside)
 }
 
-/// Reads a folder by the same door as any other.
+/// Reads a folder by the same door as any other, without what no report shows.
 pub fn read(folder: &Path) -> Result<Telemetry> {
-    normalize(ingest::read_folder(folder, &ingest::Settings::default())?)
+    let mut raw = ingest::read_folder(folder, &ingest::Settings::default())?;
+    redact::mask(&mut raw)?;
+    normalize(raw)
 }
 
 impl Simulated {
