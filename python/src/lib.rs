@@ -47,10 +47,10 @@ fn diagnose<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = options(timezone, signatures)?;
     let text =
-        py.detach(|| engine::diagnose(&path, &options).map(|found| engine::report::json(&found)));
+        py.allow_threads(|| engine::diagnose(&path, &options).map(|found| engine::report::json(&found)));
     let text = text.map_err(|e| raised(&e))?;
     let parsed = py.import("json")?.call_method1("loads", (text,))?;
-    Ok(parsed.cast_into::<PyDict>()?)
+    Ok(parsed.downcast_into::<PyDict>()?)
 }
 
 /// What a diagnosis looks at, as Arrow frames by name: `series` (subject, signal, statistic, time,
@@ -66,7 +66,7 @@ fn frames<'py>(
     timezone: Option<&str>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = options(timezone, None)?;
-    let made = py.detach(|| -> engine::error::Result<_> {
+    let made = py.allow_threads(|| -> engine::error::Result<_> {
         let mut telemetry = engine::telemetry_of(&path, &options)?;
         let rollups = rollup::roll_up(&mut telemetry);
         Ok(tables::of(&telemetry, &rollups))
