@@ -241,25 +241,7 @@ impl<'a> Game<'a> {
                 self.seen.extend(seen.into_iter().flatten().map(Seen::Component));
                 Ok(self.view(&instant).component(e))
             }
-            Command::Query(wanted) => {
-                let before = self.instant();
-                if self.view(&before).matching(&wanted).is_empty() {
-                    let later = self.view(&before).later(&wanted);
-                    later.map_or(Ok(()), |layer| self.closed(layer))?;
-                    return Err(self.view(&before).unknown(&wanted));
-                }
-                self.pay("query");
-                let instant = self.instant();
-                let view = self.view(&instant);
-                let found: Vec<Seen> = view
-                    .matching(&wanted)
-                    .iter()
-                    .map(|s| Seen::Series(s.source.file.clone(), s.source.series.clone()))
-                    .collect();
-                let out = view.query(&wanted);
-                self.seen.extend(found);
-                Ok(out)
-            }
+            Command::Query(wanted) => self.query(&wanted),
             Command::Sessions(name) => self.sessions(name),
             Command::Traces(name) => {
                 self.closed(Layer::Traces)?;
@@ -312,6 +294,25 @@ impl<'a> Game<'a> {
             }
             Command::Done | Command::GiveUp => Ok(self.finish()),
         }
+    }
+
+    fn query(&mut self, wanted: &[String]) -> std::result::Result<Vec<String>, String> {
+        let before = self.instant();
+        if self.view(&before).matching(wanted).is_empty() {
+            let later = self.view(&before).later(wanted);
+            later.map_or(Ok(()), |layer| self.closed(layer))?;
+            return Err(self.view(&before).unknown(wanted));
+        }
+        self.pay("query");
+        let instant = self.instant();
+        let view = self.view(&instant);
+        let series = |s: &&crate::rollup::SignalSeries| {
+            Seen::Series(s.source.file.clone(), s.source.series.clone())
+        };
+        let found: Vec<Seen> = view.matching(wanted).iter().map(series).collect();
+        let out = view.query(wanted);
+        self.seen.extend(found);
+        Ok(out)
     }
 
     fn sessions(&mut self, name: Option<String>) -> std::result::Result<Vec<String>, String> {

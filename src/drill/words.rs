@@ -240,14 +240,17 @@ pub fn titled<'s>(
 ) -> Vec<(String, &'s SignalSeries)> {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     series.iter().for_each(|s| *count.entry(title(s)).or_default() += 1);
-    let one = |s: &&'s SignalSeries| {
-        let said = title(s);
-        match count[&said] {
-            1 => (said, *s),
-            _ => (format!("{said} ({})", raw(s)), *s),
-        }
+    let mut given: BTreeMap<String, usize> = BTreeMap::new();
+    let mut one = |s: &&'s SignalSeries| {
+        let plain = title(s);
+        let said = if count[&plain] == 1 { plain } else { format!("{plain} ({})", raw(s)) };
+        // Exporters that use one name for two things leave only their order.
+        let before = given.entry(said.clone()).or_default();
+        *before += 1;
+        let said = if *before == 1 { said } else { format!("{said} #{before}") };
+        (said, *s)
     };
-    series.iter().map(one).collect()
+    series.iter().map(&mut one).collect()
 }
 
 /// Names in a list; a run of numbered ones by its first and its last.
