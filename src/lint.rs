@@ -181,7 +181,7 @@ fn is_signal(source: &str, signals: &SignalTable) -> bool {
 }
 
 fn sources_exist(s: &SignatureFile, world: &World) -> Vec<Finding> {
-    let known = |name: &str| is_signal(name, &world.signals);
+    let known = |name: &str| is_signal(name, world.signals);
     let mut found = Vec::new();
     for rule in &s.evidence {
         let on_series = matching::test(&rule.test).is_none_or(|t| t.on_series);

@@ -125,7 +125,7 @@ pub fn extract(telemetry: &Telemetry, rollups: &Rollups) -> Result<Features> {
     let symptom =
         telemetry.incident.symptom_entity.as_deref().and_then(|n| telemetry.graph.find(n));
     let windows =
-        window::windows(&telemetry.incident, &rollups.series, &telemetry.signals, symptom, extent);
+        window::windows(&telemetry.incident, &rollups.series, telemetry.signals, symptom, extent);
     let series: Vec<SeriesFeature> =
         rollups.series.par_iter().map(|s| of_series(s, telemetry, &windows, extent.1)).collect();
     let all = Window { from: extent.0, to: extent.1 + 1 };

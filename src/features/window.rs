@@ -409,9 +409,9 @@ mod tests {
     fn find(series: &[&str]) -> Windows {
         let table = SignalTable::built_in().expect("valid");
         let all: Vec<SignalSeries> =
-            series.iter().enumerate().map(|(i, t)| latency(&table, t, i as u32)).collect();
+            series.iter().enumerate().map(|(i, t)| latency(table, t, i as u32)).collect();
         let extent = (0, all[0].points.last().expect("points").0);
-        windows(&IncidentFile::default(), &all, &table, None, extent)
+        windows(&IncidentFile::default(), &all, table, None, extent)
     }
 
     #[test]
@@ -451,10 +451,10 @@ mod tests {
     fn an_incident_that_goes_on_ends_with_the_last_snapshot() {
         let table = SignalTable::built_in().expect("valid");
         let of = |text: &str, later: Micros| {
-            let series = [latency(&table, text, 0)];
+            let series = [latency(table, text, 0)];
             let end = series[0].points.last().expect("points").0;
             let extent = (0, end + later * SECOND);
-            let found = windows(&IncidentFile::default(), &series, &table, None, extent);
+            let found = windows(&IncidentFile::default(), &series, table, None, extent);
             (found.incident.to - end, found.disturbed)
         };
         assert_eq!(of("0.1 0.11x19 0.9x12", 0), (1, true));

@@ -147,7 +147,7 @@ impl<'a> Context<'a> {
 
     /// Series of a source, by subject; found once for each source.
     pub(crate) fn of_source(&self, source: &str) -> Arc<OfSource> {
-        self.sources.of(&self.telemetry.signals, &self.rollups.series, source)
+        self.sources.of(self.telemetry.signals, &self.rollups.series, source)
     }
 
     /// Who loads an entity, counted by a source; found once for both.

@@ -180,7 +180,7 @@ mod tests {
         let (served, called) = ("http.server.requests", "http.client.requests");
         let all = [series(b, served), series(a, served), series(edge, called), series(a, served)];
         let sources = Sources::new(&all);
-        let of = |source: &str| sources.of(&table, &all, source);
+        let of = |source: &str| sources.of(table, &all, source);
         assert_eq!(of(served).at(a), [1, 3]);
         assert_eq!(of(served).subjects, [a, b]);
         assert_eq!(of("role:traffic@client").subjects, [edge]);

@@ -86,8 +86,8 @@ mod tests {
 
     fn split<'n>(all: &[&'n str]) -> Vec<(&'n str, &'n str)> {
         let table = SignalTable::built_in().expect("valid");
-        let columns = Columns::of(&table, all.par_iter().copied());
-        all.iter().map(|n| columns.split(&table, n).unwrap_or((n, ""))).collect()
+        let columns = Columns::of(table, all.par_iter().copied());
+        all.iter().map(|n| columns.split(table, n).unwrap_or((n, ""))).collect()
     }
 
     #[test]

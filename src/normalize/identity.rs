@@ -443,7 +443,7 @@ mod tests {
 
     fn subject_of(name: &str, labels: &[(&str, &str)]) -> (String, String) {
         let table = SignalTable::built_in().expect("valid");
-        let mut r = Resolver::new(&Raw::default(), &table);
+        let mut r = Resolver::new(&Raw::default(), table);
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let series = RawSeries { name: name.into(), labels, ..RawSeries::default() };
         let about = r.about(&series, View::Internal).expect("labels name it");
@@ -512,7 +512,7 @@ mod tests {
         let table = SignalTable::built_in().expect("valid");
         let mut raw = Raw::default();
         raw.series = vec![of("destination", "unknown", "cart")];
-        let r = Resolver::new(&raw, &table);
+        let r = Resolver::new(&raw, table);
         assert!(r.is_told_by_callee(&of("source", "unknown", "cart")));
         assert!(!r.is_told_by_callee(&of("source", "web", "cart")));
         assert!(!r.is_told_by_callee(&of("destination", "unknown", "cart")));
@@ -543,7 +543,7 @@ mod tests {
     #[test]
     fn tenants_are_clients_of_the_service_and_queues_live_on_their_broker() {
         let table = SignalTable::built_in().expect("valid");
-        let mut r = Resolver::new(&Raw::default(), &table);
+        let mut r = Resolver::new(&Raw::default(), table);
         let series = |name: &str, labels: &[(&str, &str)]| RawSeries {
             name: name.into(),
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
@@ -572,7 +572,7 @@ mod tests {
         assert_eq!(short_name("app/front/50dc6c495c0c9188"), Some("front"));
         assert_eq!(short_name("api.example.com"), None);
         let table = SignalTable::built_in().expect("valid");
-        let mut r = Resolver::new(&Raw::default(), &table);
+        let mut r = Resolver::new(&Raw::default(), table);
         let long = r.peer("cart.shop.svc.cluster.local:8080", EntityKind::External);
         assert_eq!(long, r.peer("cart", EntityKind::Service));
     }
@@ -589,10 +589,10 @@ mod tests {
         let table = SignalTable::built_in().expect("valid");
         let mut raw = Raw::default();
         raw.series = vec![at("pg-a"), at("pg-b")];
-        let r = Resolver::new(&raw, &table);
+        let r = Resolver::new(&raw, table);
         assert_eq!(r.graph.canonical("127.0.0.1:5432"), "127.0.0.1:5432");
         assert!(r.gaps[0].what.contains("pg-a, pg-b"), "{:?}", r.gaps);
         raw.series.truncate(1);
-        assert_eq!(Resolver::new(&raw, &table).graph.canonical("127.0.0.1:5432"), "pg-a");
+        assert_eq!(Resolver::new(&raw, table).graph.canonical("127.0.0.1:5432"), "pg-a");
     }
 }

@@ -67,8 +67,8 @@ pub fn normalize(mut raw: Raw) -> Result<Telemetry> {
             points.push(values);
         }
     }
-    twins::leave_out(&table, &mut metas, &mut points, &mut run.resolver.gaps);
-    twins::leave_out_copies(&raw.files, &table, (&mut metas, &mut points), &mut run.resolver.gaps);
+    twins::leave_out(table, &mut metas, &mut points, &mut run.resolver.gaps);
+    twins::leave_out_copies(&raw.files, table, (&mut metas, &mut points), &mut run.resolver.gaps);
     run.report(&raw);
     let mut resolver = run.resolver;
     let parent = spans::once(&mut raw);

@@ -114,7 +114,7 @@ pub fn roll_up(telemetry: &mut Telemetry) -> Rollups {
     if let Some(lag) = &lag {
         align(telemetry, &mut series, &mut versions, lag.ahead);
     }
-    series.extend(edge_gap::gaps(&telemetry.signals, &series));
+    series.extend(edge_gap::gaps(telemetry.signals, &series));
     series.sort_by(|a, b| {
         let key = |s: &SignalSeries| (s.subject, s.signal, s.origin, s.stat, s.smear);
         key(a).cmp(&key(b)).then_with(|| a.dims.cmp(&b.dims))

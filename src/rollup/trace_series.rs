@@ -46,7 +46,7 @@ impl<'a> Maker<'a> {
         let entries = cells(spans, |c| c.entry().then_some([c.shape.service, NONE]));
         let entries = entries.into_iter().map(|(k, v)| (k[0], v)).collect();
         Maker {
-            table: &telemetry.signals,
+            table: telemetry.signals,
             graph: &telemetry.graph,
             bucket,
             buckets: (0..=count).map(|i| first + i * bucket).collect(),
@@ -274,7 +274,7 @@ mod tests {
         let cells = &cells[&[0, NONE]];
         let (table, graph) = (SignalTable::built_in().expect("valid"), Graph::default());
         let maker = Maker {
-            table: &table,
+            table,
             graph: &graph,
             bucket: 1,
             buckets: cells.keys().copied().collect(),
