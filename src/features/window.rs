@@ -41,7 +41,8 @@ const NOTED: Micros = 30 * crate::model::SECOND;
 const STEPS: Micros = 2;
 /// … and move it back by at most this: earlier symptoms are of another incident.
 const LATE_MOST: Micros = 600 * crate::model::SECOND;
-/// What remains of a given incident after its quiet head is cut off, at least.
+/// What remains of the window that loses by it, at least: a symptom from near the first sample on is
+/// no incident's, and an incident that is nearly all quiet is another one.
 const REST_SHARE: f64 = 0.2;
 
 /// Roles by which users feel an incident.
@@ -156,18 +157,28 @@ fn corrected(windows: Windows, symptoms: &Felt, open: bool) -> Windows {
     let precision = NOTED.max(STEPS * symptoms.step);
     let apart = felt.from - given.from;
     let overlap = felt.from < given.to && felt.to > given.from - precision;
-    let rest = (given.to - felt.from) as f64 / (given.to - given.from).max(1) as f64;
-    let room = felt.from - GUARD > windows.baseline.from;
-    if !overlap || apart.abs() <= precision || apart < -LATE_MOST || rest < REST_SHARE || !room {
+    let usual = windows.baseline.to - windows.baseline.from;
+    let quiet = felt.from - GUARD;
+    let (rest, whole) = match apart < 0 {
+        true => (quiet - windows.baseline.from, usual),
+        false => (given.to - felt.from, given.to - given.from),
+    };
+    let enough = rest as f64 >= REST_SHARE * whole as f64 && quiet > windows.baseline.from;
+    if !overlap || apart.abs() <= precision || apart < -LATE_MOST || !enough {
+        return windows;
+    }
+    // A cause may precede what users feel, so a quiet head is kept, unless more of the usual time
+    // lies in it than before it, or it is most of the incident.
+    let (needed, most) = (usual < apart, 2 * apart > whole);
+    if apart > 0 && !needed && !most {
         return windows;
     }
     let side = if apart < 0 { "before" } else { "after" };
     let said = crate::time::duration(apart.abs() as f64 / 1e6);
     let mut out = windows;
     out.incident.from = felt.from;
-    // A baseline that nobody gave is everything before the incident, so also its quiet head.
-    let quiet = felt.from - GUARD;
-    out.baseline.to = if open { quiet } else { out.baseline.to.min(quiet) };
+    let longer = open && needed;
+    out.baseline.to = if longer { quiet } else { out.baseline.to.min(quiet) };
     out.how =
         format!("{}; symptoms clearly begin {said} {side} the given start, taken as it", out.how);
     out
@@ -436,8 +447,13 @@ mod tests {
         let late = told(240, 320);
         assert_eq!((late.0, late.1), (190, 160));
         assert!(late.2.ends_with("begin 50s before the given start, taken as it"), "{}", late.2);
-        let early = told(100, 320);
+        let early = told(60, 320);
         assert_eq!((early.0, early.1), (190, 160));
+        // Enough was recorded before it: the cause may have begun as noted.
+        assert_eq!(told(140, 320).0, 140);
+        // Most of it is quiet; what was recorded before it is enough.
+        let mostly = told(110, 250);
+        assert_eq!((mostly.0, mostly.1), (190, 99));
         // Noted when it had just ended.
         assert_eq!(told(340, 400).0, 190);
         // Within the precision of a note; of another time; almost all of it quiet.

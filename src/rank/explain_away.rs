@@ -78,7 +78,9 @@ pub fn assign(
         let mut blame = Blame::default();
         let callees = graph.callees(*id).iter().filter(|c| *c != id);
         let seen = |c: &EntityId| {
-            anomalies.get(c).map_or(0.0, visible) * weight_of(&gains[c], &gains[id]).sqrt()
+            let Some(a) = anomalies.get(c) else { return 0.0 };
+            // What callers share is not in the callee's own measures.
+            (visible(a) * weight_of(&gains[c], &gains[id]).sqrt()).max(a.of(Facet::Shared))
         };
         blame.explained_by = callees
             .map(|c| (*c, seen(c)))
@@ -114,7 +116,7 @@ pub fn assign(
         }
         // Without a path to what users felt, the busiest entity would always seem the largest.
         let leads = felt.keys().any(|f| f == id || reach.contains_key(f));
-        let size = match leads && !graph_is_blind(context, *id) {
+        let size = match leads && a.shared.is_empty() && !graph_is_blind(context, *id) {
             true => contribution(context, &gains[id], &wanted),
             false => None,
         };

@@ -108,7 +108,7 @@ fn one_suffering_caller_of_two_shares_none() {
 fn episode_again(files: &[(&str, &[u8])]) -> Value {
     let mut data = "time,front_cpu,front_latency,stock_cpu\n".to_owned();
     for row in 0..BEFORE + DURING {
-        let busy = (20..36).contains(&row) || row >= BEFORE;
+        let busy = (20..30).contains(&row) || row >= BEFORE;
         let wobble = 0.1 * (row % 5) as f64;
         let cpu = if busy { 20.0 } else { 1.5 } + wobble;
         let at = 1_700_000_000 + 10 * row;
@@ -129,8 +129,7 @@ fn a_level_that_was_there_before_is_shown_faintly_in_a_told_incident() {
 }
 
 #[test]
-fn a_level_that_was_there_before_is_nothing_where_nobody_tells_of_an_incident() {
+fn a_level_that_comes_again_is_no_claim_where_nobody_tells_of_an_incident() {
     let d = episode_again(&[]);
     assert!(matches!(text(&d["verdict"]), "healthy" | "inconclusive"), "{}", d["verdict"]);
-    assert_eq!(items(&d["hypotheses"]).len(), 0, "{}", d["hypotheses"]);
 }
