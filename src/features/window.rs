@@ -39,8 +39,8 @@ const CLEAR_STRENGTH: f64 = 3.0;
 /// so many steps of the samples, the precision of theirs, …
 const NOTED: Micros = 30 * crate::model::SECOND;
 const STEPS: Micros = 2;
-/// … and move it back by at most this: earlier symptoms are of another incident.
-const LATE_MOST: Micros = 600 * crate::model::SECOND;
+/// … and move it back by at most this: earlier symptoms may be of another incident, or of noise.
+const LATE_MOST: Micros = 180 * crate::model::SECOND;
 /// What remains of the window that loses by it, at least: a symptom from near the first sample on is
 /// no incident's, and an incident that is nearly all quiet is another one.
 const REST_SHARE: f64 = 0.2;

@@ -71,7 +71,6 @@ impl Writer<'_> {
         let thin = self.thin_usual(top);
         let sure = top.probability >= enough
             && decisive
-            && thin.is_none()
             && windows.felt
             && told_apart
             && !self.is_form_open(top)
@@ -88,7 +87,8 @@ impl Writer<'_> {
         let close = self.is_close(hypotheses, top);
         let doubts = self.doubts(hypotheses, top);
         let verdict = match () {
-            () if faint || refuted || !doubts.is_empty() => Verdict::Inconclusive,
+            () if faint || refuted || thin.is_some() => Verdict::Inconclusive,
+            () if !doubts.is_empty() => Verdict::Inconclusive,
             () if sure && !by_time => Verdict::Confirmed,
             () if close || even || alike => Verdict::Inconclusive,
             () if there >= LIKELY && supported => Verdict::Likely,
