@@ -82,13 +82,26 @@ impl World {
 
     /// Ends every session of a server; whoever used one gets an error.
     pub fn close_all(&mut self, database: u16) {
+        self.close_those(database, |_, _, _| true);
+    }
+
+    /// Ends the sessions of a server that instances of odd number use.
+    pub fn close_odd(&mut self, database: u16) {
+        self.close_those(database, |world, backend, task| {
+            let t = (task != NONE).then(|| &world.tasks[task as usize]);
+            t.is_some_and(|t| t.alive && t.backend == backend && t.instance % 2 == 1)
+        });
+    }
+
+    /// Ends the sessions of a server that are meant, by number and task.
+    fn close_those(&mut self, database: u16, meant: impl Fn(&World, u32, u32) -> bool) {
         let n = self.databases[usize::from(database)].backends.len() as u32;
         for backend in 0..n {
             let b = self.backend(database, backend);
-            if b.state == Operation::Closed || b.startup {
+            let (task, gone) = (b.task, b.state == Operation::Closed || b.startup);
+            if gone || !meant(self, backend, task) {
                 continue;
             }
-            let task = b.task;
             self.close_backend(database, backend);
             if task != NONE && self.tasks[task as usize].alive {
                 self.finish(task, 503);

@@ -24,6 +24,8 @@ impl World {
         let Some(standby) = standby else { return };
         self.databases[usize::from(standby)].timeline += u32::from(begins);
         let (from, to) = if begins { (primary, standby) } else { (standby, primary) };
+        // Their connections break: a statement under way cannot go on at another server.
+        self.close_odd(from);
         self.databases[usize::from(standby)].primary = (!begins).then_some(primary);
         for s in &mut self.services {
             for (at, i) in s.instances.iter_mut().enumerate() {
