@@ -436,11 +436,11 @@ mod tests {
     #[test]
     fn clear_symptoms_correct_the_begin_that_somebody_noted() {
         let table = SignalTable::built_in().expect("valid");
-        let bump = latency(&table, "0.1 0.11x19 0.9x12 0.1x30", 0);
+        let bump = latency(table, "0.1 0.11x19 0.9x12 0.1x30", 0);
         let told = |from: Micros, to: Micros| {
             let given = Window { from: from * SECOND, to: to * SECOND };
             let file = IncidentFile { incident: Some(given), ..IncidentFile::default() };
-            let w = windows(&file, std::slice::from_ref(&bump), &table, None, (0, 610 * SECOND));
+            let w = windows(&file, std::slice::from_ref(&bump), table, None, (0, 610 * SECOND));
             assert!(w.given && w.incident.to == to * SECOND);
             (w.incident.from / SECOND, w.baseline.to / SECOND, w.how)
         };
