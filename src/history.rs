@@ -2,6 +2,7 @@
 //! by what was found, and what differs.
 
 use crate::diagnosis::Diagnosis;
+use crate::encoding::hex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -107,8 +108,7 @@ fn key(hashes: &BTreeSet<String>) -> String {
         hash.update(h.as_bytes());
         hash.update(b"\n");
     }
-    let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    hex.chars().take(KEY).collect()
+    hex(hash.finalize()).chars().take(KEY).collect()
 }
 
 fn finding(h: &Value) -> Option<Finding> {

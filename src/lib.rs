@@ -34,6 +34,8 @@ pub mod points;
 
 pub mod error;
 
+pub mod encoding;
+
 pub mod time;
 
 pub mod signals;

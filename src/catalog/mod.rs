@@ -384,7 +384,7 @@ impl Catalog {
             signatures.push(parse(path, text)?);
         }
         signatures.sort_by(|a, b| a.signature.id.cmp(&b.signature.id));
-        let hash = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let hash = crate::encoding::hex(hash.finalize());
         Ok(Catalog { signatures, hash })
     }
 

@@ -2,6 +2,7 @@
 
 use super::output::{NewFolder, OTHER, PrivateFile, failed, keep_free};
 use super::{Limited, Outcome, target};
+use crate::encoding::hex;
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest;
 use crate::redact::{Finding, Redactor, Refused, Settings};
@@ -204,8 +205,8 @@ struct Map(PrivateFile);
 impl Map {
     fn new(path: &Path, key: &[u8]) -> Result<Map> {
         let mut file = PrivateFile::new(path)?;
-        let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
-        file.append(&format!("{}\n", serde_json::json!({ "key": hex })))?;
+        let key = hex(key.iter().copied());
+        file.append(&format!("{}\n", serde_json::json!({ "key": key })))?;
         Ok(Map(file))
     }
 

@@ -117,11 +117,10 @@ pub fn windows(
     match incident.incident {
         Some(given) => {
             let windows = given_windows(incident, given, extent.0);
-            match felt_window(incident, series, table, symptom) {
-                Some(felt) if felt.strength >= CLEAR_STRENGTH => {
-                    corrected(windows, &felt, incident.baseline.is_none())
-                }
-                _ => windows,
+            let felt = felt_window(incident, series, table, symptom);
+            match felt.filter(|f| f.strength >= CLEAR_STRENGTH) {
+                Some(felt) => corrected(windows, &felt, incident.baseline.is_none()),
+                None => windows,
             }
         }
         None => found_windows(incident, series, table, symptom, extent),
@@ -200,13 +199,9 @@ fn felt_window(
     table: &SignalTable,
     symptom: Option<EntityId>,
 ) -> Option<Felt> {
-    let all = 0..series.len();
-    let told = all.clone().filter(|i| is_told(&series[*i], incident, symptom)).collect();
-    let felt = |i: &usize| is_top(&series[*i]) && SYMPTOM_ROLES.contains(&series[*i].role.as_str());
-    let rounds: [Vec<usize>; 2] = [told, all.filter(felt).collect()];
+    let rounds = [told(series, incident, symptom), with_role(series, &SYMPTOM_ROLES)];
     rounds.into_iter().find_map(|candidates| {
-        let of = |i: &usize| disturbances(*i, &series[*i], table);
-        let found: Vec<Disturbance> = candidates.par_iter().flat_map_iter(of).collect();
+        let found = disturbed(&candidates, series, table);
         let (window, strength) = vote(&found)?;
         let shows = found.iter().filter(|d| d.from < window.to && d.to > window.from);
         let step = shows.map(|d| series[d.series].step).max()?;
@@ -221,14 +216,8 @@ fn found_windows(
     symptom: Option<EntityId>,
     (first, last): (Micros, Micros),
 ) -> Windows {
-    let top = |s: &&usize| is_top(&series[**s]);
-    let all: Vec<usize> = (0..series.len()).collect();
-    let told: Vec<usize> =
-        all.iter().filter(|i| is_told(&series[**i], incident, symptom)).copied().collect();
-    let of = |roles: &[&str]| -> Vec<usize> {
-        let fits = |i: &&usize| roles.contains(&series[**i].role.as_str());
-        all.iter().filter(top).filter(fits).copied().collect()
-    };
+    let told = told(series, incident, symptom);
+    let of = |roles: &[&str]| with_role(series, roles);
     let (felt, trouble, resources) = (of(&SYMPTOM_ROLES), of(&TROUBLE_ROLES), of(&RESOURCE_ROLES));
     let rounds = [
         (told, true, "the symptom named in incident.toml leaves its usual level"),
@@ -237,8 +226,7 @@ fn found_windows(
         (resources, false, "resources leave their usual level without more load; nobody felt it"),
     ];
     for (candidates, felt, why) in rounds {
-        let of = |i: &usize| disturbances(*i, &series[*i], table);
-        let mut found: Vec<Disturbance> = candidates.par_iter().flat_map_iter(of).collect();
+        let mut found = disturbed(&candidates, series, table);
         if !felt {
             breathing(&mut found, last);
         }
@@ -311,8 +299,24 @@ fn breathing(found: &mut Vec<Disturbance>, last: Micros) {
     });
 }
 
-fn is_top(s: &SignalSeries) -> bool {
-    s.points.len() >= 8
+/// The series that are the symptom which the user named.
+fn told(series: &[SignalSeries], incident: &IncidentFile, symptom: Option<EntityId>) -> Vec<usize> {
+    (0..series.len()).filter(|i| is_told(&series[*i], incident, symptom)).collect()
+}
+
+/// The series of some roles that are long enough to have a usual level.
+fn with_role(series: &[SignalSeries], roles: &[&str]) -> Vec<usize> {
+    let fits = |s: &SignalSeries| s.points.len() >= 8 && roles.contains(&s.role.as_str());
+    (0..series.len()).filter(|i| fits(&series[*i])).collect()
+}
+
+fn disturbed(
+    candidates: &[usize],
+    series: &[SignalSeries],
+    table: &SignalTable,
+) -> Vec<Disturbance> {
+    let of = |i: &usize| disturbances(*i, &series[*i], table);
+    candidates.par_iter().flat_map_iter(of).collect()
 }
 
 /// Says whether more load explains that a resource is used more: traffic of the subject, or of any

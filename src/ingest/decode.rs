@@ -1,6 +1,7 @@
 //! Stored bytes to the bytes that a reader looks at: inflated, and text as UTF-8 without its mark.
 
 use super::Limits;
+use crate::encoding::hex;
 use sha2::{Digest, Sha256};
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,7 +116,7 @@ impl Unpacked {
         // Behind a defect of the packing there may be more: it belongs to the file all the same.
         let _ = io::copy(&mut *stored, &mut io::sink());
         let digest = stored.hash.take().map(Digest::finalize);
-        (digest.iter().flatten().map(|b| format!("{b:02x}")).collect(), stored.bytes)
+        (hex(digest.into_iter().flatten()), stored.bytes)
     }
 }
 

@@ -2,6 +2,7 @@
 //! shows it. Out: the statement without literals and comments, and the tag of a leading comment.
 //! It never parses, and literals never leave it.
 
+use crate::encoding::hex;
 use crate::ingest::text::beginning;
 use sha2::{Digest, Sha256};
 
@@ -165,8 +166,7 @@ fn is_fenced(run: &[char]) -> bool {
 /// A short name for one statement whatever its literals: eight hex digits of the SHA-256 of its
 /// normalised text, without regard to case.
 pub fn fingerprint(normalized: &str) -> String {
-    let digest = Sha256::digest(normalized.to_lowercase().as_bytes());
-    digest.iter().take(4).map(|b| format!("{b:02x}")).collect()
+    hex(Sha256::digest(normalized.to_lowercase().as_bytes()).into_iter().take(4))
 }
 
 /// The verb and the first table, e.g. `SELECT products`: a short name for a statement.

@@ -8,6 +8,7 @@ use super::raw::{
 };
 use super::site::{ParamOverride, Site, Suppression};
 use super::text::Text;
+use crate::encoding::hex;
 use crate::model::{Gap, GapKind};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -95,7 +96,7 @@ impl Raw {
 /// The beginning of a text, with a digest of the whole: two that begin alike stay apart.
 fn shortened(text: &str) -> String {
     let end = (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or_default();
-    let digest: String = Sha256::digest(text).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let digest = hex(Sha256::digest(text).into_iter().take(8));
     format!("{}…{digest}", &text[..end])
 }
 

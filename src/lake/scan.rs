@@ -106,7 +106,7 @@ pub fn of_store(
 ) -> Result<(Rolled, Names, Tally)> {
     let mut places = Vec::new();
     for (name, length) in store.list()? {
-        let hidden = name.split('/').any(|part| part.starts_with(['_', '.']));
+        let hidden = name.split('/').any(is_hidden);
         if name.ends_with(".parquet") && !hidden {
             places.push((name.clone(), Place::Far { store: Arc::clone(store), name, length }));
         }
@@ -183,8 +183,7 @@ fn parquet_files(root: &Path) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // Markers and unfinished files of an engine begin so.
-            if name.starts_with(['_', '.']) {
+            if is_hidden(&name) {
                 continue;
             }
             match entry.file_type().map_err(fail)? {
@@ -196,6 +195,11 @@ fn parquet_files(root: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Markers and unfinished files of an engine begin so.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
 }
 
 fn here(path: &Path) -> Place {

@@ -139,6 +139,11 @@ impl Anomaly {
         facets.iter().map(|f| self.of(*f)).fold(0.0, f64::max)
     }
 
+    /// What its callers feel of it: latency or errors.
+    pub fn suffering(&self) -> f64 {
+        self.most(&[Facet::Latency, Facet::Errors])
+    }
+
     fn raise(&mut self, facet: Facet, score: f64) {
         let slot = self.facets.entry(facet).or_default();
         *slot = slot.max(score);

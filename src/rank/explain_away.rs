@@ -147,7 +147,7 @@ fn felt(
     anomalies: &BTreeMap<EntityId, Anomaly>,
     symptom: Option<EntityId>,
 ) -> BTreeMap<EntityId, f64> {
-    let weight = |a: &Anomaly| a.most(&[Facet::Latency, Facet::Errors]);
+    let weight = Anomaly::suffering;
     if let Some(s) = symptom {
         let own = anomalies.get(&s).map_or(0.0, weight);
         if own > 0.0 {

@@ -14,13 +14,10 @@ use std::collections::BTreeMap;
 
 /// Abnormality from which something is in trouble of its own.
 const OWN_TROUBLE: f64 = 0.5;
+/// What an entity suffers for, if it is in itself.
+const REASONS: [Facet; 4] = [Facet::Own, Facet::Silence, Facet::Contention, Facet::Resource];
 /// Fewest callers that suffer for no reason of their own: one may simply be the cause.
 const CALLERS_MIN: usize = 2;
-
-/// What a caller shows of the trouble that it may share.
-fn suffering(a: &Anomaly) -> f64 {
-    a.most(&[Facet::Latency, Facet::Errors])
-}
 
 /// The trouble that callers share, by what they share: one symptom of each caller that has no
 /// other reason, most abnormal first.
@@ -29,16 +26,12 @@ pub fn shared(
     anomalies: &BTreeMap<EntityId, Anomaly>,
 ) -> BTreeMap<EntityId, Vec<Scored>> {
     let graph = &context.telemetry.graph;
-    let troubled = |id: &EntityId| anomalies.get(id).is_some_and(|a| suffering(a) > OWN_TROUBLE);
-    let quiet = |id: &EntityId| {
-        let own = [Facet::Own, Facet::Silence, Facet::Contention, Facet::Resource];
-        anomalies.get(id).is_none_or(|a| suffering(a).max(a.most(&own)) <= OWN_TROUBLE)
-    };
+    let troubled = |id: &EntityId| anomalies.get(id).is_some_and(|a| a.suffering() > OWN_TROUBLE);
+    let reason = |id: &EntityId| anomalies.get(id).is_some_and(|a| a.most(&REASONS) > OWN_TROUBLE);
+    let quiet = |id: &EntityId| !troubled(id) && !reason(id);
     let without_reason = |id: &EntityId, shared: EntityId| {
-        let own = [Facet::Own, Facet::Silence, Facet::Contention, Facet::Resource];
-        let itself = anomalies.get(id).is_some_and(|a| a.most(&own) > OWN_TROUBLE);
         let others = graph.callees(*id).iter().filter(|c| **c != shared && *c != id);
-        !itself && others.into_iter().all(quiet)
+        !reason(id) && others.into_iter().all(quiet)
     };
     let mut out = BTreeMap::new();
     for id in graph.ids().filter(quiet) {

@@ -5,7 +5,7 @@
 //! probability: evidence that decides, a place that the graph tells from its neighbours, and no
 //! explanation beside it that the data neither show nor rule out (see `doubts`).
 
-use super::anomaly::{Anomaly, Facet};
+use super::anomaly::Anomaly;
 use super::answer::Writer;
 use super::doubts::{Claim, is_proved};
 use crate::catalog::{Category, SignatureFile};
@@ -179,7 +179,7 @@ impl Writer<'_> {
     fn others_suffer(&self, name: &str) -> bool {
         let graph = &self.context.telemetry.graph;
         let own = graph.find(name).map(|e| graph.owner(e));
-        let suffers = |a: &Anomaly| a.of(Facet::Latency).max(a.of(Facet::Errors)) > SUFFERS;
+        let suffers = |a: &Anomaly| a.suffering() > SUFFERS;
         self.anomalies.iter().any(|(e, a)| own != Some(graph.owner(*e)) && suffers(a))
     }
 

@@ -3,6 +3,7 @@
 
 use super::redis_info::instance;
 use super::states::States;
+use crate::encoding::hex;
 use crate::ingest::raw::Raw;
 use crate::ingest::{Head, Input};
 use crate::model::GapKind;
@@ -27,8 +28,7 @@ fn shown(key: &str) -> String {
         p.len() <= 32 && p.bytes().all(|b| b.is_ascii_alphabetic() || b"_-.".contains(&b))
     };
     let prefix = key.split_once(':').map(|(p, _)| p).filter(plain);
-    let digest = Sha256::digest(key.as_bytes());
-    let digest: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let digest = hex(Sha256::digest(key.as_bytes()).into_iter().take(4));
     prefix.map_or_else(|| format!("#{digest}"), |p| format!("{p}:#{digest}"))
 }
 

@@ -3,6 +3,7 @@
 
 use super::super::{clean, json};
 use crate::diagnosis::{Diagnosis, Evidence, EvidenceState, Hypothesis, Role, Verdict};
+use crate::encoding::percent_encoded;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -105,16 +106,7 @@ fn plain(text: &str) -> String {
 
 /// A path as a relative reference (RFC 3986): what is not unreserved is written in percent.
 fn uri(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for b in path.replace('\\', "/").trim_start_matches('/').bytes() {
-        match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                out.push(char::from(b));
-            }
-            b => out.push_str(&format!("%{b:02X}")),
-        }
-    }
-    out
+    percent_encoded(path.replace('\\', "/").trim_start_matches('/'), "/")
 }
 
 #[cfg(test)]
