@@ -86,7 +86,10 @@ pub fn usual(text: &str) -> Option<Micros> {
     let mut fraction = 0;
     if is(19, b'.') {
         let digits = bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
-        fraction = number(20, 20 + digits).filter(|_| (1..=6).contains(&digits))?;
+        if !(1..=6).contains(&digits) {
+            return None;
+        }
+        fraction = number(20, 20 + digits)?;
         fraction *= 10i64.pow(6 - digits as u32);
         end = 20 + digits;
     }
@@ -130,6 +133,8 @@ mod tests {
             "2026-02-30 00:00:00Z",
             "2026-11-20 20:06:41+05:30",
             "1795205201",
+            "2026-11-20 20:06:41.+00",
+            "2026-11-20 20:06:41.99999999999999999999+00",
         ] {
             assert_eq!(usual(other), None, "{other}");
         }
