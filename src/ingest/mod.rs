@@ -60,7 +60,7 @@ mod why;
 mod zones;
 
 pub use archive::plain_name;
-pub use columnar::{guard, in_guarded_decoder, parquet_defect};
+pub use columnar::{arrow_defect, guard, in_guarded_decoder, parquet_defect};
 pub use companions::EVENT_KINDS;
 pub use decode::{BOMB, Unpacked, plain};
 use file::Source;

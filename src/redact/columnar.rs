@@ -4,7 +4,7 @@
 use super::Redactor;
 use super::keys::{self, Class};
 use super::stream::Refused;
-use crate::ingest::guard;
+use crate::ingest::{arrow_defect, guard};
 use arrow::array::{
     Array, ArrayData, ArrayRef, BinaryArray, LargeStringArray, RecordBatch, StringArray,
     StringViewArray, make_array,
@@ -33,6 +33,11 @@ pub(super) fn rewrite(all: &mut Redactor, name: &str, stored: &[u8]) -> Option<R
         () if is_stream => arrow_stream,
         () => return None,
     };
+    // An allocation that fails ends the program: what would ask for that much is not begun.
+    let lie = if stored.starts_with(b"PAR1") { None } else { arrow_defect(stored) };
+    if let Some(what) = lie {
+        return Some(Err(Refused::unfit(what)));
+    }
     // The decoders index by what a file says, and trip over a file that lies.
     Some(match guard(|| run(all, stored)) {
         None => Err(Refused::unfit("the file contradicts itself")),

@@ -2,7 +2,7 @@
 //! more, and never more processor time than a large honest input takes. Each run has a hard limit
 //! of address space and processor seconds, and its peak is read from the kernel as well.
 
-use super::support::{Scratch, bytes, program, watched};
+use super::support::{Scratch, bytes, files, name, program, rootline, watched};
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -179,6 +179,20 @@ fn bombs_are_stopped() {
 fn a_page_that_claims_two_gigabytes_is_refused() {
     let said = bounded("a.parquet", &bytes("formats/broken/page-claims-2-gb.parquet"));
     assert!(said.contains("the file contradicts itself"), "{said}");
+}
+
+#[test]
+fn a_batch_that_claims_terabytes_is_refused() {
+    // Found by the campaign of `redaction`: an allocation that fails ends the program.
+    let claims = bytes("formats/broken/batch-claims-49-tb.arrow");
+    let said = bounded("a.arrow", &claims);
+    assert!(said.contains("the file contradicts itself"), "{said}");
+    let from = Scratch::with(&[("a.arrow", &claims)]);
+    let to = Scratch::new();
+    let out = to.path().join("out");
+    let run = rootline(&["redact", &from.arg(), "-o", &out.to_string_lossy()]);
+    assert!(run.code != 134 && run.err.contains("the file contradicts itself"), "{}", run.err);
+    assert!(!files(to.path()).iter().any(|p| name(p) == "a.arrow"), "it was written");
 }
 
 #[test]

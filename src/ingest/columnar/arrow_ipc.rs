@@ -16,7 +16,7 @@ pub fn accepts(head: &Head) -> bool {
 /// Reads every record batch.
 pub fn read(input: &Input, raw: &mut Raw) {
     guarded(input, raw, |raw| {
-        if let Some(what) = claims::defect(input) {
+        if let Some(what) = claims::defect(input.bytes) {
             return Err((GapKind::Unreadable, format!("Arrow IPC: {what}")));
         }
         batches(input, raw).map_err(|e| told(&e))

@@ -2,7 +2,6 @@
 //! where a claim is beyond belief. The decoder would ask for that much memory, and an allocation
 //! that fails ends the program, which no guard can catch.
 
-use super::super::Input;
 use ::arrow::ipc::{Block, Message, root_as_footer, root_as_message};
 
 /// Bytes that one batch may unpack to however small the file is.
@@ -15,8 +14,7 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 const TAIL: usize = 10;
 
 /// Says what is wrong where a batch claims more than a file of this size can hold.
-pub fn defect(input: &Input) -> Option<String> {
-    let bytes = input.bytes;
+pub fn defect(bytes: &[u8]) -> Option<String> {
     let most = BATCH.max((bytes.len() as u64).saturating_mul(RATIO));
     let claimed = if bytes.starts_with(b"ARROW1") { of_file(bytes) } else { of_stream(bytes) };
     let claimed = claimed?;

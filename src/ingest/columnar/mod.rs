@@ -12,6 +12,7 @@ mod text;
 mod times;
 mod values;
 
+pub use claims::defect as arrow_defect;
 pub use pages::defect as parquet_defect;
 
 use super::raw::Raw;
