@@ -416,6 +416,10 @@ fn progress_lies_where_the_xdg_specification_says() {
     let envs = [("XDG_STATE_HOME", "state".to_owned()), ("HOME", at("home"))];
     assert_eq!(start(&envs).code, 0);
     assert!(there("home/.local/state/rootline/drills/0001.json"));
+    // So is an empty one.
+    let envs = [("XDG_STATE_HOME", String::new()), ("HOME", at("home"))];
+    assert_eq!(start(&envs).code, 0);
+    assert!(there("home/.local/state/rootline/drills/0002.json"));
     let none = start(&[]);
     assert!(none.code == 2 && none.err.contains("--state-dir"), "{}", none.err);
 }

@@ -13,6 +13,7 @@ use crate::drill::{Level, kept, list, review, sheet};
 use crate::error::{Error, ExitCode, Result};
 use crate::report::Style;
 use clap::{Args, Subcommand, builder::RangedU64ValueParser};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use store::Store;
 
@@ -34,10 +35,11 @@ struct Place {
     /// Folder for progress; by default $XDG_STATE_HOME/rootline, or ~/.local/state/rootline.
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    // Empty is as good as not set, as the XDG base directory specification says.
     #[arg(long, global = true, hide = true, env = "XDG_STATE_HOME")]
-    xdg_state_home: Option<PathBuf>,
+    xdg_state_home: Option<OsString>,
     #[arg(long, global = true, hide = true, env = "HOME")]
-    home: Option<PathBuf>,
+    home: Option<OsString>,
     /// Folder that holds fixtures/.
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     root: PathBuf,
@@ -130,7 +132,8 @@ impl Drill {
 
     fn store(&self) -> Result<Store> {
         let p = &self.place;
-        Store::find(p.state_dir.as_deref(), p.xdg_state_home.as_deref(), p.home.as_deref())
+        let (xdg, home) = (p.xdg_state_home.as_deref(), p.home.as_deref());
+        Store::find(p.state_dir.as_deref(), xdg.map(Path::new), home.map(Path::new))
     }
 
     fn list(&self, master: bool, style: &Style) -> Result<Outcome> {

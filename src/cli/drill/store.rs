@@ -113,7 +113,7 @@ impl Store {
         fs::create_dir_all(&self.folder).map_err(fail)?;
         let first = self.numbers()?.last().map_or(1, |n| n.saturating_add(1));
         let part = self.folder.join(format!("new.{}.rootline-part", std::process::id()));
-        fs::write(&part, s.to_json()).map_err(fail)?;
+        write_file(&part, s.to_json(), true)?;
         // A link is made only where no file is: another drill that starts now takes another number.
         let made = (first..first.saturating_add(ATTEMPTS)).find_map(|n| {
             match fs::hard_link(&part, self.path(n)) {
