@@ -1,6 +1,7 @@
 //! Signatures: one failure mode per TOML file. In: text. Out: strict types; an unknown key is an
 //! error with file, line, column and a suggestion. Evaluates nothing.
 
+mod files;
 pub mod fixtures;
 pub mod scaffold;
 pub mod schema;
@@ -13,7 +14,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::{fs, path::Path};
+use std::path::Path;
+use std::sync::OnceLock;
 
 /// The catalogue that ships with the program: path and text of each file.
 const BUILT_IN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
@@ -347,16 +349,21 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The catalogue that ships with the program.
+    /// The catalogue that ships with the program; it is parsed once.
     pub fn built_in() -> Result<Catalog> {
+        static PARSED: OnceLock<Catalog> = OnceLock::new();
+        if let Some(parsed) = PARSED.get() {
+            return Ok(parsed.clone());
+        }
         let files = BUILT_IN.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
-        Catalog::from_files(files)
+        let parsed = Catalog::from_files(files)?;
+        Ok(PARSED.get_or_init(|| parsed).clone())
     }
 
     /// A catalogue from a folder of `*.toml` files.
     pub fn from_folder(folder: &Path) -> Result<Catalog> {
         let mut files = Vec::new();
-        collect(folder, &mut files)?;
+        files::collect(folder, &mut files)?;
         let catalog = Catalog::from_files(files)?;
         if catalog.signatures.is_empty() {
             let place = folder.display().to_string();
@@ -369,7 +376,7 @@ impl Catalog {
     pub fn in_folder(folder: &Path) -> Result<Catalog> {
         let mut files = Vec::new();
         if folder.exists() {
-            collect(folder, &mut files)?;
+            files::collect(folder, &mut files)?;
         }
         Catalog::from_files(files)
     }
@@ -402,23 +409,6 @@ impl Catalog {
             }
         })
     }
-}
-
-fn collect(folder: &Path, files: &mut Vec<(String, String)>) -> Result<()> {
-    let place = |p: &Path| p.display().to_string();
-    let entries = fs::read_dir(folder).map_err(|e| Error::usage(place(folder), e.to_string()))?;
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if name.ends_with(".toml") && name != "signals.toml" {
-            let text = fs::read_to_string(&path)
-                .map_err(|e| Error::catalog(place(&path), e.to_string()))?;
-            files.push((place(&path), text));
-        }
-    }
-    Ok(())
 }
 
 /// Parses one file; the error has the line, the column and, for a misspelt key, the right one.
