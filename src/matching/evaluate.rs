@@ -69,12 +69,14 @@ impl Gathered {
                     self.ran.insert(r.signature);
                     self.matches.rejections.push(r);
                 }
-                Outcome::Unobservable(undecided, open) => {
-                    let all = self.unseen.entry(undecided.signature).or_default();
-                    if !all.contains(&undecided.lacks) {
-                        all.insert(undecided.lacks.clone());
+                Outcome::Unobservable(Lacking { signature, subject, lacks, told, open }) => {
+                    let all = self.unseen.entry(signature).or_default();
+                    if !all.contains(lacks) {
+                        all.insert(lacks.to_owned());
                     }
                     if open {
+                        let lacks = lacks.to_owned();
+                        let undecided = Undecided { signature, subject, lacks, told };
                         self.matches.undecided.push(undecided);
                     }
                 }
@@ -90,11 +92,22 @@ impl Gathered {
     }
 }
 
-enum Outcome {
+enum Outcome<'a> {
     Found(Finding),
     Rejected(Rejection),
-    /// What was missing, and whether all required evidence that could be seen is there.
-    Unobservable(Undecided, bool),
+    Unobservable(Lacking<'a>),
+}
+
+/// A signature that cannot be judged on a subject. There may be millions: it owns nothing.
+struct Lacking<'a> {
+    signature: usize,
+    subject: Option<EntityId>,
+    /// What was missing: a source.
+    lacks: &'a str,
+    /// The strongest required evidence that is there.
+    told: Option<Strength>,
+    /// All required evidence that could be seen is there.
+    open: bool,
 }
 
 /// What every signature misses where neither metrics nor traces nor sessions were read.
@@ -183,29 +196,32 @@ fn decisive<'a>(
     Err(Unseen { rule, open: told.is_some() && !absent.values().any(|a| *a), told })
 }
 
-fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<EntityId>) -> Outcome {
+fn one<'a>(
+    context: &Context,
+    s: &'a SignatureFile,
+    index: usize,
+    subject: Option<EntityId>,
+) -> Outcome<'a> {
     let ask = |rule: &EvidenceRule| {
         let test = test(&rule.test)?;
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
         Some((test.run)(&Question { context, subject, rule, value, signature: s }))
     };
-    let undecided = |lacks: &str, told| {
-        let lacks = lacks.to_owned();
-        Undecided { signature: index, subject, lacks, told }
+    let lacking = |lacks, told, open| {
+        Outcome::Unobservable(Lacking { signature: index, subject, lacks, told, open })
     };
     // Most subjects lack what most signatures need: nothing more is asked of those.
     let mut known = match decisive(&ask, s) {
         Ok(known) => known,
         Err(unseen) => {
-            let undecided = undecided(&unseen.rule.source, unseen.told);
-            return Outcome::Unobservable(undecided, unseen.open);
+            return lacking(&unseen.rule.source, unseen.told, unseen.open);
         }
     };
     let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
     let mut seen = Vec::new();
     let mut facts = BTreeMap::from([("subject".to_owned(), subject_name)]);
-    let mut groups: BTreeMap<&str, (EvidenceState, String)> = BTreeMap::new();
-    let mut failed: Option<(EvidenceState, String)> = None;
+    let mut groups: BTreeMap<&str, (EvidenceState, &EvidenceRule, String)> = BTreeMap::new();
+    let mut failed: Option<(EvidenceState, &EvidenceRule, String)> = None;
     let mut present = 0;
     for (i, rule) in s.evidence.iter().enumerate() {
         let Some(observation) = known.remove(&i).or_else(|| ask(rule)) else { continue };
@@ -223,28 +239,27 @@ fn one(context: &Context, s: &SignatureFile, index: usize, subject: Option<Entit
             usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
         if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
             match &rule.group {
-                None => failed = failed.or(Some((state, said.clone()))),
+                None => failed = failed.or(Some((state, rule, said.clone()))),
                 Some(g) => {
-                    let slot = groups.entry(g).or_insert((state, said.clone()));
+                    let slot = groups.entry(g).or_insert((state, rule, said.clone()));
                     if slot.0 == EvidenceState::Unobservable {
-                        *slot = (state, said.clone());
+                        *slot = (state, rule, said.clone());
                     }
                 }
             }
         } else if let (EvidenceRole::Required, Some(g)) = (rule.role, &rule.group) {
-            groups.insert(g, (EvidenceState::Present, said.clone()));
+            groups.insert(g, (EvidenceState::Present, rule, said.clone()));
         }
         seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
     }
     let refuted = groups.values().any(|g| g.0 == EvidenceState::Absent);
     let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
     match failed {
-        Some((EvidenceState::Unobservable, what)) => {
-            let lacks = what.trim_start_matches("not observable: ");
+        Some((EvidenceState::Unobservable, rule, _)) => {
             let told = strongest(s, &seen);
-            Outcome::Unobservable(undecided(lacks, told), told.is_some() && !refuted)
+            lacking(&rule.source, told, told.is_some() && !refuted)
         }
-        Some((_, reason)) => {
+        Some((_, _, reason)) => {
             let near = near::nearly(context, s, &seen).filter(|_| present > 0);
             let r = Rejection { signature: index, subject, reason, present, near, seen, facts };
             Outcome::Rejected(r)

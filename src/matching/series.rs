@@ -94,6 +94,9 @@ fn of_candidates(q: &Question, answer: impl FnOnce(&[Candidate]) -> Observation)
 fn found(context: &Context, subject: Option<EntityId>, rule: &EvidenceRule) -> Vec<Candidate> {
     let of_source = context.of_source(&rule.source);
     let mut found = Vec::new();
+    if of_source.subjects.is_empty() {
+        return found;
+    }
     for (target, at) in targets(context, subject, rule) {
         let fits = |i: &&usize| dims_fit(&context.rollups.series[**i], rule);
         let own: Vec<usize> = of_source.at(target).iter().filter(fits).copied().collect();

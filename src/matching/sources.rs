@@ -6,6 +6,7 @@ use super::{Context, Observation};
 use crate::model::{EntityId, Subject};
 use crate::rollup::SignalSeries;
 use crate::signals::{Signal, SignalId, SignalTable, View};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::Range;
@@ -76,13 +77,17 @@ pub struct Shared {
 /// Values that are made once and then read by all threads.
 type Cache<K, V> = RwLock<HashMap<K, Arc<V>>>;
 
-fn once<K: Eq + Hash + Clone, V>(cache: &Cache<K, V>, key: &K, make: impl FnOnce() -> V) -> Arc<V> {
+fn once<K, Q, V>(cache: &Cache<K, V>, key: &Q, make: impl FnOnce() -> V) -> Arc<V>
+where
+    K: Eq + Hash + Borrow<Q>,
+    Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
+{
     let known = cache.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
     // Two threads may make the same: it is the same.
     known.unwrap_or_else(|| {
         let made = Arc::new(make());
         let mut all = cache.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(key.clone()).or_insert(made).clone()
+        all.entry(key.to_owned()).or_insert(made).clone()
     })
 }
 
@@ -98,7 +103,7 @@ impl Sources {
 
     /// The series of a source among `all`, those that it was made from.
     pub fn of(&self, table: &SignalTable, all: &[SignalSeries], source: &str) -> Arc<OfSource> {
-        once(&self.known, &source.to_owned(), || {
+        once(&self.known, source, || {
             let of_it = self.of_signal.iter().filter(|(id, _)| is_of(table.get(**id), source));
             OfSource::new(all, of_it.flat_map(|(_, series)| series.iter().copied()).collect())
         })
