@@ -7,8 +7,8 @@
 //! mechanism that matched is doubted only by its own more exact forms and its look-alikes.
 
 use super::answer::Writer;
-use super::explain_away;
 use super::verdict::CONFIRMED_GENERIC;
+use super::{explain_away, shared};
 use crate::catalog::{Category, Relation, Signature, SignatureFile};
 use crate::diagnosis::{EvidenceRole, EvidenceState, Hypothesis, Role, Strength};
 use crate::graph::EdgeKind;
@@ -251,6 +251,18 @@ impl Writer<'_> {
                  be at fault"
             )
         })
+    }
+
+    /// A slow place that depends on others, where nobody measures how long its calls take: it is
+    /// mostly the place all the same, and never sure.
+    pub(super) fn unseen_way(&self, top: &Hypothesis) -> Option<String> {
+        let at = self.place_of(top).filter(|_| self.claim(top) == Claim::Place)?;
+        let callee = shared::unseen_way(self.context, self.anomalies, at)?;
+        let (name, callee) = (self.context.name(at), self.context.name(callee));
+        Some(format!(
+            "{name} shows no reason of its own, and nothing measures its calls: the way to {callee} \
+             may be at fault as well"
+        ))
     }
 
     /// A place that no signature explains and of which no series lastingly left its usual level:

@@ -59,6 +59,21 @@ pub fn shared(
     out
 }
 
+/// A callee whose answers a slow entity may wait for unseen: the entity shows nothing but that it is
+/// slow, and nobody measures how long its calls take. The way between them may be at fault as well.
+pub fn unseen_way(
+    context: &Context,
+    anomalies: &BTreeMap<EntityId, Anomaly>,
+    at: EntityId,
+) -> Option<EntityId> {
+    let shown = anomalies.get(&at)?;
+    let slow = shown.of(Facet::Latency) > OWN_TROUBLE;
+    let reason = shown.most(&REASONS).max(shown.most(&[Facet::Other, Facet::Outgoing]));
+    let mut unseen = context.telemetry.graph.callees(at).iter().copied();
+    let found = unseen.find(|c| *c != at && !is_measured(context, at, *c))?;
+    (slow && reason <= OWN_TROUBLE).then_some(found)
+}
+
 /// Says whether a caller measures its calls to the entity by themselves.
 fn is_measured(context: &Context, caller: EntityId, callee: EntityId) -> bool {
     let series = context.series_of(Subject::Edge(caller, callee)).iter();

@@ -69,10 +69,12 @@ impl Writer<'_> {
         let by_time = self.claim(top) == Claim::Moment;
         let enough = if self.is_generic(top) { CONFIRMED_GENERIC } else { CONFIRMED };
         let thin = self.thin_usual(top);
+        let way = self.unseen_way(top);
         let sure = top.probability >= enough
             && decisive
             && windows.felt
             && told_apart
+            && way.is_none()
             && !self.is_form_open(top)
             && (is_proved(top) || !self.is_unseen(top));
         let alike = !told_apart && self.is_symptom(top) && self.others_suffer(&top.entity.service);
@@ -115,6 +117,7 @@ impl Writer<'_> {
             reasons.push("no dependency of it is known: culprit and victim look alike".to_owned());
         }
         reasons.extend(self.basis(top, decisive));
+        reasons.extend(way);
         (verdict, reasons)
     }
 

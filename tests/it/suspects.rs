@@ -89,6 +89,8 @@ fn a_caller_with_a_reason_of_its_own_shares_none() {
     assert_eq!(place, "search", "{headline}");
     let shared = |h: &&Value| text(&h["headline"]).contains("share it");
     assert_eq!(items(&d["hypotheses"]).iter().filter(shared).count(), 0);
+    let because = d["reasons"].to_string();
+    assert!(!because.contains("the way to"), "it has a reason of its own: {because}");
 }
 
 #[test]
@@ -101,6 +103,10 @@ fn one_suffering_caller_of_two_shares_none() {
     ];
     let d = diagnosis(&columns, EDGES);
     assert_eq!(first(&d).0, "search");
+    // Slow by itself, or by the way to what it calls, which nobody measures.
+    assert_eq!(text(&d["verdict"]), "likely");
+    let because = d["reasons"].to_string();
+    assert!(because.contains("the way to stock may be at fault as well"), "{because}");
 }
 
 /// An hour in which one service's processor was busy for a while, and is so again in the incident
