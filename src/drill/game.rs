@@ -75,7 +75,8 @@ pub struct Game<'a> {
     pub(super) rerun: Option<&'a mut Rerun<'a>>,
     /// What the simulation says at the end.
     pub(super) outcome: Vec<String>,
-    pub(super) instant: Rc<Instant>,
+    /// Cut when it is asked for.
+    pub(super) instant: Option<Rc<Instant>>,
 }
 
 impl<'a> Game<'a> {
@@ -108,7 +109,7 @@ impl<'a> Game<'a> {
             future: None,
             rerun,
             outcome: Vec::new(),
-            instant: Rc::new(cut::at(&case.telemetry, case.plan.paged)),
+            instant: None,
         };
         if level == Level::Raw {
             game.plant();
@@ -128,16 +129,17 @@ impl<'a> Game<'a> {
 
     /// What is known now.
     pub(super) fn instant(&mut self) -> Rc<Instant> {
-        if self.instant.now != self.now {
-            self.forget();
+        let now = self.now;
+        if let Some(made) = self.instant.as_ref().filter(|i| i.now == now) {
+            return made.clone();
         }
-        self.instant.clone()
+        let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
+        self.instant.insert(Rc::new(cut::at(whole, now))).clone()
     }
 
-    /// Makes the instant anew.
+    /// Lets the instant be made anew.
     pub(super) fn forget(&mut self) {
-        let whole = self.future.as_ref().unwrap_or(&self.case.telemetry);
-        self.instant = Rc::new(cut::at(whole, self.now));
+        self.instant = None;
     }
 
     /// The page, the map and what can be done.
