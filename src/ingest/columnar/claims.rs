@@ -30,7 +30,13 @@ fn of_file(bytes: &[u8]) -> Option<u64> {
     let footer = bytes.get(tail.checked_sub(usize::try_from(len).ok()?)?..tail)?;
     let footer = root_as_footer(footer).ok()?;
     let blocks = footer.dictionaries().into_iter().chain(footer.recordBatches());
-    let claims = blocks.flat_map(|all| all.iter().map(|b| of_block(bytes, b).unwrap_or(0)));
+    // A block is read in one piece, as long as the footer says that it is.
+    let length = |b: &Block| {
+        let parts = [u64::try_from(b.bodyLength()), u64::try_from(b.metaDataLength())];
+        parts.into_iter().flatten().fold(0, u64::saturating_add)
+    };
+    let claims =
+        blocks.flat_map(|all| all.iter().map(|b| of_block(bytes, b).unwrap_or(0).max(length(b))));
     claims.max()
 }
 
