@@ -23,6 +23,7 @@ pub fn normalize(sql: &str) -> Normalized {
     let chars: Vec<char> = sql.chars().collect();
     let mut out = String::with_capacity(sql.len());
     let mut tag = String::new();
+    let ticked = chars.contains(&'`');
     let mut at = 0;
     while at < chars.len() {
         let c = chars[at];
@@ -32,10 +33,10 @@ pub fn normalize(sql: &str) -> Normalized {
             '/' if next == '*' => at = comment(&chars, at + 2, &['*', '/'], &mut tag),
             '\'' => {
                 literal(&mut out);
-                at = quoted(&chars, at, '\'');
+                at = string(&chars, at, ticked).0;
             }
             '"' | '`' => {
-                let end = quoted(&chars, at, c);
+                let end = quoted(&chars, at, c).0;
                 out.extend(&chars[at..end]);
                 at = end;
             }
@@ -92,6 +93,7 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
     let byte = |at: usize| starts.get(at).copied().unwrap_or(sql.len());
     // As in `normalize`: what stands before a digit says whether it begins a number.
     let (mut at, mut in_word, mut rest) = (0, false, 0);
+    let ticked = chars.contains(&'`');
     while at < chars.len() {
         let c = chars[at];
         let next = chars.get(at + 1).copied().unwrap_or(' ');
@@ -106,10 +108,13 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
                 let closed = end >= at + 4 && chars[end - 2..end] == ['*', '/'];
                 Some((Piece::Block, end, !closed))
             }
-            '\'' | '"' | '`' => {
-                let piece = if c == '\'' { Piece::Text } else { Piece::Name };
-                let end = quoted(&chars, at, c);
-                Some((piece, end, !is_closed(&chars[at..end], c)))
+            '\'' => {
+                let (end, closed) = string(&chars, at, ticked);
+                Some((Piece::Text, end, !closed))
+            }
+            '"' | '`' => {
+                let (end, closed) = quoted(&chars, at, c);
+                Some((Piece::Name, end, !closed))
             }
             '$' => {
                 let end = dollar(&chars, at, &mut String::new());
@@ -140,20 +145,6 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
         out.push(Stretch { piece: Piece::Rest, text: &sql[byte(rest)..], cut: false });
     }
     out
-}
-
-/// Says whether a quoted run ends with a quote of its own.
-fn is_closed(run: &[char], quote: char) -> bool {
-    let mut at = 1;
-    while at < run.len() {
-        match run[at] {
-            '\\' if quote == '\'' => at += 2,
-            c if c == quote && run.get(at + 1) == Some(&quote) => at += 2,
-            c if c == quote => return true,
-            _ => at += 1,
-        }
-    }
-    false
 }
 
 /// Says whether a `$tag$` literal ends with the tag that it begins with.
@@ -224,18 +215,53 @@ fn literal(out: &mut String) {
     out.push('?');
 }
 
-/// The offset behind a quoted run that may double its quote or be cut off.
-fn quoted(chars: &[char], open: usize, quote: char) -> usize {
+/// The offset behind a quoted name that may double its quote, and whether it ends there rather than
+/// being cut off.
+fn quoted(chars: &[char], open: usize, quote: char) -> (usize, bool) {
     let mut at = open + 1;
     while at < chars.len() {
         match chars[at] {
-            '\\' if quote == '\'' => at += 2,
             c if c == quote && chars.get(at + 1) == Some(&quote) => at += 2,
-            c if c == quote => return at + 1,
+            c if c == quote => return (at + 1, true),
             _ => at += 1,
         }
     }
-    chars.len()
+    (chars.len(), false)
+}
+
+/// The offset behind a string literal, and whether it ends there rather than being cut off.
+///
+/// A backslash takes the quote behind it in `E'…'` and in MySQL, of which names in backticks tell; in
+/// standard SQL it is a character like any other. Where a quote may end the literal or not, all that
+/// follows may be literal by one of both readings: it is taken for that.
+fn string(chars: &[char], open: usize, ticked: bool) -> (usize, bool) {
+    let before = |back: usize| open.checked_sub(back).and_then(|at| chars.get(at)).copied();
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let prefixed = matches!(before(1), Some('e' | 'E')) && !before(2).is_some_and(in_word);
+    let escapes = ticked || prefixed;
+    let (mut at, mut odd) = (open + 1, false);
+    while at < chars.len() {
+        let backslash = chars[at] == '\\';
+        match chars[at] {
+            '\\' if escapes => at += 2,
+            '\\' => at += 1,
+            '\'' if odd && at == open + 2 && is_behind_escape(&chars[..open]) => {
+                return (at + 1, true);
+            }
+            '\'' if odd => break,
+            '\'' if chars.get(at + 1) == Some(&'\'') => at += 2,
+            '\'' => return (at + 1, true),
+            _ => at += 1,
+        }
+        odd = backslash && !odd;
+    }
+    (chars.len(), false)
+}
+
+/// Says whether `ESCAPE` is the last word: `LIKE 'a' ESCAPE '\'` is standard SQL.
+fn is_behind_escape(chars: &[char]) -> bool {
+    let last = chars.iter().rev().skip_while(|c| c.is_whitespace()).take(6);
+    last.map(char::to_ascii_uppercase).eq("EPACSE".chars())
 }
 
 /// A `$1` parameter or a `$tag$ … $tag$` literal.
@@ -256,13 +282,30 @@ fn dollar(chars: &[char], open: usize, out: &mut String) -> usize {
 
 fn comment(chars: &[char], from: usize, close: &[char], tag: &mut String) -> usize {
     let body = &chars[from.min(chars.len())..];
-    let len = body.windows(close.len()).position(|w| w == close).unwrap_or(body.len());
+    let len = match close {
+        ['*', '/'] => block_len(body),
+        _ => body.windows(close.len()).position(|w| w == close).unwrap_or(body.len()),
+    };
     if tag.is_empty() {
         // Enough to fill the tag when white space is folded, and no more of a long comment.
         let text: String = body[..len].iter().take(4 * TAG_CHARS).collect();
         *tag = beginning(&text.split_whitespace().collect::<Vec<_>>().join(" "), TAG_CHARS);
     }
     (from + len + close.len()).min(chars.len())
+}
+
+/// Characters of a block comment before its end; one may stand in another, as in standard SQL.
+fn block_len(body: &[char]) -> usize {
+    let (mut at, mut depth) = (0, 1);
+    while at + 1 < body.len() {
+        match (body[at], body[at + 1]) {
+            ('*', '/') if depth == 1 => return at,
+            ('*', '/') => (at, depth) = (at + 2, depth - 1),
+            ('/', '*') => (at, depth) = (at + 2, depth + 1),
+            _ => at += 1,
+        }
+    }
+    body.len()
 }
 
 /// `(?, ?, ?)` and repeated `VALUES` rows become `(?)`.
@@ -299,6 +342,27 @@ mod tests {
             assert!(!shown.contains("secret") && !shown.contains("hidden"), "{shown}");
         }
         assert_eq!(text(sql), "update t set v=?, w=? where id in (?)");
+    }
+
+    #[test]
+    fn a_backslash_before_a_quote_gives_no_literal_away() {
+        for (sql, want) in [
+            (
+                "SELECT 1 FROM t WHERE a LIKE 'x!_' ESCAPE '\\' AND s = 'leak' FOR UPDATE",
+                "SELECT ? FROM t WHERE a LIKE ? ESCAPE ? AND s = ? FOR UPDATE",
+            ),
+            ("UPDATE t SET a = E'it\\'s', b = 2", "UPDATE t SET a = ?, b = ?"),
+            ("UPDATE `t` SET a = 'it\\'s', b = 2", "UPDATE `t` SET a = ?, b = ?"),
+            ("SELECT 'C:\\temp\\', 'leak'", "SELECT ?"),
+            ("SELECT '\\' || 'leak'", "SELECT ?"),
+            ("SELECT 'a\\\\', 'leak'", "SELECT ?"),
+            ("SELECT 'a\\b', c", "SELECT ?, c"),
+            ("SELECT /* a /* b */ leak */ c FROM t", "SELECT c FROM t"),
+        ] {
+            assert_eq!(text(sql), want, "{sql}");
+            let whole: String = stretches(sql).iter().map(|s| s.text).collect();
+            assert_eq!(whole, sql);
+        }
     }
 
     #[test]
