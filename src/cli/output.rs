@@ -22,9 +22,11 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// Removes what is unfinished when the user interrupts the run, and ends it with the code for that.
 #[cfg(unix)]
 pub(super) fn heed_interrupts() {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     // Without the handler an interrupt ends the run as well, only less tidily.
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             let all = unfinished();
@@ -197,6 +199,16 @@ impl NewFolder {
         let target = self.folder.path().join(name);
         fs::create_dir_all(target.parent().unwrap_or(self.folder.path()))?;
         File::create_new(target)
+    }
+
+    /// A name that no file of it has: the given one, or with a number before its endings.
+    pub(super) fn free(&self, name: &str) -> String {
+        let (folder, file) =
+            name.rsplit_once('/').map_or(("", name), |(d, f)| (&name[..=d.len()], f));
+        let dot = file.find('.').filter(|at| *at > 0).unwrap_or(file.len());
+        let numbered = (2..).map(|n| format!("{folder}{}-{n}{}", &file[..dot], &file[dot..]));
+        let mut all = std::iter::once(name.to_owned()).chain(numbered);
+        all.find(|n| !self.folder.path().join(n).exists()).unwrap_or_else(|| name.to_owned())
     }
 
     /// Removes a file of it.

@@ -111,7 +111,7 @@ impl Redact {
         let folder = NewFolder::beside(output)?;
         let (mut stderr, mut written) = (String::new(), 0);
         for (path, shown) in files {
-            let name = if single { ONLY.to_owned() } else { all.name(shown) };
+            let name = if single { ONLY.to_owned() } else { folder.free(&all.name(shown)) };
             match one(all, path, shown, (&folder, &name)) {
                 Ok(said) => {
                     written += 1;
@@ -184,11 +184,7 @@ fn one(
     (folder, name): (&NewFolder, &str),
 ) -> std::result::Result<Vec<String>, Refused> {
     let from = File::open(path).map_err(|e| Refused::Unfit(format!("cannot be read: {e}")))?;
-    let created = folder.create(name).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => Refused::Unfit("another file has its new name".into()),
-        _ => Refused::Write(e),
-    });
-    let mut to = BufWriter::new(created?);
+    let mut to = BufWriter::new(folder.create(name).map_err(Refused::Write)?);
     let from: Box<dyn Read + Send> = Box::new(from);
     let said = all.stream(shown, from, &mut to)?;
     to.flush().map_err(Refused::Write)?;

@@ -11,9 +11,12 @@ const LOOK: usize = 20;
 /// Columns of PostgreSQL's csvlog, which has no header, in its versions.
 const CSVLOG: [usize; 3] = [23, 24, 26];
 
-/// The delimiter under which the first records all have the same number of cells, above one.
+/// The delimiter under which the first records all have the same number of cells, above one; or most
+/// of them, where the header has a column that is told by its name: it must not be missed for a short
+/// row or for a line that counts the rows.
 pub(super) fn delimiter(head: &[u8]) -> Option<u8> {
-    let end = memchr::memrchr(b'\n', head).map_or(head.len(), |e| e + 1);
+    let last = memchr::memrchr(b'\n', head).filter(|e| memchr::memchr(b'\n', head) != Some(*e));
+    let end = last.map_or(head.len(), |e| e + 1);
     let cells = |d: u8| {
         let mut reader = csv::ReaderBuilder::new();
         let reader = reader.delimiter(d).has_headers(false).flexible(true);
@@ -27,10 +30,13 @@ pub(super) fn delimiter(head: &[u8]) -> Option<u8> {
             }
         }
         let first = *counts.first()?;
-        if !is_header(&head[..end], d) && !CSVLOG.contains(&first) {
+        let told = is_told(&head[..end], d);
+        if !told && !is_header(&head[..end], d) && !CSVLOG.contains(&first) {
             return None;
         }
-        (first > 1 && counts.len() > 1 && counts.iter().all(|c| *c == first)).then_some((first, d))
+        let same = counts.iter().filter(|c| **c == first).count();
+        let enough = same == counts.len() || told && 2 * same > counts.len();
+        (first > 1 && counts.len() > 1 && enough).then_some((first, d))
     };
     DELIMITERS.iter().filter_map(|d| cells(*d)).max_by_key(|(n, d)| (*n, *d == b',')).map(|b| b.1)
 }
@@ -57,6 +63,18 @@ fn is_header(head: &[u8], delimiter: u8) -> bool {
         .collect();
     let prose = |c: &[u8]| c.len() > NAME_MAX || memchr::memmem::find(c, b": ").is_some();
     !time && !plain.contains(&b'\'') && !plain.split(|b| *b == delimiter).any(prose)
+}
+
+/// Says whether the first record of a table names a column of secrets, users or statements.
+fn is_told(head: &[u8], delimiter: u8) -> bool {
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.delimiter(delimiter).has_headers(false).flexible(true);
+    let first = reader.from_reader(head).into_byte_records().next().and_then(Result::ok);
+    first.is_some_and(|cells| {
+        let name = |c: &[u8]| keys::class(&String::from_utf8_lossy(c.trim_ascii()));
+        let plain = cells.iter().all(|c| c.len() <= NAME_MAX && !c.contains(&b':'));
+        plain && cells.iter().any(|c| name(c) != Class::Other)
+    })
 }
 
 /// A walk through one table.

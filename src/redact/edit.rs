@@ -169,7 +169,6 @@ fn quote_end(rest: &[u8], quote: u8, slashes: usize) -> Option<usize> {
 
 /// Where a token behind the name of its scheme ends.
 pub(super) fn opaque_end(bytes: &[u8], from: usize) -> usize {
-    let stops =
-        |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b',' | b';' | b'\\' | b')');
+    let stops = |b: &u8| b.is_ascii_whitespace() || b"\"',;\\)|}]<>&".contains(b);
     bytes[from..].iter().position(stops).map_or(bytes.len(), |p| from + p)
 }

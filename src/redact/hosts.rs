@@ -45,10 +45,10 @@ const TOPS: [&str; 34] = [
     "arpa",
 ];
 /// Top-level domains that are words elsewhere too: a host has three labels there.
-const COUNTRIES: [&str; 36] = [
+const COUNTRIES: [&str; 40] = [
     "de", "uk", "fr", "nl", "eu", "us", "ca", "au", "jp", "ch", "at", "se", "no", "es", "it", "pl",
     "dk", "fi", "be", "cz", "ie", "in", "cn", "kr", "br", "mx", "ru", "ua", "tr", "za", "nz", "sg",
-    "hk", "pt", "gr", "hu",
+    "hk", "pt", "gr", "hu", "lu", "li", "ro", "il",
 ];
 /// Of these, those that no attribute and no package ends in.
 const CERTAIN: [&str; 10] =
@@ -122,8 +122,9 @@ fn is_label(label: &str) -> bool {
         && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Says whether a word is a host with a domain.
-fn is_host(word: &str, labels: &[&str]) -> bool {
+/// Says whether a word is a host with a domain; `placed` where it stands in a URL, so that it is no
+/// name of a package, an attribute or a class.
+fn is_host(word: &str, labels: &[&str], placed: bool) -> bool {
     if labels.len() < 2 || word.len() > 253 || !labels.iter().all(|l| is_label(l)) {
         return false;
     }
@@ -135,10 +136,11 @@ fn is_host(word: &str, labels: &[&str]) -> bool {
     };
     let package = PACKAGES.contains(&first.as_str());
     let attribute = NAMESPACES.contains(&first.as_str()) && !CERTAIN.contains(&top.as_str());
-    if package || attribute || labels.iter().any(camel) {
+    if !placed && (package || attribute || labels.iter().any(camel)) {
         return false;
     }
-    TOPS.contains(&top.as_str()) || labels.len() > 2 && COUNTRIES.contains(&top.as_str())
+    let country = COUNTRIES.contains(&top.as_str());
+    TOPS.contains(&top.as_str()) || country && (placed || labels.len() > 2)
 }
 
 /// Says whether a word is a host of tokens only.
@@ -150,13 +152,25 @@ pub fn is_token(word: &str) -> bool {
 
 /// The token of a host; `None` when the word is none, or nothing in it is private.
 pub fn token(word: &str, all: &mut Tokens) -> Option<String> {
+    made(word, all, false)
+}
+
+/// The token of what stands where a URL has its host.
+pub fn token_of_url(word: &str, all: &mut Tokens) -> Option<String> {
+    made(word, all, true)
+}
+
+fn made(word: &str, all: &mut Tokens, placed: bool) -> Option<String> {
     if !word.contains('.') {
         let dashed = word.starts_with("ip-") && !tokens::is_label(word);
         let token = dashed.then(|| all.label(word))?;
         return token.starts_with("ip-").then_some(token);
     }
     let labels: Vec<&str> = word.split('.').collect();
-    if !is_host(word, &labels) || word.ends_with(".invalid") || word == "localhost.localdomain" {
+    if !is_host(word, &labels, placed)
+        || word.ends_with(".invalid")
+        || word == "localhost.localdomain"
+    {
         return None;
     }
     let lower = word.to_ascii_lowercase();
@@ -233,5 +247,11 @@ mod tests {
         let ip = token("ip-10-0-3-7.ec2.internal", &mut all).expect("a host");
         assert!(ip.starts_with("ip-2") && ip.ends_with(".ec2.internal"), "{ip}");
         assert!(token("shop.acme.de", &mut all).is_some());
+        // What stands in a URL is a host, whatever it looks like.
+        for word in ["acme.de", "db.acme.io", "Db1.acme.com", "io.acme.com"] {
+            let new = token_of_url(word, &mut all).expect("a host").to_lowercase();
+            assert!(!new.contains("acme"), "{word}: {new}");
+        }
+        assert_eq!(token_of_url("cart.shop.svc", &mut all), None);
     }
 }

@@ -222,6 +222,11 @@ impl Walk {
             Class::Secret | Class::Header if digits && !tokens::is_token(&shown) => {
                 all.value(Class::Secret, &shown, self.line)
             }
+            // A token is no number: it is a string.
+            _ if is_number(text) && all.is_custom(&shown) => {
+                let new = all.value(Class::Other, &shown, self.line);
+                new.map(|new| serde_json::Value::from(new).to_string())
+            }
             _ if is_number(text) => None,
             _ => {
                 let new = all.text(&shown, Scope::Value);

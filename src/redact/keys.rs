@@ -19,10 +19,11 @@ pub enum Class {
 /// Longest name that is looked at, bytes.
 const NAME_MAX: usize = 96;
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "authorization",
     "proxy_authorization",
     "cookie",
+    "cookies",
     "set_cookie",
     "x_api_key",
     "x_auth_token",

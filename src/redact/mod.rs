@@ -230,7 +230,7 @@ impl Redactor {
 
     /// The value of a field; `None` when it may stay.
     fn value(&mut self, class: Class, text: &str, line: u64) -> Option<String> {
-        if class == Class::Other && is_plain(text) {
+        if class == Class::Other && is_plain(text) && !self.is_custom(text) {
             return None;
         }
         if text.len() > CACHED_MAX {
@@ -257,6 +257,11 @@ impl Redactor {
         let known = new.clone().map(|new| Known { new, hits: self.recent, last });
         self.cache.insert(key, known);
         new
+    }
+
+    /// Says whether a site's own patterns match.
+    fn is_custom(&self, text: &str) -> bool {
+        self.patterns.iter().any(|p| p.is_match(text))
     }
 
     fn classed(&mut self, class: Class, text: &str) -> Option<String> {

@@ -33,7 +33,16 @@ impl Redactor {
             }
         };
         let end = word_end(bytes, host);
-        self.plain(edit, host, end, Scope::Value);
+        let name = host + bytes[host..end].iter().position(|b| *b == b':').unwrap_or(end - host);
+        if !self.is_mask()
+            && ipv4_in(&text[host..name]).is_none()
+            && let Some(token) = hosts::token_of_url(&text[host..name], &mut self.tokens)
+        {
+            self.hit(Kind::Host);
+            edit.put(host, name, &token);
+        } else {
+            self.plain(edit, host, end, Scope::Value);
+        }
         end
     }
 
@@ -92,7 +101,8 @@ impl Redactor {
                 self.hit(Kind::Address);
                 edit.put(from + begin, from + end, &token);
             }
-            return;
+            // `10.0.0.1-10.0.0.9`
+            return self.bare(edit, from + end, to, scope);
         }
         if credentials::is_credential(word) {
             if let Some(token) = self.secret(word) {
@@ -113,7 +123,9 @@ impl Redactor {
         let Ok(address) = bare.parse::<Ipv6Addr>() else { return false };
         let groups = bare.split(':').filter(|g| !g.is_empty()).count();
         // `a::b` is a name of some language.
-        let told = groups >= 3 || bare.split(':').next().is_some_and(|g| g.len() >= 3);
+        let told = groups >= 3
+            || address.to_ipv4_mapped().is_some()
+            || bare.split(':').next().is_some_and(|g| g.len() >= 3);
         if address.is_loopback()
             || tokens::is_ipv6(address)
             || !told

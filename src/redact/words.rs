@@ -197,6 +197,18 @@ impl Redactor {
                 return end;
             }
         }
+        // `--password hunter2`
+        let option = word.strip_prefix("--").filter(|_| bytes.get(to) == Some(&b' '));
+        if option.is_some_and(|name| keys::class(name) == Class::Secret) {
+            let end = opaque_end(bytes, to + 1);
+            let value = &text[to + 1..end];
+            if !value.starts_with('-')
+                && let Some(token) = self.secret(value)
+            {
+                edit.put(to + 1, end, &token);
+                return end;
+            }
+        }
         let who = ["user", "role", "username"].iter().any(|w| word.eq_ignore_ascii_case(w));
         let who = who && scope != Scope::Statement;
         if who && bytes.get(to) == Some(&b' ') && matches!(bytes.get(to + 1), Some(b'"' | b'\'')) {

@@ -399,3 +399,86 @@ fn what_cannot_be_redacted_is_left_out_and_told() {
     assert_eq!(run.code, 2, "{}", run.err);
     assert!(!Path::new(&other).exists());
 }
+
+/// A folder redacted: what all its files hold, and what was said.
+fn bundle(files_in: &[(&str, &str)], options: &[&str]) -> (String, usize, String) {
+    let all: Vec<(&str, &[u8])> = files_in.iter().map(|(n, t)| (*n, t.as_bytes())).collect();
+    let (from, to) = (Scratch::with(&all), Scratch::new());
+    let out = to.path().join("out");
+    let (from, out) = (from.arg(), out.to_string_lossy().into_owned());
+    let run = rootline(&[&["redact", &from, "-o", &out], options].concat());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let written = files(to.path());
+    let text = |p: &std::path::PathBuf| fs::read_to_string(p).expect("text");
+    (written.iter().map(text).collect::<Vec<_>>().join("\n"), written.len(), run.out)
+}
+
+/// What was left by a build that all fixtures passed, in the forms in which it was found.
+#[test]
+fn no_odd_form_of_a_secret_is_left() {
+    const ALL: [(&str, &str); 9] = [
+        (
+            "main_pg_stat_activity.csv",
+            "snapshot_at,pid,datname,usename,state,query,client_addr\n\
+             2026-11-20T20:10:00Z,1,shop,app,active,\
+             SELECT id FROM u WHERE n LIKE 'a!_%' ESCAPE '\\' AND s = '078-Leakaa-1120',::ffff:10.1.2.3\n\
+             2026-11-20T20:10:00Z,2,shop,app,active,\
+             \"SELECT /* a /* b */ leakbb */ 'C:\\t\\', 'leakcc' FROM u\",::ffff:10.1.2.3\n",
+        ),
+        ("2fa.csv", "2fa,username,password\n1,leakdd,leakee\n0,leakff,leakgg\n"),
+        (
+            "ragged.csv",
+            "time,usename,password\n2026-11-20T20:10:00Z,leakhh,leakii\n\
+             2026-11-20T20:10:01Z,leakjj\n2026-11-20T20:10:02Z,leakkk,leakll\n",
+        ),
+        ("rows.txt", "pid|usename|client_addr|query\n1|leakmm|10.1.2.3|select 1\n(1 row)\n"),
+        ("quote.csv", "User's name,password\na,leaknn\nb,leakoo"),
+        (
+            "x.har",
+            "{\"log\":{\"entries\":[{\"request\":{\"cookies\":[{\"name\":\"sid\",\
+             \"value\":\"leakpp\"}]}}]}}\n",
+        ),
+        ("range.log", "peers 10.1.2.3-10.1.2.4 and ::ffff:10.1.2.3, host=::ffff:10.1.2.3\n"),
+        (
+            "keys.log",
+            "got {shop|Bearer 9f8a7c6b5d4e3f2aLeakqq|curl}; ran mysql --password leakrr\n",
+        ),
+        (
+            "hosts.log",
+            "https://leakss.de/x https://db.leakss.io/y https://Db1.leakss.com/z \
+             postgres://u:p@leakss.fr:5432/x\n",
+        ),
+    ];
+    let (text, written, _) = bundle(&ALL, &[]);
+    assert_eq!(written, ALL.len());
+    let left: Vec<&str> = text
+        .lines()
+        .filter(|l| l.to_lowercase().contains("leak") || l.contains("10.1.2."))
+        .collect();
+    assert!(left.is_empty(), "{}", left.join("\n"));
+    assert!(text.contains("ESCAPE '") && text.contains(" AND s = '"), "the shape stays: {text}");
+}
+
+#[test]
+fn a_sites_pattern_matches_plain_values_and_numbers() {
+    let events = "time,kind,service,customer,note\n\
+        2026-11-20T20:10:00Z,deploy,cart,CUST4711,for CUST4711\n";
+    let json = "{\"time\":\"2026-11-20T20:10:00Z\",\"kind\":\"flag\",\"account\":912345678901}\n";
+    let all = [("events.csv", events), ("changes.jsonl", json)];
+    let (text, ..) = bundle(&all, &["--pattern", "CUST\\d+", "--pattern", "\\b9\\d{11}\\b"]);
+    assert!(!text.contains("CUST4711") && !text.contains("912345678901"), "{text}");
+    let row = text.lines().find(|l| l.contains("deploy")).expect("the row");
+    let cells: Vec<&str> = row.split(',').collect();
+    assert_eq!(cells[4], format!("for {}", cells[3]), "one value, one token");
+    let json = text.lines().find(|l| l.contains("account")).expect("the line");
+    serde_json::from_str::<Value>(json).expect("it is JSON as before");
+}
+
+#[test]
+fn two_files_that_get_one_name_are_both_kept() {
+    let table = "time,v\n2026-11-20T20:10:00Z,1\n";
+    let all = [("web1.acme.com.csv", table), ("WEB1.acme.com.csv", table)];
+    let (_, written, said) = bundle(&all, &[]);
+    assert_eq!(written, 2, "{said}");
+    assert!(said.contains("2 of 2 files"), "{said}");
+}
