@@ -69,13 +69,13 @@ impl Gathered {
                     self.ran.insert(r.signature);
                     self.matches.rejections.push(r);
                 }
-                Outcome::Unobservable(Lacking { signature, subject, lacks, told, open }) => {
+                Outcome::Unobservable(signature, subject, Unseen { rule, open, told }) => {
                     let all = self.unseen.entry(signature).or_default();
-                    if !all.contains(lacks) {
-                        all.insert(lacks.to_owned());
+                    if !all.contains(&rule.source) {
+                        all.insert(rule.source.clone());
                     }
                     if open {
-                        let lacks = lacks.to_owned();
+                        let lacks = rule.source.clone();
                         let undecided = Undecided { signature, subject, lacks, told };
                         self.matches.undecided.push(undecided);
                     }
@@ -95,19 +95,8 @@ impl Gathered {
 enum Outcome<'a> {
     Found(Finding),
     Rejected(Rejection),
-    Unobservable(Lacking<'a>),
-}
-
-/// A signature that cannot be judged on a subject. There may be millions: it owns nothing.
-struct Lacking<'a> {
-    signature: usize,
-    subject: Option<EntityId>,
-    /// What was missing: a source.
-    lacks: &'a str,
-    /// The strongest required evidence that is there.
-    told: Option<Strength>,
-    /// All required evidence that could be seen is there.
-    open: bool,
+    /// A signature on a subject. There may be millions: it owns nothing.
+    Unobservable(usize, Option<EntityId>, Unseen<'a>),
 }
 
 /// What every signature misses where neither metrics nor traces nor sessions were read.
@@ -207,21 +196,17 @@ fn one<'a>(
         let value = rule.value.as_ref().map_or(test.default, |v| s.number(v));
         Some((test.run)(&Question { context, subject, rule, value, signature: s }))
     };
-    let lacking = |lacks, told, open| {
-        Outcome::Unobservable(Lacking { signature: index, subject, lacks, told, open })
-    };
     // Most subjects lack what most signatures need: nothing more is asked of those.
     let mut known = match decisive(&ask, s) {
         Ok(known) => known,
-        Err(unseen) => {
-            return lacking(&unseen.rule.source, unseen.told, unseen.open);
-        }
+        Err(unseen) => return Outcome::Unobservable(index, subject, unseen),
     };
     let subject_name = subject.map_or("the system", |e| context.name(e)).to_owned();
     let mut seen = Vec::new();
     let mut facts = BTreeMap::from([("subject".to_owned(), subject_name)]);
-    let mut groups: BTreeMap<&str, (EvidenceState, &EvidenceRule, String)> = BTreeMap::new();
-    let mut failed: Option<(EvidenceState, &EvidenceRule, String)> = None;
+    // By place in `seen`: what fails the signature, and what speaks for each group of rules.
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut failed: Option<usize> = None;
     let mut present = 0;
     for (i, rule) in s.evidence.iter().enumerate() {
         let Some(observation) = known.remove(&i).or_else(|| ask(rule)) else { continue };
@@ -237,29 +222,33 @@ fn one<'a>(
         let said = words(rule, state, &all);
         present +=
             usize::from(rule.role == EvidenceRole::Required && state == EvidenceState::Present);
-        if rule.role == EvidenceRole::Required && state != EvidenceState::Present {
-            match &rule.group {
-                None => failed = failed.or(Some((state, rule, said.clone()))),
-                Some(g) => {
-                    let slot = groups.entry(g).or_insert((state, rule, said.clone()));
-                    if slot.0 == EvidenceState::Unobservable {
-                        *slot = (state, rule, said.clone());
-                    }
+        let place = seen.len();
+        seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
+        match &rule.group {
+            _ if rule.role != EvidenceRole::Required => {}
+            None if state != EvidenceState::Present => failed = failed.or(Some(place)),
+            None => {}
+            Some(g) => {
+                let slot = groups.entry(g).or_insert(place);
+                let weaker = seen[*slot].observation.state == EvidenceState::Unobservable;
+                if weaker || state == EvidenceState::Present {
+                    *slot = place;
                 }
             }
-        } else if let (EvidenceRole::Required, Some(g)) = (rule.role, &rule.group) {
-            groups.insert(g, (EvidenceState::Present, rule, said.clone()));
         }
-        seen.push(Seen { rule: i, nats: worth(rule, state), observation, said });
     }
-    let refuted = groups.values().any(|g| g.0 == EvidenceState::Absent);
-    let failed = failed.or_else(|| groups.into_values().find(|g| g.0 != EvidenceState::Present));
+    let state = |place: usize| seen[place].observation.state;
+    let refuted = groups.values().any(|g| state(*g) == EvidenceState::Absent);
+    let failed =
+        failed.or_else(|| groups.into_values().find(|g| state(*g) != EvidenceState::Present));
     match failed {
-        Some((EvidenceState::Unobservable, rule, _)) => {
-            let told = strongest(s, &seen);
-            lacking(&rule.source, told, told.is_some() && !refuted)
+        Some(place) if state(place) == EvidenceState::Unobservable => {
+            let (rule, told) = (&s.evidence[seen[place].rule], strongest(s, &seen));
+            let open = told.is_some() && !refuted;
+            Outcome::Unobservable(index, subject, Unseen { rule, open, told })
         }
-        Some((_, _, reason)) => {
+        Some(place) => {
+            let reason = seen[place].said.clone();
             let near = near::nearly(context, s, &seen).filter(|_| present > 0);
             let r = Rejection { signature: index, subject, reason, present, near, seen, facts };
             Outcome::Rejected(r)
