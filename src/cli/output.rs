@@ -201,16 +201,6 @@ impl NewFolder {
         File::create_new(target)
     }
 
-    /// A name that no file of it has: the given one, or with a number before its endings.
-    pub(super) fn free(&self, name: &str) -> String {
-        let (folder, file) =
-            name.rsplit_once('/').map_or(("", name), |(d, f)| (&name[..=d.len()], f));
-        let dot = file.find('.').filter(|at| *at > 0).unwrap_or(file.len());
-        let numbered = (2..).map(|n| format!("{folder}{}-{n}{}", &file[..dot], &file[dot..]));
-        let mut all = std::iter::once(name.to_owned()).chain(numbered);
-        all.find(|n| !self.folder.path().join(n).exists()).unwrap_or_else(|| name.to_owned())
-    }
-
     /// Removes a file of it.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.folder.path().join(name))

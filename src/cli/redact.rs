@@ -5,7 +5,7 @@ use super::{Limited, Outcome, target};
 use crate::encoding::hex;
 use crate::error::{Error, ExitCode, Result};
 use crate::ingest;
-use crate::redact::{Finding, Redactor, Refused, Settings};
+use crate::redact::{Finding, Names, Redactor, Refused, Settings};
 use clap::Args;
 use serde::Deserialize;
 use std::fs::{self, File};
@@ -109,9 +109,9 @@ impl Redact {
         }
         let mut map = self.map.as_deref().map(|m| Map::new(m, &settings.key)).transpose()?;
         let folder = NewFolder::beside(output)?;
-        let (mut stderr, mut written) = (String::new(), 0);
+        let (mut stderr, mut written, mut names) = (String::new(), 0, Names::default());
         for (path, shown) in files {
-            let name = if single { ONLY.to_owned() } else { folder.free(&all.name(shown)) };
+            let name = if single { ONLY.to_owned() } else { names.unique(&all.name(shown)) };
             match one(all, path, shown, (&folder, &name)) {
                 Ok(said) => {
                     written += 1;

@@ -29,15 +29,9 @@ pub(super) fn rewrite(all: &mut Redactor, name: &str, stored: &[u8]) -> Option<R
     let is_stream = stored.starts_with(&[0xff; 4]) || name.contains(".arrow");
     let run: fn(&mut Redactor, &[u8]) -> Result<Vec<u8>, Failed> = match () {
         () if stored.starts_with(b"PAR1") => parquet_file,
-        () if stored.starts_with(b"ARROW1") => arrow_file,
-        () if is_stream => arrow_stream,
+        () if stored.starts_with(b"ARROW1") || is_stream => arrow,
         () => return None,
     };
-    // An allocation that fails ends the program: what would ask for that much is not begun.
-    let lie = if stored.starts_with(b"PAR1") { None } else { arrow_defect(stored) };
-    if let Some(what) = lie {
-        return Some(Err(Refused::unfit(what)));
-    }
     // The decoders index by what a file says, and trip over a file that lies.
     Some(match guard(|| run(all, stored)) {
         None => Err(Refused::unfit("the file contradicts itself")),
@@ -59,6 +53,16 @@ fn parquet_file(all: &mut Redactor, stored: &[u8]) -> Result<Vec<u8>, Failed> {
         out.write(&rewritten(all, &batch?, &schema)?)?;
     }
     Ok(out.into_inner()?)
+}
+
+fn arrow(all: &mut Redactor, stored: &[u8]) -> Result<Vec<u8>, Failed> {
+    if let Some(what) = arrow_defect(stored) {
+        return Err(what.into());
+    }
+    match stored.starts_with(b"ARROW1") {
+        true => arrow_file(all, stored),
+        false => arrow_stream(all, stored),
+    }
 }
 
 fn arrow_file(all: &mut Redactor, stored: &[u8]) -> Result<Vec<u8>, Failed> {

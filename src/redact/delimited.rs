@@ -20,17 +20,18 @@ pub(super) fn delimiter(head: &[u8]) -> Option<u8> {
     let cells = |d: u8| {
         let mut reader = csv::ReaderBuilder::new();
         let reader = reader.delimiter(d).has_headers(false).flexible(true);
-        let mut counts = Vec::new();
+        let (mut counts, mut header) = (Vec::new(), None);
         for record in reader.from_reader(&head[..end]).byte_records().take(LOOK) {
             let record = record.ok()?;
             let aside =
                 record.get(0).is_some_and(|c| c.starts_with(b"#") || c.starts_with(b"sep="));
             if !aside {
                 counts.push(record.len());
+                header.get_or_insert(record);
             }
         }
         let first = *counts.first()?;
-        let told = is_told(&head[..end], d);
+        let told = header.is_some_and(|h| is_told(&h));
         if !told && !is_header(&head[..end], d) && !CSVLOG.contains(&first) {
             return None;
         }
@@ -66,15 +67,10 @@ fn is_header(head: &[u8], delimiter: u8) -> bool {
 }
 
 /// Says whether the first record of a table names a column of secrets, users or statements.
-fn is_told(head: &[u8], delimiter: u8) -> bool {
-    let mut reader = csv::ReaderBuilder::new();
-    let reader = reader.delimiter(delimiter).has_headers(false).flexible(true);
-    let first = reader.from_reader(head).into_byte_records().next().and_then(Result::ok);
-    first.is_some_and(|cells| {
-        let name = |c: &[u8]| keys::class(&String::from_utf8_lossy(c.trim_ascii()));
-        let plain = cells.iter().all(|c| c.len() <= NAME_MAX && !c.contains(&b':'));
-        plain && cells.iter().any(|c| name(c) != Class::Other)
-    })
+fn is_told(header: &csv::ByteRecord) -> bool {
+    let name = |c: &[u8]| keys::class(&String::from_utf8_lossy(c.trim_ascii()));
+    let plain = header.iter().all(|c| c.len() <= NAME_MAX && !c.contains(&b':'));
+    plain && header.iter().any(|c| name(c) != Class::Other)
 }
 
 /// A walk through one table.

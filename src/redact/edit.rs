@@ -88,7 +88,8 @@ impl Value {
     }
 }
 
-/// The value of the field whose name is the word at a place; `None` where nothing is assigned.
+/// The value of the field, or of the option of a command, whose name is the word at a place; `None`
+/// where nothing is assigned.
 pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
     let bytes = text.as_bytes();
     let colon = memchr::memchr(b':', &bytes[from..to]).filter(|p| *p > 0);
@@ -101,10 +102,12 @@ pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
             }
             at += usize::from(matches!(bytes.get(at), Some(b'"' | b'\'' | b']')));
             at += spaces(bytes, at);
-            if !matches!(bytes.get(at), Some(b'=' | b':')) {
-                return None;
+            match bytes.get(at) {
+                Some(b'=' | b':') => at + 1,
+                // `--password hunter2`, where no other option follows.
+                Some(next) if *next != b'-' && at > to && text[from..to].starts_with("--") => at,
+                _ => return None,
             }
-            at + 1
         }
     };
     at += usize::from(matches!(bytes.get(at), Some(b'>' | b'=')));

@@ -150,17 +150,9 @@ pub fn is_token(word: &str) -> bool {
     own > 0 && own + 1 >= labels.len()
 }
 
-/// The token of a host; `None` when the word is none, or nothing in it is private.
-pub fn token(word: &str, all: &mut Tokens) -> Option<String> {
-    made(word, all, false)
-}
-
-/// The token of what stands where a URL has its host.
-pub fn token_of_url(word: &str, all: &mut Tokens) -> Option<String> {
-    made(word, all, true)
-}
-
-fn made(word: &str, all: &mut Tokens, placed: bool) -> Option<String> {
+/// The token of a host; `None` when the word is none, or nothing in it is private. `placed` says that
+/// it stands where a URL has its host.
+pub fn token(word: &str, all: &mut Tokens, placed: bool) -> Option<String> {
     if !word.contains('.') {
         let dashed = word.starts_with("ip-") && !tokens::is_label(word);
         let token = dashed.then(|| all.label(word))?;
@@ -234,24 +226,25 @@ mod tests {
             "localhost.localdomain",
         ];
         for word in no {
-            assert_eq!(token(word, &mut all), None, "{word}");
+            assert_eq!(token(word, &mut all, false), None, "{word}");
         }
-        let host = token("db1.prod.acme.com", &mut all).expect("a host");
+        let host = token("db1.prod.acme.com", &mut all, false).expect("a host");
         assert!(host.ends_with(".com") && host.matches('.').count() == 3, "{host}");
         assert!(!host.contains("acme") && !host.contains("prod"), "{host}");
-        assert_eq!(token(&host, &mut all), None, "a token stays");
-        let other = token("web.acme.com", &mut all).expect("a host");
+        assert_eq!(token(&host, &mut all, false), None, "a token stays");
+        let other = token("web.acme.com", &mut all, false).expect("a host");
         assert_eq!(other.split('.').nth(1), host.split('.').nth(2), "one domain");
-        let rds = token("orders.c9akciq32.eu-west-1.rds.amazonaws.com", &mut all).expect("a host");
+        let rds =
+            token("orders.c9akciq32.eu-west-1.rds.amazonaws.com", &mut all, false).expect("a host");
         assert!(rds.starts_with("orders.x") && rds.ends_with(".eu-west-1.rds.amazonaws.com"));
-        let ip = token("ip-10-0-3-7.ec2.internal", &mut all).expect("a host");
+        let ip = token("ip-10-0-3-7.ec2.internal", &mut all, false).expect("a host");
         assert!(ip.starts_with("ip-2") && ip.ends_with(".ec2.internal"), "{ip}");
-        assert!(token("shop.acme.de", &mut all).is_some());
+        assert!(token("shop.acme.de", &mut all, false).is_some());
         // What stands in a URL is a host, whatever it looks like.
         for word in ["acme.de", "db.acme.io", "Db1.acme.com", "io.acme.com"] {
-            let new = token_of_url(word, &mut all).expect("a host").to_lowercase();
+            let new = token(word, &mut all, true).expect("a host").to_lowercase();
             assert!(!new.contains("acme"), "{word}: {new}");
         }
-        assert_eq!(token_of_url("cart.shop.svc", &mut all), None);
+        assert_eq!(token("cart.shop.svc", &mut all, true), None);
     }
 }

@@ -33,16 +33,7 @@ impl Redactor {
             }
         };
         let end = word_end(bytes, host);
-        let name = host + bytes[host..end].iter().position(|b| *b == b':').unwrap_or(end - host);
-        if !self.is_mask()
-            && ipv4_in(&text[host..name]).is_none()
-            && let Some(token) = hosts::token_of_url(&text[host..name], &mut self.tokens)
-        {
-            self.hit(Kind::Host);
-            edit.put(host, name, &token);
-        } else {
-            self.plain(edit, host, end, Scope::Value);
-        }
+        self.plain(edit, host, end, Scope::Url);
         end
     }
 
@@ -110,7 +101,7 @@ impl Redactor {
             }
         } else if !self.is_mask()
             && scope != Scope::Statement
-            && let Some(token) = hosts::token(word, &mut self.tokens)
+            && let Some(token) = hosts::token(word, &mut self.tokens, scope == Scope::Url)
         {
             self.hit(Kind::Host);
             edit.put(from, to, &token);
@@ -123,9 +114,9 @@ impl Redactor {
         let Ok(address) = bare.parse::<Ipv6Addr>() else { return false };
         let groups = bare.split(':').filter(|g| !g.is_empty()).count();
         // `a::b` is a name of some language.
-        let told = groups >= 3
-            || address.to_ipv4_mapped().is_some()
-            || bare.split(':').next().is_some_and(|g| g.len() >= 3);
+        let mapped = address.to_ipv4_mapped();
+        let told =
+            groups >= 3 || mapped.is_some() || bare.split(':').next().is_some_and(|g| g.len() >= 3);
         if address.is_loopback()
             || tokens::is_ipv6(address)
             || !told
@@ -133,7 +124,7 @@ impl Redactor {
         {
             return true;
         }
-        let token = match address.to_ipv4_mapped() {
+        let token = match mapped {
             Some(v4) if !hosts::is_private(v4) => return true,
             _ if self.is_mask() => ADDRESS.to_owned(),
             Some(v4) => format!("::ffff:{}", self.tokens.ipv4(v4)),

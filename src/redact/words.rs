@@ -16,6 +16,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub enum Scope {
     /// In a field of its own.
     Value,
+    /// Where a URL has its host: no name of a package, an attribute or a class.
+    Url,
     /// A line of a log, in which `alice@shop` is who speaks.
     Line,
     /// Between the literals of a statement, where `user = owner` and `t.info` are columns.
@@ -193,18 +195,6 @@ impl Redactor {
             let value = &text[to + 1..end];
             if credentials::is_opaque(value) && !tokens::is_token(value) {
                 let token = self.token(Kind::Secret, value);
-                edit.put(to + 1, end, &token);
-                return end;
-            }
-        }
-        // `--password hunter2`
-        let option = word.strip_prefix("--").filter(|_| bytes.get(to) == Some(&b' '));
-        if option.is_some_and(|name| keys::class(name) == Class::Secret) {
-            let end = opaque_end(bytes, to + 1);
-            let value = &text[to + 1..end];
-            if !value.starts_with('-')
-                && let Some(token) = self.secret(value)
-            {
                 edit.put(to + 1, end, &token);
                 return end;
             }

@@ -1,7 +1,7 @@
 //! Zip archives: each member is redacted like a file of its own; what cannot be is left out and told.
 
-use super::Redactor;
 use super::stream::{Refused, WHOLE_MAX};
+use super::{Names, Redactor};
 use crate::ingest::plain_name;
 use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
@@ -22,10 +22,11 @@ pub(super) fn rewrite(
         return Err(Refused::unfit(format!("more than {} members", all.limits.members)));
     }
     let mut left = all.limits.unpacked_max(packed).min(WHOLE_MAX);
+    let mut names = Names::default();
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));
     for i in 0..archive.len() {
         let Some((name, bytes)) = member(&mut archive, i, &mut left, said)? else { continue };
-        let shown = all.name(&name);
+        let shown = names.unique(&all.name(&name));
         let mut out = Vec::new();
         match all.nested(&name, Box::new(Cursor::new(bytes)), &mut out, level + 1, said) {
             Ok(()) => {}

@@ -441,7 +441,8 @@ fn no_odd_form_of_a_secret_is_left() {
         ("range.log", "peers 10.1.2.3-10.1.2.4 and ::ffff:10.1.2.3, host=::ffff:10.1.2.3\n"),
         (
             "keys.log",
-            "got {shop|Bearer 9f8a7c6b5d4e3f2aLeakqq|curl}; ran mysql --password leakrr\n",
+            "got {shop|Bearer 9f8a7c6b5d4e3f2aLeakqq|curl}; ran mysql --password leakrr, \
+             mysql --password \"leaktt uu\" and --password --host\n",
         ),
         (
             "hosts.log",
