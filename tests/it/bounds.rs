@@ -184,8 +184,11 @@ fn a_page_that_claims_two_gigabytes_is_refused() {
 #[test]
 fn arrow_files_that_claim_gigabytes_are_refused() {
     // Found by the campaign of `redaction`: buffers that claim to unpack to 49 TB, whose allocation
-    // ended the program, and a block of 12 GB in a file of 800 bytes.
-    for claims in ["batch-claims-49-tb.arrow", "block-claims-12-gb.arrow"] {
+    // ended the program, a block of 12 GB in a file of 800 bytes, and buffers that claim 127 TB in a
+    // message longer than its block says.
+    for claims in
+        ["batch-claims-49-tb.arrow", "block-claims-12-gb.arrow", "message-beyond-its-block.arrow"]
+    {
         let claims = bytes(&format!("formats/broken/{claims}"));
         let said = bounded("a.arrow", &claims);
         assert!(said.contains("the file contradicts itself"), "{said}");

@@ -44,7 +44,8 @@ fn of_block(bytes: &[u8], block: &Block) -> Option<u64> {
     let offset = usize::try_from(block.offset()).ok()?;
     let meta = usize::try_from(block.metaDataLength()).ok()?;
     let body = offset.checked_add(meta)?;
-    let framed = bytes.get(offset..body)?;
+    // As the decoder reads it: what the message refers to may lie behind its own length.
+    let framed = bytes.get(offset..)?;
     let prefix = if framed.starts_with(&CONTINUATION) { 8 } else { 4 };
     let message = root_as_message(framed.get(prefix..)?).ok()?;
     Some(of_message(&message, bytes.get(body..)?))
