@@ -155,8 +155,12 @@ fn is_whole(text: &[u8]) -> bool {
 }
 
 fn is_json(whole: &[u8]) -> bool {
-    let first = whole.iter().find(|b| !b.is_ascii_whitespace());
-    matches!(first, Some(b'{' | b'['))
+    let mut signs = whole.iter().filter(|b| !b.is_ascii_whitespace());
+    match signs.next() {
+        // A name of JSON is quoted: `{__name__=` begins a line of exposition text.
+        Some(b'{') => matches!(signs.next(), Some(b'"' | b'}')),
+        first => first == Some(&b'['),
+    }
 }
 
 /// Damages one fixture in many ways; gives what went wrong and how many were tried.
