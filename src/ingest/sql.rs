@@ -23,17 +23,23 @@ pub fn normalize(sql: &str) -> Normalized {
     let chars: Vec<char> = sql.chars().collect();
     let mut out = String::with_capacity(sql.len());
     let mut tag = String::new();
-    let ticked = chars.contains(&'`');
+    let dialect = Dialect::of(&chars);
     let mut at = 0;
     while at < chars.len() {
         let c = chars[at];
         let next = chars.get(at + 1).copied().unwrap_or(' ');
         match c {
-            '-' if next == '-' => at = comment(&chars, at + 2, &['\n'], &mut tag),
-            '/' if next == '*' => at = comment(&chars, at + 2, &['*', '/'], &mut tag),
-            '\'' => {
+            '-' if next == '-' => {
+                at = comment(&chars, at + 2, &['\n'], &mut tag);
+                blank(&mut out);
+            }
+            '/' if next == '*' => {
+                at = comment(&chars, at + 2, &['*', '/'], &mut tag);
+                blank(&mut out);
+            }
+            _ if dialect.is_literal(c) => {
                 literal(&mut out);
-                at = string(&chars, at, ticked).0;
+                at = string(&chars, at, dialect).0;
             }
             '"' | '`' => {
                 let end = quoted(&chars, at, c).0;
@@ -42,9 +48,7 @@ pub fn normalize(sql: &str) -> Normalized {
             }
             '$' => at = dollar(&chars, at, &mut out),
             _ if c.is_whitespace() => {
-                if !out.ends_with(' ') && !out.is_empty() {
-                    out.push(' ');
-                }
+                blank(&mut out);
                 at += 1;
             }
             _ if c.is_ascii_digit() && !ends_in_word(&out) => {
@@ -60,10 +64,17 @@ pub fn normalize(sql: &str) -> Normalized {
     Normalized { text: collapse_lists(out.trim_end().trim_end_matches(';')), tag }
 }
 
+/// Parts two words, as white space and comments do.
+fn blank(out: &mut String) {
+    if !out.ends_with(' ') && !out.is_empty() {
+        out.push(' ');
+    }
+}
+
 /// What a stretch of a statement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// `'…'`, without the prefix that says its kind.
+    /// `'…'` without the prefix that says its kind, or `"…"` where that is a literal.
     Text,
     /// `$tag$ … $tag$`.
     Dollar,
@@ -86,6 +97,91 @@ pub struct Stretch<'a> {
     pub cut: bool,
 }
 
+/// What a statement's quotes tell of the server that it is meant for.
+#[derive(Clone, Copy, Debug)]
+struct Dialect {
+    /// Names stand in backticks, as in MySQL, where a backslash takes the quote behind it.
+    ticked: bool,
+    /// Double quotes hold literals, as in MySQL, and no names.
+    doubled: bool,
+}
+
+impl Dialect {
+    fn of(chars: &[char]) -> Dialect {
+        let ticked = chars.contains(&'`');
+        let doubled = ticked || chars.contains(&'"') && !has_quoted_name(chars);
+        Dialect { ticked, doubled }
+    }
+
+    /// Says whether a character opens a literal.
+    fn is_literal(self, c: char) -> bool {
+        c == '\'' || c == '"' && self.doubled
+    }
+}
+
+/// Words that a name follows, and no literal.
+const LEADS: [&str; 10] =
+    ["from", "join", "into", "update", "table", "only", "by", "where", "set", "returning"];
+/// Words that follow a name, and seldom a literal.
+const COMPARES: [&str; 6] = ["is", "in", "like", "ilike", "between", "not"];
+
+/// Says whether something in double quotes stands where only a name can: beside a dot, behind a word
+/// that a name follows, before a comparison. Whoever writes one name so writes all of them so.
+fn has_quoted_name(chars: &[char]) -> bool {
+    let single = Dialect { ticked: false, doubled: false };
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let word_at = |from: usize| -> String {
+        chars[from..].iter().take_while(|c| in_word(**c)).flat_map(|c| c.to_lowercase()).collect()
+    };
+    let (mut at, mut word, mut dot) = (0, String::new(), false);
+    while at < chars.len() {
+        let next = chars.get(at + 1).copied().unwrap_or(' ');
+        let behind_dot = std::mem::take(&mut dot);
+        match chars[at] {
+            '-' if next == '-' => at = comment(chars, at + 2, &['\n'], &mut String::new()),
+            '/' if next == '*' => at = comment(chars, at + 2, &['*', '/'], &mut String::new()),
+            '\'' => {
+                at = string(chars, at, single).0;
+                word.clear();
+            }
+            '$' => {
+                at = dollar(chars, at, &mut String::new()).max(at + 1);
+                word.clear();
+            }
+            '"' => {
+                let end = quoted(chars, at, '"').0;
+                let dotted = behind_dot || chars.get(end) == Some(&'.');
+                let blank = chars[end..].iter().take_while(|c| c.is_whitespace()).count();
+                let behind = end + blank;
+                let signs = chars.get(behind).is_some_and(|c| "=<>!~:".contains(*c))
+                    || chars[behind..].starts_with(&['-', '>']);
+                let compared = COMPARES.contains(&word_at(behind).as_str());
+                if dotted || signs || compared || LEADS.contains(&word.as_str()) {
+                    return true;
+                }
+                word.clear();
+                at = end;
+            }
+            c if c.is_ascii_digit() => {
+                at = number(chars, at);
+                word.clear();
+            }
+            c if in_word(c) => {
+                word = word_at(at);
+                at += chars[at..].iter().take_while(|c| in_word(**c)).count();
+            }
+            c => {
+                if !c.is_whitespace() {
+                    word.clear();
+                }
+                dot = c == '.';
+                at += 1;
+            }
+        }
+    }
+    false
+}
+
 /// Cuts a statement as [`normalize`] sees it; the stretches put together are the statement.
 pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
     let (starts, chars): (Vec<usize>, Vec<char>) = sql.char_indices().unzip();
@@ -93,7 +189,7 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
     let byte = |at: usize| starts.get(at).copied().unwrap_or(sql.len());
     // As in `normalize`: what stands before a digit says whether it begins a number.
     let (mut at, mut in_word, mut rest) = (0, false, 0);
-    let ticked = chars.contains(&'`');
+    let dialect = Dialect::of(&chars);
     while at < chars.len() {
         let c = chars[at];
         let next = chars.get(at + 1).copied().unwrap_or(' ');
@@ -108,8 +204,8 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
                 let closed = end >= at + 4 && chars[end - 2..end] == ['*', '/'];
                 Some((Piece::Block, end, !closed))
             }
-            '\'' => {
-                let (end, closed) = string(&chars, at, ticked);
+            _ if dialect.is_literal(c) => {
+                let (end, closed) = string(&chars, at, dialect);
                 Some((Piece::Text, end, !closed))
             }
             '"' | '`' => {
@@ -125,7 +221,6 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
             _ if c.is_ascii_digit() && !in_word => Some((Piece::Number, number(&chars, at), false)),
             _ => None,
         };
-        let comment = matches!(found, Some((Piece::Line | Piece::Block, ..)));
         let Some((piece, end, cut)) = found else {
             in_word = c.is_alphanumeric() || c == '_' || c == '$';
             at = if c == '$' { dollar(&chars, at, &mut String::new()).max(at + 1) } else { at + 1 };
@@ -137,8 +232,7 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
             out.push(Stretch { piece: Piece::Rest, text, cut: false });
         }
         out.push(Stretch { piece, text: &sql[byte(at)..byte(end)], cut });
-        // A comment leaves nothing, so that the word before it goes on; all else leaves a sign.
-        in_word &= comment;
+        in_word = false;
         (at, rest) = (end, end);
     }
     if rest < chars.len() {
@@ -234,24 +328,24 @@ fn quoted(chars: &[char], open: usize, quote: char) -> (usize, bool) {
 /// A backslash takes the quote behind it in `E'…'` and in MySQL, of which names in backticks tell; in
 /// standard SQL it is a character like any other. Where a quote may end the literal or not, all that
 /// follows may be literal by one of both readings: it is taken for that.
-fn string(chars: &[char], open: usize, ticked: bool) -> (usize, bool) {
+fn string(chars: &[char], open: usize, dialect: Dialect) -> (usize, bool) {
+    let quote = chars[open];
     let before = |back: usize| open.checked_sub(back).and_then(|at| chars.get(at)).copied();
     let in_word = |c: char| c.is_alphanumeric() || c == '_';
     let prefixed = matches!(before(1), Some('e' | 'E')) && !before(2).is_some_and(in_word);
-    let escapes = ticked || prefixed;
+    let escapes = dialect.ticked || prefixed && quote == '\'';
     let (mut at, mut odd) = (open + 1, false);
     while at < chars.len() {
         let backslash = chars[at] == '\\';
         match chars[at] {
             '\\' if escapes => at += 2,
-            '\\' => at += 1,
-            '\'' if odd && at == open + 2 && is_behind_escape(&chars[..open]) => {
+            c if c != quote => at += 1,
+            _ if odd && at == open + 2 && is_behind_escape(&chars[..open]) => {
                 return (at + 1, true);
             }
-            '\'' if odd => break,
-            '\'' if chars.get(at + 1) == Some(&'\'') => at += 2,
-            '\'' => return (at + 1, true),
-            _ => at += 1,
+            _ if odd => break,
+            _ if chars.get(at + 1) == Some(&quote) => at += 2,
+            _ => return (at + 1, true),
         }
         odd = backslash && !odd;
     }
@@ -358,6 +452,36 @@ mod tests {
             ("SELECT 'a\\\\', 'leak'", "SELECT ?"),
             ("SELECT 'a\\b', c", "SELECT ?, c"),
             ("SELECT /* a /* b */ leak */ c FROM t", "SELECT c FROM t"),
+        ] {
+            assert_eq!(text(sql), want, "{sql}");
+            let whole: String = stretches(sql).iter().map(|s| s.text).collect();
+            assert_eq!(whole, sql);
+        }
+    }
+
+    #[test]
+    fn double_quotes_hold_literals_where_they_hold_no_name() {
+        for (sql, want) in [
+            (
+                "SELECT a FROM u WHERE n = \"leak\" AND m IN (\"leak\", 2)",
+                "SELECT a FROM u WHERE n = ? AND m IN (?)",
+            ),
+            ("INSERT INTO u VALUES (\"a\\\"leak\", 1)", "INSERT INTO u VALUES (?"),
+            ("UPDATE `u` SET a = \"it\\\"s\", b = 2", "UPDATE `u` SET a = ?, b = ?"),
+            (
+                "SELECT \"t\".\"a\" FROM t WHERE \"b\" = 'leak'",
+                "SELECT \"t\".\"a\" FROM t WHERE \"b\" = ?",
+            ),
+            ("SELECT a FROM \"T\" WHERE \"b\" = \"c\"", "SELECT a FROM \"T\" WHERE \"b\" = \"c\""),
+            ("select 'from' || \"leak\"", "select ? || ?"),
+            (
+                "select \"userId\" from o where \"at\" > 'leak'",
+                "select \"userId\" from o where \"at\" > ?",
+            ),
+            (
+                "select a from o where b between \"leak\" and \"leak\"",
+                "select a from o where b between ? and ?",
+            ),
         ] {
             assert_eq!(text(sql), want, "{sql}");
             let whole: String = stretches(sql).iter().map(|s| s.text).collect();

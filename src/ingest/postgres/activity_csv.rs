@@ -369,7 +369,7 @@ mod tests {
     fn rows(from: i64, to: i64, turned: bool) -> String {
         let row = |second: i64| {
             let at = stamp(second);
-            let query = format!("\"select \"\"a\"\"\nfrom t where id = {second}\"");
+            let query = format!("\"select t.\"\"a\"\"\nfrom t where id = {second}\"");
             match turned {
                 true => format!("1,{at},{query},active,{at},{{}}\n2,{at},{query},idle,,{{1}}\n"),
                 false => format!("{at},1,active,{query},{at},{{}}\n{at},2,idle,{query},,{{1}}\n"),
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(streamed.gaps, read.gaps);
         let last = streamed.sessions.last().expect("rows");
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
-        assert_eq!((last.line(), &*last.query), (lines - 1, "select \"a\" from t where id = ?"));
+        assert_eq!((last.line(), &*last.query), (lines - 1, "select t.\"a\" from t where id = ?"));
     }
 
     #[test]
