@@ -8,38 +8,57 @@ use super::keys::{self, Class};
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Records by which a delimiter is chosen.
 const LOOK: usize = 20;
+/// Records of fewer cells that may stand above a header.
+const TITLES: usize = 5;
 /// Columns of PostgreSQL's csvlog, which has no header, in its versions.
 const CSVLOG: [usize; 3] = [23, 24, 26];
 
 /// The delimiter under which the first records all have the same number of cells, above one; or most
 /// of them, where the header has a column that is told by its name: it must not be missed for a short
-/// row or for a line that counts the rows.
-pub(super) fn delimiter(head: &[u8]) -> Option<u8> {
+/// row, for a line that counts the rows, or for lines with a title above it. With it the number of
+/// records above the header.
+pub(super) fn delimiter(head: &[u8]) -> Option<(u8, usize)> {
     let last = memchr::memrchr(b'\n', head).filter(|e| memchr::memchr(b'\n', head) != Some(*e));
     let end = last.map_or(head.len(), |e| e + 1);
     let cells = |d: u8| {
+        if d == b'|' && has_rule(&head[..end]) {
+            return None;
+        }
         let mut reader = csv::ReaderBuilder::new();
         let reader = reader.delimiter(d).has_headers(false).flexible(true);
         let (mut counts, mut header) = (Vec::new(), None);
-        for record in reader.from_reader(&head[..end]).byte_records().take(LOOK) {
+        for (i, record) in reader.from_reader(&head[..end]).byte_records().take(LOOK).enumerate() {
             let record = record.ok()?;
             let aside =
                 record.get(0).is_some_and(|c| c.starts_with(b"#") || c.starts_with(b"sep="));
+            let titled = i <= TITLES && counts.iter().all(|above| *above < record.len());
+            if header.is_none() && titled && !aside && is_told(&record) {
+                (counts, header) = (Vec::new(), Some(i));
+            }
             if !aside {
                 counts.push(record.len());
-                header.get_or_insert(record);
             }
         }
         let first = *counts.first()?;
-        let told = header.is_some_and(|h| is_told(&h));
+        let told = header.is_some();
         if !told && !is_header(&head[..end], d) && !CSVLOG.contains(&first) {
             return None;
         }
         let same = counts.iter().filter(|c| **c == first).count();
         let enough = same == counts.len() || told && 2 * same > counts.len();
-        (first > 1 && counts.len() > 1 && enough).then_some((first, d))
+        (first > 1 && counts.len() > 1 && enough).then_some((first, (d, header.unwrap_or(0))))
     };
-    DELIMITERS.iter().filter_map(|d| cells(*d)).max_by_key(|(n, d)| (*n, *d == b',')).map(|b| b.1)
+    let all = DELIMITERS.iter().filter_map(|d| cells(*d));
+    all.max_by_key(|(n, (d, _))| (*n, *d == b',')).map(|best| best.1)
+}
+
+/// Says whether one of the first lines is the rule of a table that psql draws.
+fn has_rule(head: &[u8]) -> bool {
+    let rule = |l: &[u8]| {
+        let l = l.trim_ascii();
+        l.starts_with(b"---") && l.iter().all(|b| matches!(b, b'-' | b'+'))
+    };
+    head.split(|b| *b == b'\n').take(LOOK).any(rule)
 }
 
 /// Longest name of a column that is not quoted, bytes.
@@ -78,13 +97,15 @@ pub(super) struct Table {
     delimiter: u8,
     columns: Vec<Class>,
     header: bool,
+    /// Records above the header that are still to come.
+    above: usize,
     line: u64,
     blank: bool,
 }
 
 impl Table {
-    pub fn new(delimiter: u8) -> Table {
-        Table { delimiter, columns: Vec::new(), header: true, line: 1, blank: false }
+    pub fn new(delimiter: u8, above: usize) -> Table {
+        Table { delimiter, columns: Vec::new(), header: true, above, line: 1, blank: false }
     }
 
     /// Rewrites the whole records of `text`; gives the bytes used. With `last` that is all.
@@ -155,7 +176,10 @@ impl Table {
             self.line += lines;
             return;
         }
-        let aside = record.starts_with(b"#") || record.starts_with(b"sep=") || cells.len() < 2;
+        let above = self.above > 0;
+        self.above -= usize::from(above);
+        let mark = record.starts_with(b"#") || record.starts_with(b"sep=");
+        let aside = above || mark || cells.len() < 2;
         let header = (self.header || self.blank) && !aside;
         if header {
             self.columns = columns(record, cells);

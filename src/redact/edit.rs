@@ -100,12 +100,16 @@ pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
             while matches!(bytes.get(at), Some(b'\\')) {
                 at += 1;
             }
-            at += usize::from(matches!(bytes.get(at), Some(b'"' | b'\'' | b']')));
+            let closed = matches!(bytes.get(at), Some(b'"' | b'\'' | b']'));
+            at += usize::from(closed);
             at += spaces(bytes, at);
+            let option = text[from..to].starts_with('-') && to - from > 2;
             match bytes.get(at) {
                 Some(b'=' | b':') => at + 1,
+                // `["--password", "hunter2"]`
+                Some(b',') if option && closed => at + 1,
                 // `--password hunter2`, where no other option follows.
-                Some(next) if *next != b'-' && at > to && text[from..to].starts_with("--") => at,
+                Some(next) if *next != b'-' && at > to && option && !closed => at,
                 _ => return None,
             }
         }
@@ -134,6 +138,19 @@ pub(super) fn value_end(text: &str, value: Value, class: Class) -> usize {
         None => rest.iter().position(ends_value),
     };
     value.at + end.unwrap_or(rest.len())
+}
+
+/// Where a value in single quotes ends in which a doubled quote stands for one.
+pub(super) fn doubled_end(text: &str, value: Value) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = value.at;
+    while let Some(quote) = memchr::memchr(b'\'', &bytes[at..]).map(|p| at + p) {
+        if bytes.get(quote + 1) != Some(&b'\'') {
+            return quote;
+        }
+        at = quote + 2;
+    }
+    bytes.len()
 }
 
 fn ends_value(byte: &u8) -> bool {

@@ -45,10 +45,74 @@ const TOPS: [&str; 34] = [
     "arpa",
 ];
 /// Top-level domains that are words elsewhere too: a host has three labels there.
-const COUNTRIES: [&str; 40] = [
-    "de", "uk", "fr", "nl", "eu", "us", "ca", "au", "jp", "ch", "at", "se", "no", "es", "it", "pl",
-    "dk", "fi", "be", "cz", "ie", "in", "cn", "kr", "br", "mx", "ru", "ua", "tr", "za", "nz", "sg",
-    "hk", "pt", "gr", "hu", "lu", "li", "ro", "il",
+const COUNTRIES: [&str; 67] = [
+    "de",
+    "uk",
+    "fr",
+    "nl",
+    "eu",
+    "us",
+    "ca",
+    "au",
+    "jp",
+    "ch",
+    "at",
+    "se",
+    "no",
+    "es",
+    "it",
+    "pl",
+    "dk",
+    "fi",
+    "be",
+    "cz",
+    "ie",
+    "in",
+    "cn",
+    "kr",
+    "br",
+    "mx",
+    "ru",
+    "ua",
+    "tr",
+    "za",
+    "nz",
+    "sg",
+    "hk",
+    "pt",
+    "gr",
+    "hu",
+    "lu",
+    "li",
+    "ro",
+    "il",
+    "bank",
+    "insurance",
+    "finance",
+    "agency",
+    "company",
+    "digital",
+    "international",
+    "solutions",
+    "software",
+    "studio",
+    "technology",
+    "ventures",
+    "world",
+    "gmbh",
+    "llc",
+    "ltd",
+    "tv",
+    "cc",
+    "gg",
+    "email",
+    "hosting",
+    "museum",
+    "health",
+    "care",
+    "shopping",
+    "travel",
+    "global",
 ];
 /// Of these, those that no attribute and no package ends in.
 const CERTAIN: [&str; 10] =
@@ -140,7 +204,16 @@ fn is_host(word: &str, labels: &[&str], placed: bool) -> bool {
         return false;
     }
     let country = COUNTRIES.contains(&top.as_str());
-    TOPS.contains(&top.as_str()) || country && (placed || labels.len() > 2)
+    // In a URL three labels are a host, but `redis-0.redis.prod` is a name of a cluster's own DNS.
+    let whole = placed && labels.len() > 2 && top.len() > 1 && !is_member(labels);
+    let lettered = top.bytes().all(|b| b.is_ascii_alphabetic());
+    TOPS.contains(&top.as_str()) || country && (placed || labels.len() > 2) || whole && lettered
+}
+
+/// Says whether the first label is a numbered member of the second, as in a set of pods.
+fn is_member(labels: &[&str]) -> bool {
+    let number = labels[0].strip_prefix(labels[1]).and_then(|n| n.strip_prefix('-'));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Says whether a word is a host of tokens only.

@@ -178,6 +178,7 @@ impl Walk {
             false => {
                 let class = self.class();
                 self.told(text);
+                self.option(text);
                 all.value(class, text, self.line)
             }
         };
@@ -209,6 +210,14 @@ impl Walk {
     fn told(&mut self, value: &str) {
         if let Some(top) = self.stack.last_mut().filter(|f| f.tells) {
             top.told = keys::class(value);
+        }
+    }
+
+    /// An option in a list of arguments: what it says of the string behind it.
+    fn option(&mut self, text: &str) {
+        if let Some(top) = self.stack.last_mut().filter(|f| !f.object) {
+            let option = text.starts_with('-') && !text.contains(['=', ' ']);
+            top.class = if option { keys::class(text) } else { top.inherited };
         }
     }
 

@@ -31,7 +31,7 @@ const HEADERS: [&str; 8] = [
 ];
 
 /// Endings that name a secret however they are joined to what stands before them.
-const SECRETS: [&str; 26] = [
+const SECRETS: [&str; 35] = [
     "password",
     "passwd",
     "passphrase",
@@ -47,6 +47,15 @@ const SECRETS: [&str; 26] = [
     "secret_access_key",
     "secretaccesskey",
     "private_key",
+    "private_key_id",
+    "encryption_key",
+    "signing_key",
+    "secret_key_base",
+    "master_key",
+    "license_key",
+    "session_key",
+    "hmac_key",
+    "account_key",
     "privatekey",
     "access_token",
     "accesstoken",
@@ -61,7 +70,7 @@ const SECRETS: [&str; 26] = [
 ];
 
 /// Endings that name a secret when they are a word of their own.
-const SECRET_WORDS: [&str; 14] = [
+const SECRET_WORDS: [&str; 15] = [
     "pwd",
     "pass",
     "token",
@@ -74,11 +83,12 @@ const SECRET_WORDS: [&str; 14] = [
     "csrf",
     "xsrf",
     "jwt",
+    "sid",
     "phpsessid",
     "jsessionid",
 ];
 
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 11] = [
     "query",
     "statement",
     "sql",
@@ -88,6 +98,9 @@ const STATEMENTS: [&str; 9] = [
     "digest_text",
     "query_sample_text",
     "full_sql",
+    // Conditions of a plan's nodes.
+    "cond",
+    "filter",
 ];
 
 /// Words that name a person or a role, as the last word of a name.
@@ -175,6 +188,16 @@ pub fn class(name: &str) -> Class {
         () if STATEMENTS.iter().any(|s| word(&s)) => Class::Sql,
         () if USERS.iter().any(|s| word(&s)) => Class::User,
         () => Class::Other,
+    }
+}
+
+/// The class of a parameter in the query of a URL: some names of secrets are words elsewhere.
+pub fn query_class(name: &str) -> Class {
+    const SECRETS: [&str; 8] =
+        ["auth", "code", "key", "session", "signature", "ticket", "assertion", "state"];
+    match class(name) {
+        Class::Other if SECRETS.iter().any(|s| s.eq_ignore_ascii_case(name)) => Class::Secret,
+        class => class,
     }
 }
 

@@ -90,17 +90,15 @@ impl Lines {
         for (i, row) in table.rows.iter().enumerate() {
             let cell = |(text, class): (&String, &Class)| {
                 let new = all.value(*class, text, self.line + i as u64 + 2);
-                new.unwrap_or_else(|| text.clone()).replace('\n', " ")
+                new.unwrap_or_else(|| text.clone())
             };
             rows.push(row.iter().zip(&classes).map(cell).collect());
         }
-        let width = |i: usize| rows.iter().map(|r| r[i].width()).max().unwrap_or(0) + 1;
+        let lines = |cell: &str| cell.split('\n').map(str::width).max().unwrap_or(0);
+        let width = |i: usize| rows.iter().map(|r| lines(&r[i])).max().unwrap_or(0);
         let widths: Vec<usize> = (0..classes.len()).map(width).collect();
-        let draw = |row: &Vec<String>| {
-            let pad = |(c, w): (&String, &usize)| format!(" {c}{}", " ".repeat(w - c.width()));
-            row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("|") + "\n"
-        };
-        let rule: Vec<String> = widths.iter().map(|w| "-".repeat(w + 1)).collect();
+        let draw = |row: &Vec<String>| drawn_row(row, &widths);
+        let rule: Vec<String> = widths.iter().map(|w| "-".repeat(w + 2)).collect();
         out.extend(draw(&rows[0]).bytes());
         out.extend(format!("{}\n", rule.join("+")).bytes());
         rows.iter().skip(1).for_each(|row| out.extend(draw(row).bytes()));
@@ -122,6 +120,23 @@ impl Lines {
         self.in_key = body.contains("-----BEGIN ") && body.contains("PRIVATE KEY-----") && !ends;
         None
     }
+}
+
+/// A row as psql draws it: a cell of several lines goes on behind a `+`.
+fn drawn_row(row: &[String], widths: &[usize]) -> String {
+    let cells: Vec<Vec<&str>> = row.iter().map(|c| c.split('\n').collect()).collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let mut out = String::new();
+    for at in 0..height {
+        let cell = |(lines, width): (&Vec<&str>, &usize)| {
+            let text = lines.get(at).copied().unwrap_or_default();
+            let mark = if at + 1 < lines.len() { '+' } else { ' ' };
+            format!(" {text}{}{mark}", " ".repeat(width - text.width()))
+        };
+        out += &cells.iter().zip(widths).map(cell).collect::<Vec<_>>().join("|");
+        out.push('\n');
+    }
+    out
 }
 
 /// Says at a glance whether the second line of a text may be the rule of a table.

@@ -8,14 +8,17 @@
 
 mod binary;
 mod columnar;
+mod commands;
 mod credentials;
 mod delimited;
+mod documents;
 mod edit;
 mod hosts;
 mod json;
 mod keys;
 mod lines;
 mod mask;
+mod messages;
 mod names;
 mod places;
 mod statement;

@@ -23,7 +23,11 @@ impl Redactor {
         let at = memchr::memrchr(b'@', &bytes[from..short]).or_else(|| {
             let colon = memchr::memchr(b':', &bytes[from..short])?;
             let port = bytes[from + colon + 1..short].iter().all(u8::is_ascii_digit);
-            if port { None } else { memchr::memrchr(b'@', &bytes[from..whole]) }
+            if port && !is_store(&text[..from]) {
+                None
+            } else {
+                memchr::memrchr(b'@', &bytes[from..whole])
+            }
         });
         let host = match at {
             None => from,
@@ -38,7 +42,7 @@ impl Redactor {
     }
 
     /// `user`, or `user:password`.
-    fn userinfo(&mut self, edit: &mut Edit, from: usize, to: usize) {
+    pub(super) fn userinfo(&mut self, edit: &mut Edit, from: usize, to: usize) {
         let text = edit.text;
         let colon = text[from..to].find(':').map_or(to, |p| from + p);
         if let Some(token) = self.user(&text[from..colon]) {
@@ -59,8 +63,11 @@ impl Redactor {
         if word.len() < 4 || word.bytes().all(|b| b.is_ascii_digit()) {
             return;
         }
-        if let Some(at) = word.rfind('@') {
-            return self.at_sign(edit, from, from + at, to, scope);
+        // In the query of a URL `@` is written `%40`.
+        if let Some((at, sign)) =
+            word.rfind('@').map(|at| (at, 1)).or(word.find("%40").map(|at| (at, 3)))
+        {
+            return self.at_sign(edit, (from, from + at, to), sign, scope);
         }
         if credentials::is_credential(word) {
             if let Some(token) = self.secret(word) {
@@ -136,8 +143,14 @@ impl Redactor {
     }
 
     /// A mail address, `user:password@host`, or in a log `user@database`.
-    fn at_sign(&mut self, edit: &mut Edit, from: usize, at: usize, to: usize, scope: Scope) {
-        let (left, right) = (&edit.text[from..at], &edit.text[at + 1..to]);
+    fn at_sign(
+        &mut self,
+        edit: &mut Edit,
+        (from, at, to): (usize, usize, usize),
+        sign: usize,
+        scope: Scope,
+    ) {
+        let (left, right) = (&edit.text[from..at], &edit.text[at + sign..to]);
         let domain = right.split(':').next().unwrap_or(right);
         if domain == tokens::MAIL && tokens::is_token(left) {
             return;
@@ -150,14 +163,18 @@ impl Redactor {
         match () {
             () if left.contains(':') && !mailto => {
                 self.userinfo(edit, from, at);
-                self.plain(edit, at + 1, to, scope);
+                self.plain(edit, at + sign, to, scope);
             }
             () if mail && begin < at && self.masking == Masking::Credentials => {}
             () if mail && begin < at => {
-                let end = at + 1 + domain.len();
+                let end = at + sign + domain.len();
+                let written = &edit.text[at..at + sign];
                 let token = match self.is_mask() {
                     true => MAIL.to_owned(),
-                    false => self.tokens.mail(&edit.text[begin..end]),
+                    false => {
+                        let mail = format!("{}@{domain}", &edit.text[begin..at]);
+                        self.tokens.mail(&mail).replace('@', written)
+                    }
                 };
                 self.hit(Kind::Mail);
                 edit.put(begin, end, &token);
@@ -168,10 +185,29 @@ impl Redactor {
                 }
             }
             () => {
-                self.bare(edit, at + 1, to, scope);
+                self.bare(edit, at + sign, to, scope);
             }
         }
     }
+}
+
+/// Says whether what stands before the `//` of a URL names a store, whose path holds no `@`.
+fn is_store(before: &str) -> bool {
+    const SCHEMES: [&str; 11] = [
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "redis",
+        "rediss",
+        "amqp",
+        "amqps",
+        "mongodb",
+        "sqlserver",
+        "clickhouse",
+    ];
+    let scheme = before.trim_end_matches("://").rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+    scheme.is_some_and(|s| SCHEMES.contains(&s))
 }
 
 fn is_name(text: &str) -> bool {

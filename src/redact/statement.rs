@@ -2,8 +2,10 @@
 //! tokens for its literals and comments; [`crate::ingest::sql::normalize`] makes the same of both.
 
 use super::words::{self, Scope};
-use super::{Kind, Redactor, keys, tokens};
+use super::{Kind, Redactor, documents, keys, tokens};
 use crate::ingest::sql::{Piece, Stretch, stretches};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Numbers that say nothing.
 const PLAIN: [&str; 2] = ["0", "1"];
@@ -33,7 +35,83 @@ const BEGINS: [&str; 24] = [
     "lock table",
     "begin;",
     "do $",
-    "set ",
+    "set",
+];
+
+/// First words of the statements of all servers that speak SQL, and of Cypher. They are words of prose
+/// too: they tell only where a statement is known to stand.
+const COMMANDS: [&str; 71] = [
+    "abort",
+    "alter",
+    "analyze",
+    "begin",
+    "call",
+    "change",
+    "checkpoint",
+    "close",
+    "cluster",
+    "comment",
+    "commit",
+    "copy",
+    "create",
+    "deallocate",
+    "declare",
+    "delete",
+    "desc",
+    "describe",
+    "discard",
+    "do",
+    "drop",
+    "end",
+    "exec",
+    "execute",
+    "explain",
+    "fetch",
+    "flush",
+    "grant",
+    "handler",
+    "import",
+    "insert",
+    "kill",
+    "listen",
+    "load",
+    "lock",
+    "match",
+    "merge",
+    "move",
+    "notify",
+    "optimize",
+    "optional",
+    "prepare",
+    "purge",
+    "reassign",
+    "refresh",
+    "reindex",
+    "release",
+    "rename",
+    "repair",
+    "replace",
+    "reset",
+    "revoke",
+    "rollback",
+    "savepoint",
+    "security",
+    "select",
+    "set",
+    "show",
+    "start",
+    "table",
+    "truncate",
+    "unlisten",
+    "unload",
+    "unwind",
+    "update",
+    "upsert",
+    "use",
+    "vacuum",
+    "values",
+    "with",
+    "xa",
 ];
 
 /// Redis commands whose arguments behind the key are data.
@@ -62,6 +140,26 @@ pub fn begin(text: &str) -> Option<usize> {
         word = !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'.' | b'-');
     }
     None
+}
+
+/// Says whether a text that is known to hold a statement begins with one, or with its comment.
+pub(super) fn is_command(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    text.starts_with("/*")
+        || text.starts_with("--")
+        || COMMANDS.iter().any(|c| c.eq_ignore_ascii_case(word))
+}
+
+/// Where the statement begins that a message of a server announces: `statement: …`,
+/// `execute NAME: …`, `QUERY:  …`, also behind the comment that stands before it.
+pub(super) fn announced(text: &str) -> Option<usize> {
+    static MARK: LazyLock<Regex> = LazyLock::new(|| {
+        let mark = r"(?i)\b(?:statement|query|query text|sql):\s+|\b(?:execute|parse|bind) [^:\n]{1,80}:\s+";
+        Regex::new(mark).expect("the pattern is sound")
+    });
+    memchr::memchr(b':', text.as_bytes())?;
+    MARK.find_iter(text).map(|m| m.end()).find(|at| is_command(&text[*at..]))
 }
 
 pub(super) fn begins(rest: &[u8]) -> bool {
@@ -138,14 +236,17 @@ pub(super) fn is_fragment(text: &str) -> bool {
 impl Redactor {
     /// The value of a field that holds statements.
     pub(super) fn statement(&mut self, text: &str) -> Option<String> {
-        if let Some(at) = begin(text) {
-            return self.with_statement(text, at);
+        if documents::is_filter(text) {
+            return self.filter(text);
         }
-        if text.starts_with(['{', '[']) {
-            return self.text(text, Scope::Value);
+        if let Some(at) = begin(text) {
+            return self.with_statement(text, at, Scope::Value);
         }
         if let Some(done) = self.redis(text) {
             return done;
+        }
+        if is_command(text) || text.starts_with('(') {
+            return self.literals(text, true);
         }
         // Text of another language: quoted text is a literal in all of them.
         match text.contains('\'') {
@@ -154,12 +255,12 @@ impl Redactor {
         }
     }
 
-    /// A text in which a statement begins at an offset.
-    pub(super) fn with_statement(&mut self, text: &str, at: usize) -> Option<String> {
-        // A comment, a parenthesis or EXPLAIN may stand before it.
+    /// A text in which a statement begins at an offset; `scope` is of what stands before it.
+    pub(super) fn with_statement(&mut self, text: &str, at: usize, scope: Scope) -> Option<String> {
+        // A comment, a parenthesis or another command may stand before it.
         let lead = text[..at].rfind("/*").filter(|c| text[*c..at].contains("*/"));
-        let at = lead.unwrap_or(at);
-        let before = self.text(&text[..at], Scope::Value);
+        let at = if is_command(&text[..at]) { 0 } else { lead.unwrap_or(at) };
+        let before = self.text(&text[..at], scope);
         let after = self.literals(&text[at..], true);
         if before.is_none() && after.is_none() {
             return None;
@@ -209,9 +310,9 @@ impl Redactor {
 
     fn quoted(&mut self, stretch: &Stretch) -> Option<String> {
         let end = stretch.text.len() - usize::from(!stretch.cut);
-        let inner = &stretch.text[1..end];
+        let (quote, inner) = (&stretch.text[..1], &stretch.text[1..end]);
         let token = self.literal(inner)?;
-        Some(format!("'{token}'"))
+        Some(format!("{quote}{token}{quote}"))
     }
 
     fn fenced(&mut self, stretch: &Stretch) -> Option<String> {

@@ -162,7 +162,7 @@ impl Redactor {
         let mut form = match () {
             () if Head::new(name, head).is_json() => Form::Json(Walk::new()),
             () => match delimiter(head) {
-                Some(d) => Form::Table(Table::new(d)),
+                Some((d, above)) => Form::Table(Table::new(d, above)),
                 None => Form::Lines(Lines::new()),
             },
         };

@@ -74,7 +74,7 @@ fn tables_are_redacted_by_their_columns() {
     check(
         "pg_stat_activity.csv",
         "pid,usename,client_addr,application_name,query\n\
-         17,alice,10.1.2.3,cart,\"SELECT \"\"a\"\" FROM t WHERE x = 'o''hara' AND n = 4711 -- me\"\n\
+         17,alice,10.1.2.3,cart,\"SELECT t.\"\"a\"\" FROM t WHERE x = 'o''hara' AND n = 4711 -- me\"\n\
          18,postgres,,\"web, 2\",\"COMMIT\"\n",
         &["alice", "10.1.2.3", "hara", "4711", "-- me"],
         &["17,", "cart", "postgres", "\"web, 2\"", "\"COMMIT\"", "\"\"a\"\"", "x = '"],

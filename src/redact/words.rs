@@ -5,9 +5,11 @@
 //! A text is cut into words; each is looked at with what stands directly before and behind it. Bare
 //! names (`cart`, `pg-primary`) stay: they are what an incident is told in.
 
-use super::edit::{Edit, Value, is_scheme, opaque_end, parts, value_end, value_of, word_end};
+use super::edit::{
+    Edit, Value, doubled_end, is_scheme, opaque_end, parts, value_end, value_of, word_end,
+};
 use super::keys::{self, Class};
-use super::{Kind, Redactor, credentials, hosts, statement, tokens};
+use super::{Kind, Redactor, commands, credentials, hosts, statement, tokens};
 use memchr::memmem;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -49,13 +51,16 @@ impl Redactor {
         }
         self.depth += 1;
         let mut now: Option<String> = None;
-        for step in [Redactor::custom, Redactor::private_key, Redactor::row_values] {
+        for step in [Redactor::custom, Redactor::private_key, Redactor::told_values] {
             now = step(self, now.as_deref().unwrap_or(text)).or(now);
         }
         let begun = now.as_deref().unwrap_or(text);
         let lead = begun.trim_start().starts_with("/*") || begun.trim_start().starts_with("--");
-        let done = match lead.then(|| statement::begin(begun)).flatten() {
-            Some(at) => self.with_statement(begun, at),
+        let lead = lead.then(|| statement::begin(begun)).flatten();
+        let told = lead
+            .or_else(|| (scope != Scope::Statement).then(|| statement::announced(begun)).flatten());
+        let done = match told {
+            Some(at) => self.with_statement(begun, at, scope),
             // Whoever cut it to pieces may have thrown away its beginning.
             None if self.is_mask() && statement::is_fragment(begun) => self.literals(begun, true),
             None => self.words(begun, scope),
@@ -108,35 +113,16 @@ impl Redactor {
         edit.finish()
     }
 
-    /// A message of PostgreSQL without the rows that it tells: `Key (mail)=(a@b)`.
-    fn row_values(&mut self, text: &str) -> Option<String> {
-        const OPENS: [&str; 2] = [")=(", "row contains ("];
-        let mut edit = Edit::new(text);
-        for open in OPENS {
-            if edit.is_changed() {
-                break;
-            }
-            let mut at = 0;
-            while let Some(from) = memmem::find(&text.as_bytes()[at..], open.as_bytes()) {
-                let from = at + from + open.len();
-                let len = text[from..].find(").").or_else(|| text[from..].find(')'));
-                let to = len.map_or(text.len(), |l| from + l);
-                if let Some(token) = self.literal(&text[from..to]) {
-                    edit.put(from, to, &token);
-                }
-                at = to;
-            }
-        }
-        edit.finish()
-    }
-
     pub(super) fn words(&mut self, text: &str, scope: Scope) -> Option<String> {
         let bytes = text.as_bytes();
         let mut edit = Edit::new(text);
         let (mut at, mut before, mut tries) = (0, (0, 0), 0);
         while at < bytes.len() {
             if parts(bytes[at]) {
-                at += 1;
+                at = match bytes[at] {
+                    b'/' if scope != Scope::Statement => self.aside(&mut edit, at),
+                    _ => at + 1,
+                };
                 continue;
             }
             let end = word_end(bytes, at);
@@ -157,6 +143,22 @@ impl Redactor {
         edit.finish()
     }
 
+    /// A comment at a slash, and what it stands before; gives the offset at which to go on.
+    fn aside(&mut self, edit: &mut Edit, at: usize) -> usize {
+        let text = edit.text;
+        let free = at == 0 || matches!(text.as_bytes()[at - 1], b' ' | b'\t' | b'\n' | b':' | b'(');
+        let Some(len) = text[at..].strip_prefix("/*").filter(|_| free).and_then(|b| b.find("*/"))
+        else {
+            return at + 1;
+        };
+        let end = at + len + 4;
+        let new = self.literals(&text[at..end], true);
+        if let Some(new) = new {
+            edit.put(at, end, &new);
+        }
+        end
+    }
+
     /// Looks at one word; gives the offset at which to go on.
     fn word(
         &mut self,
@@ -170,13 +172,22 @@ impl Redactor {
         if from >= 2 && bytes[from - 2..from] == *b"//" {
             return self.authority(edit, from);
         }
+        if scope != Scope::Statement
+            && let Some(end) = self.element(edit, from, to).or_else(|| self.option(edit, from, to))
+        {
+            return end;
+        }
         if let Some(value) = value_of(text, from, to) {
-            let key = word.split(':').next().unwrap_or(word);
-            let class = keys::class(key);
+            let key = word.trim_start_matches(':').split(':').next().unwrap_or(word);
+            let class = match key {
+                "value" | "Value" if value.quote.is_some() => commands::told_beside(text, from),
+                _ if from > 0 && matches!(bytes[from - 1], b'?' | b'&') => keys::query_class(key),
+                _ => keys::class(key),
+            };
             let numbered = |n: &str| n.starts_with(|c: char| c.is_ascii_digit());
             let parameter = key.strip_prefix('$').is_some_and(numbered) && value.quote.is_some();
             if parameter {
-                let end = value_end(text, value, class);
+                let end = doubled_end(text, value);
                 if let Some(token) = self.literal(&text[value.at..end]) {
                     edit.put(value.at, end, &token);
                 }
@@ -200,6 +211,17 @@ impl Redactor {
             }
         }
         let who = ["user", "role", "username"].iter().any(|w| word.eq_ignore_ascii_case(w));
+        // `CREATE ROLE alice`: elsewhere in a statement it is a column.
+        let defined = ["create", "alter", "drop", "set"]
+            .iter()
+            .any(|c| text[before.0..before.1].eq_ignore_ascii_case(c));
+        if who && defined && scope == Scope::Statement && bytes.get(to) == Some(&b' ') {
+            let end = word_end(bytes, to + 1);
+            if let Some(token) = self.user(&text[to + 1..end]) {
+                edit.put(to + 1, end, &token);
+            }
+            return end;
+        }
         let who = who && scope != Scope::Statement;
         if who && bytes.get(to) == Some(&b' ') && matches!(bytes.get(to + 1), Some(b'"' | b'\'')) {
             let value = Value { at: to + 2, quote: Some((bytes[to + 1], 0)) };
@@ -226,6 +248,8 @@ impl Redactor {
         let new = match class {
             Class::Sql if value.quote.is_none() => return None,
             Class::User if inner.contains(['/', '\\']) => return None,
+            // What opens an object or a list says nothing itself.
+            _ if value.quote.is_none() && matches!(inner, "{" | "[" | "(" | "[{") => return None,
             _ => match value.quote {
                 Some((quote, 0)) if inner.contains('\\') => self.escaped(class, inner, quote),
                 _ => self.classed(class, inner),

@@ -460,6 +460,231 @@ fn no_odd_form_of_a_secret_is_left() {
     assert!(text.contains("ESCAPE '") && text.contains(" AND s = '"), "the shape stays: {text}");
 }
 
+/// Forms in which values stand in logs, plans, commands and documents; each holds `leak`.
+const FORMS: &[(&str, &str)] = &[
+    (
+        "server.log",
+        "2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  statement: /* user leak01 id=leak02 \
+         */ SELECT 1 FROM t\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  statement: -- by leak03\n\
+         \tSELECT 2 FROM t\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop STATEMENT:  COMMENT ON TABLE t IS 'leak04'\
+         \n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  statement: NOTIFY ch, 'leak05'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  statement: SET LOCAL app.user TO 'le\
+         ak06'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  duration: 12.5 ms  statement: ALTER \
+         SYSTEM SET x = 'leak07'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  execute <unnamed>: SECURITY LABEL O\
+         N TABLE t IS 'leak08'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop DETAIL:  parameters: $1 = 'O''leak09', $2 \
+         = '77', $3 = 'a''''leak10'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop DETAIL:  Key (lower(a))=(b (c) leak11) alr\
+         eady exists.\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop ERROR:  invalid input syntax for type inte\
+         ger: \"leak12\" at character 20\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop ERROR:  syntax error at or near \"leak13\
+         \" at character 7\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop ERROR:  date/time field value out of range\
+         : \"leak14\"\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop ERROR:  malformed array literal: \"leak15\
+         \"\n",
+    ),
+    (
+        "mysql.log",
+        "2026-11-20T20:10:00Z ERROR Duplicate entry 'leak16' for key 'users.email'\n\
+         2026-11-20T20:10:01Z ERROR Incorrect integer value: 'leak17' for column 'id' at row \
+         1\n\
+         2026-11-20T20:10:01Z ERROR You have an error in your SQL syntax; near 'leak18' at li\
+         ne 1\n",
+    ),
+    (
+        "q.csv",
+        "snapshot_at,pid,datname,usename,state,query\n\
+         2026-11-20T20:10:00Z,1,shop,app,active,/* leak20 */ VACUUM t\n\
+         2026-11-20T20:10:00Z,1,shop,app,active,\"NOTIFY ch, 'leak21'\"\n\
+         2026-11-20T20:10:00Z,1,shop,app,active,\"COMMENT ON TABLE t IS 'leak22'\"\n",
+    ),
+    (
+        "my.json",
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"4bf92f3577b34da6a3ce\
+         929d0e0e4736\",\"spanId\":\"00f067aa0ba902b7\",\"name\":\"q\",\"startTimeUnixNano\":\
+         \"1763669400000000000\",\"endTimeUnixNano\":\"1763669400100000000\",\"attributes\":[\
+         {\"key\":\"db.system\",\"value\":{\"stringValue\":\"mysql\"}},{\"key\":\"db.statemen\
+         t\",\"value\":{\"stringValue\":\"SELECT * FROM u WHERE n = \\\"leak30\\\" AND m IN (\
+         \\\"leak31\\\", \\\"leak32\\\") AND x LIKE \\\"%leak33 y\\\"\"}}]}]}]}]}\n",
+    ),
+    (
+        "my2.json",
+        "{\"db.statement\":\"INSERT INTO u (a,b) VALUES (\\\"leak34\\\",1),(\\\"leak35\\\",2)\
+         \"}\n",
+    ),
+    (
+        "mongo.json",
+        "{\"db.statement\":\"{\\\"find\\\":\\\"users\\\",\\\"filter\\\":{\\\"email\\\":\\\"le\
+         ak36\\\",\\\"n\\\":{\\\"$in\\\":[\\\"leak37\\\",4711]}},\\\"limit\\\":1}\"}\n",
+    ),
+    (
+        "mongo2.json",
+        "{\"db.statement\":\"db.users.find({name: \\\"leak38\\\", tags: ['leak39']})\"}\n\
+         {\"db.query.text\":\"{ find: \\\"users\\\", filter: { email: \\\"leak40\\\" } }\"}\n",
+    ),
+    (
+        "plan.json",
+        "[{\"Plan\":{\"Node Type\":\"Seq Scan\",\"Filter\":\"((email)::text = 'leak41'::text)\
+         \",\"Index Cond\":\"(id = 471147114)\",\"Plans\":[{\"Recheck Cond\":\"(a = 'leak42')\
+         \"}]}}]\n",
+    ),
+    (
+        "plan.log",
+        "2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  duration: 12.5 ms  plan:\n\
+         \tSeq Scan on t  (cost=0.00..1.00 rows=1)\n\
+         \t  Filter: ((email)::text = 'leak43'::text)\n\
+         \t  Index Cond: (a = 'leak44')\n",
+    ),
+    (
+        "ruby.log",
+        "Parameters: {\"password\"=>\"leak45\", :token=>\"leak46x\", \"user\"=>{\"pwd\"=>\"le\
+         ak47\"}}\n",
+    ),
+    (
+        "xml.log",
+        "<Password>leak48</Password><add key=\"Password\" value=\"leak49\"/><ns:apiKey type=\
+         \"x\">leak50</ns:apiKey>\n",
+    ),
+    (
+        "curl.log",
+        "ran curl -u leak51:leak52 http://x and curl --user leak53:leak54 -H \"X-Api-Key: lea\
+         k55\"; mysql -u leak56 -pleak57\n",
+    ),
+    (
+        "args.json",
+        "{\"args\":[\"--api-key\",\"leak58\",\"--password=leak59\",\"--token\",\"leak60\"]}\n",
+    ),
+    (
+        "args.log",
+        "exec [\"--api-key\",\"leak61\", \"--token\", \"leak62\"] and ['--password', 'leak63'\
+         ]\n",
+    ),
+    (
+        "url.log",
+        "postgres://svc:123/leak64@db1/x and redis://:leak65@h:6379 and mysql://u:leak66#x@h/\
+         d\n",
+    ),
+    ("mail.log", "GET /u?e=leak67%40acme.com&x=1 to leak68%40acme.com\n"),
+    (
+        "dom.log",
+        "host db1.leak69.bank api https://api.leak70.bank/x https://leak71.museum/ http://a.l\
+         eak72.technology:80/\n",
+    ),
+    (
+        "title.csv",
+        "Report of users\n\
+         Generated 2026-11-20\n\
+         name,usename,password,x\n\
+         a,leak73,leak74,1\n\
+         b,leak75,leak76,2\n",
+    ),
+    (
+        "hap.log",
+        "Nov 20 20:10:00 lb haproxy[9]: 10.0.0.1:4000 [20/Nov/2026:20:10:00.123] fe be/s1 0/0\
+         /1/2/3 200 99 sid=leak77; - ---- 1/1/1/1/0 0/0 {|x} \"GET /x?session=leak78&sid=leak\
+         79 HTTP/1.1\"\n",
+    ),
+    (
+        "kv.log",
+        "level=info msg=\"login\" session_token=leak80 refreshToken: leak81 client_secret='le\
+         ak82' \"private_key_id\": \"leak83\" pass: leak84\n",
+    ),
+    (
+        "env.log",
+        "env: DB_PASS=leak85 PGPASSWORD=leak86 SECRET_KEY_BASE=leak87 STRIPE_KEY=sk_live_leak\
+         88abcdefgh1 ENCRYPTION_KEY=leak89 SIGNING_KEY=leak90\n",
+    ),
+    (
+        "hdr.log",
+        "Proxy-Authorization: Basic leak91==\n\
+         Authorization: leak92\n\
+         X-CSRF-Token: leak93\n\
+         Cookie: a=leak94; b=leak95\n\
+         Set-Cookie: s=leak96; Path=/\n",
+    ),
+    (
+        "create.log",
+        "2026-11-20 20:10:00.123 UTC [77] app@shop LOG:  statement: CREATE USER leak97 WITH P\
+         ASSWORD 'leak98'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop ERROR:  password authentication failed fo\
+         r user \"leak99\"\n",
+    ),
+    (
+        "call.log",
+        "2026-11-20 20:10:00.123 UTC [77] app@shop CONTEXT:  SQL statement \"INSERT INTO t VA\
+         LUES ('leaka1')\"\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop QUERY:  NOTIFY x, 'leaka2'\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop CONTEXT:  COPY t, line 3, column c: \"leak\
+         a3\"\n\
+         2026-11-20 20:10:00.123 UTC [77] app@shop CONTEXT:  unnamed portal parameter $1 = 'O\
+         ''leaka4'\n",
+    ),
+    (
+        "aligned.txt",
+        " pid | usename |             query             \n\
+         -----+---------+-------------------------------\n\
+         \x20  1 | leaka5  | SELECT a                     +\n\
+         \x20    |         |   FROM t                     +\n\
+         \x20    |         |  WHERE x = 'leaka6'          +\n\
+         \x20    |         |    AND b = 2\n\
+         \x20  2 | bob     | SELECT 1\n\
+         (2 rows)\n\
+         \n\
+         after\n",
+    ),
+];
+
+#[test]
+fn no_form_of_a_value_is_left_in_logs_plans_commands_and_documents() {
+    let (text, written, _) = bundle(FORMS, &[]);
+    assert_eq!(written, FORMS.len());
+    let left: Vec<&str> = text.lines().filter(|l| l.to_lowercase().contains("leak")).collect();
+    assert!(left.is_empty(), "{}", left.join("\n"));
+    // What says where something stands is as it was.
+    for stays in [
+        "STATEMENT:  COMMENT ON TABLE t IS '",
+        "Key (lower(a))=(",
+        ") already exists.",
+        "' for key 'users.email'",
+        "\\\"find\\\":\\\"users\\\",\\\"filter\\\":{\\\"email\\\":",
+        "|                 | FROM t ",
+        "</Password>",
+    ] {
+        assert!(text.contains(stays), "{stays} is gone: {text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_out_of_the_folder_is_left_out_and_told() {
+    let elsewhere = Scratch::with(&[("own.csv", b"time,v\n2026-11-20T20:10:00Z,1\n")]);
+    let folder = Scratch::with(&[("a.csv", b"time,v\n2026-11-20T20:10:00Z,1\n")]);
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, folder.path().join(name));
+    link(&elsewhere.path().join("own.csv"), "out.csv").expect("links can be made");
+    link(Path::new("a.csv"), "in.csv").expect("links can be made");
+    link(elsewhere.path(), "below").expect("links can be made");
+    let to = Scratch::new();
+    let out = to.path().join("out");
+    let run = rootline(&["redact", &folder.arg(), "-o", &out.to_string_lossy()]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let written: Vec<String> = files(&out).iter().map(|p| support::name(p)).collect();
+    assert_eq!(written, ["a.csv", "in.csv"]);
+    for said in
+        ["out.csv: left out: a link to a file outside", "below: left out: a link to a folder"]
+    {
+        assert!(run.err.contains(said), "{said}: {}", run.err);
+    }
+    let check = rootline(&["redact", "--check", &folder.arg()]);
+    assert!(check.out.contains("out.csv: cannot be checked"), "{}", check.out);
+}
+
 #[test]
 fn a_sites_pattern_matches_plain_values_and_numbers() {
     let events = "time,kind,service,customer,note\n\

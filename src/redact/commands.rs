@@ -1,0 +1,97 @@
+//! Secrets that stand in commands and configuration where no sign of assignment is: behind short
+//! options of well-known programs, in elements of XML, beside the name that another attribute tells.
+
+use super::Redactor;
+use super::edit::{Edit, Value, value_end};
+use super::keys::{self, Class};
+
+/// Programs with the option that their password follows, and whether it is one word with it.
+const PASSWORDS: [(&str, &str, bool); 6] = [
+    ("mysql", "-p", true),
+    ("mariadb", "-p", true),
+    ("sshpass", "-p", false),
+    ("redis-cli", "-a", false),
+    ("mongo", "-p", false),
+    ("ldapsearch", "-w", false),
+];
+/// Programs whose user follows `-u` or `-U`.
+const CLIENTS: [&str; 5] = ["mysql", "mariadb", "mongo", "psql", "pg_dump"];
+/// Bytes before an option in which its program is looked for.
+const COMMAND_MAX: usize = 512;
+/// Bytes before `value=` in which the name beside it is looked for.
+const BESIDE_MAX: usize = 256;
+
+impl Redactor {
+    /// A short option and what belongs to it; gives the offset behind that.
+    pub(super) fn option(&mut self, edit: &mut Edit, from: usize, to: usize) -> Option<usize> {
+        let (text, bytes) = (edit.text, edit.text.as_bytes());
+        let word = &text[from..to];
+        if !word.starts_with('-') || word.starts_with("--") {
+            return None;
+        }
+        let behind = (bytes.get(to) == Some(&b' ')).then(|| {
+            let quote = bytes.get(to + 1).filter(|b| matches!(b, b'"' | b'\''));
+            let value =
+                Value { at: to + 1 + usize::from(quote.is_some()), quote: quote.map(|q| (*q, 0)) };
+            (value.at, value_end(text, value, Class::Secret))
+        });
+        let line = text[..from].rfind('\n').map_or(0, |p| p + 1);
+        let begin = text.floor_char_boundary(line.max(from.saturating_sub(COMMAND_MAX)));
+        let has = |program: &str| text[begin..from].contains(program);
+        if let Some((at, end)) = behind.filter(|_| matches!(word, "-u" | "-U")) {
+            let who = &text[at..end];
+            if who.contains(':') && !who.contains("//") {
+                self.userinfo(edit, at, end);
+                return Some(end);
+            }
+            let token = self.user(who).filter(|_| CLIENTS.iter().any(|c| has(c)))?;
+            edit.put(at, end, &token);
+            return Some(end);
+        }
+        let (_, option, joined) = PASSWORDS.iter().find(|(program, option, joined)| {
+            let fits = if *joined { word.len() > option.len() } else { word.len() == option.len() };
+            word.starts_with(option) && fits && has(program)
+        })?;
+        let (at, end) = if *joined { (from + option.len(), to) } else { behind? };
+        let token = self.secret(&text[at..end])?;
+        edit.put(at, end, &token);
+        Some(end)
+    }
+
+    /// The text of an element of XML whose name says that it is private.
+    pub(super) fn element(&mut self, edit: &mut Edit, from: usize, to: usize) -> Option<usize> {
+        let text = edit.text;
+        if from == 0 || text.as_bytes()[from - 1] != b'<' {
+            return None;
+        }
+        let name = text[from..to].rsplit(':').next()?;
+        let class = keys::class(name);
+        if !matches!(class, Class::Secret | Class::Header | Class::User) {
+            return None;
+        }
+        let open = to + text[to..].find('>')? + 1;
+        let end = open + text[open..].find('<')?;
+        let whole = text[end..].starts_with("</") && !text[..open].ends_with("/>");
+        let value = text[open..end].trim();
+        if !whole || value.is_empty() {
+            return None;
+        }
+        let at = open + text[open..end].find(value)?;
+        if let Some(new) = self.classed(class, value) {
+            edit.put(at, at + value.len(), &new);
+        }
+        Some(end)
+    }
+}
+
+/// What `name="password"` says of the `value="…"` that begins at an offset.
+pub(super) fn told_beside(text: &str, from: usize) -> Class {
+    let begin = text.floor_char_boundary(from.saturating_sub(BESIDE_MAX));
+    let before = &text[begin..from];
+    let tag = before.rfind(['<', '{', '\n']).map_or(before, |p| &before[p + 1..]);
+    let named =
+        ["key=", "name=", "Key=", "Name="].iter().filter_map(|n| Some(tag.rfind(n)? + n.len()));
+    let Some(at) = named.max() else { return Class::Other };
+    let name = tag[at..].trim_start_matches(['"', '\'']);
+    keys::class(name.split(['"', '\'']).next().unwrap_or_default())
+}
