@@ -4,7 +4,7 @@ use super::output::{NewFolder, OTHER, PrivateFile, failed, keep_free};
 use super::{Limited, Outcome, target};
 use crate::encoding::hex;
 use crate::error::{Error, ExitCode, Result};
-use crate::ingest;
+use crate::ingest::{self, Walked};
 use crate::redact::{Finding, Names, Redactor, Refused, Settings};
 use clap::Args;
 use serde::Deserialize;
@@ -57,10 +57,10 @@ impl Redact {
     pub(super) fn run(&self) -> Result<Outcome> {
         let settings = self.settings()?;
         let mut redactor = Redactor::new(&settings)?;
-        let files = ingest::files_of(&self.folder, settings.limits)?;
+        let found = ingest::files_of(&self.folder, settings.limits)?;
         match &self.output {
-            Some(output) if !self.check => self.write(&mut redactor, &settings, &files, output),
-            _ => self.look(&mut redactor, &files),
+            Some(output) if !self.check => self.write(&mut redactor, &settings, &found, output),
+            _ => self.look(&mut redactor, &found),
         }
     }
 
@@ -97,7 +97,7 @@ impl Redact {
         &self,
         all: &mut Redactor,
         settings: &Settings,
-        files: &[(PathBuf, String)],
+        found: &Walked,
         output: &Path,
     ) -> Result<Outcome> {
         let place = output.display().to_string();
@@ -110,9 +110,11 @@ impl Redact {
         let mut map = self.map.as_deref().map(|m| Map::new(m, &settings.key)).transpose()?;
         let folder = NewFolder::beside(output)?;
         let (mut stderr, mut written, mut names) = (String::new(), 0, Names::default());
-        for (path, shown) in files {
+        stderr.extend(found.passed.iter().map(|(name, why)| format!("{name}: left out: {why}\n")));
+        for path in &found.files {
+            let shown = &ingest::relative(&self.folder, path);
             let name = if single { ONLY.to_owned() } else { names.unique(&all.name(shown)) };
-            match one(all, path, shown, (&folder, &name)) {
+            match self.one(all, path, shown, (&folder, &name)) {
                 Ok(said) => {
                     written += 1;
                     let lines = said.iter().map(|s| format!("{shown}: {s}\n"));
@@ -130,23 +132,53 @@ impl Redact {
             }
         }
         if written == 0 {
-            let what = format!("none of {} files can be redacted\n{stderr}", files.len());
+            let what = format!("none of {} files can be redacted\n{stderr}", found.files.len());
             return Err(Error::usage(self.folder.display().to_string(), what));
         }
         map.map_or(Ok(()), Map::keep)?;
         folder.keep(single.then_some(ONLY))?;
-        let mut stdout = format!("{written} of {} files written to {place}\n", files.len());
+        let of = found.files.len();
+        let mut stdout = format!("{written} of {of} files written to {place}\n");
         for (kind, count) in all.counts() {
             stdout.push_str(&format!("{count:>9}  {}\n", kind.word()));
         }
         Ok(Outcome { stdout, stderr, code: ExitCode::Analysed })
     }
 
+    /// Redacts one file into a new one.
+    fn one(
+        &self,
+        all: &mut Redactor,
+        path: &Path,
+        shown: &str,
+        (folder, name): (&NewFolder, &str),
+    ) -> std::result::Result<Vec<String>, Refused> {
+        let from: Box<dyn Read + Send> = Box::new(self.open(path)?);
+        let mut to = BufWriter::new(folder.create(name).map_err(Refused::Write)?);
+        let said = all.stream(shown, from, &mut to)?;
+        to.flush().map_err(Refused::Write)?;
+        // Exports without times are of the time at which they were last modified.
+        if let Ok(time) = fs::metadata(path).and_then(|m| m.modified()) {
+            to.get_ref().set_modified(time).map_err(Refused::Write)?;
+        }
+        Ok(said)
+    }
+
+    /// Opens a file of the folder; what lies elsewhere was not asked for.
+    fn open(&self, path: &Path) -> std::result::Result<File, Refused> {
+        if ingest::leads_out(&self.folder, path) {
+            return Err(Refused::Unfit("a link to a file outside of the folder".to_owned()));
+        }
+        File::open(path).map_err(|e| Refused::Unfit(format!("cannot be read: {e}")))
+    }
+
     /// Lists what would be replaced.
-    fn look(&self, all: &mut Redactor, files: &[(PathBuf, String)]) -> Result<Outcome> {
+    fn look(&self, all: &mut Redactor, found: &Walked) -> Result<Outcome> {
         let (mut stdout, mut stderr, mut total) = (String::new(), String::new(), 0);
-        for (path, shown) in files {
-            let opened = File::open(path).map_err(|e| Refused::Unfit(e.to_string()));
+        stderr.extend(found.passed.iter().map(|(name, why)| format!("{name}: left out: {why}\n")));
+        for path in &found.files {
+            let shown = &ingest::relative(&self.folder, path);
+            let opened = self.open(path);
             let done = opened.and_then(|f| all.stream(shown, Box::new(f), &mut io::sink()));
             match done {
                 Ok(_) => {}
@@ -174,25 +206,6 @@ impl Redact {
         stdout.push_str(&format!("{total} places look private\n"));
         Ok(Outcome { stdout, stderr, code })
     }
-}
-
-/// Redacts one file into a new one.
-fn one(
-    all: &mut Redactor,
-    path: &Path,
-    shown: &str,
-    (folder, name): (&NewFolder, &str),
-) -> std::result::Result<Vec<String>, Refused> {
-    let from = File::open(path).map_err(|e| Refused::Unfit(format!("cannot be read: {e}")))?;
-    let mut to = BufWriter::new(folder.create(name).map_err(Refused::Write)?);
-    let from: Box<dyn Read + Send> = Box::new(from);
-    let said = all.stream(shown, from, &mut to)?;
-    to.flush().map_err(Refused::Write)?;
-    // Exports without times are of the time at which they were last modified.
-    if let Ok(time) = fs::metadata(path).and_then(|m| m.modified()) {
-        to.get_ref().set_modified(time).map_err(Refused::Write)?;
-    }
-    Ok(said)
 }
 
 /// The file that says which token stands for what: readable by its owner only.

@@ -2,9 +2,9 @@
 //! is ever written, so no name in an archive can do harm.
 
 use super::file::{self, Source, Stored};
-use super::is_aside;
 use super::raw::Raw;
 use super::taken::Taken;
+use super::walk::is_aside;
 use crate::time;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};

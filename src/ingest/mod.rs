@@ -56,6 +56,7 @@ mod traces;
 mod units;
 pub mod verbs;
 mod victoriametrics;
+mod walk;
 mod why;
 mod zones;
 
@@ -70,9 +71,12 @@ pub use platform::{Component, component, workload};
 pub use postgres::{ACTIVITY_COLUMNS, Drawn, drawn};
 pub use readers::READERS;
 pub use scan::string_end;
+use walk::walk;
+pub use walk::{Walked, files_of, leads_out, relative};
 
 use crate::error::{Error, Result};
 use crate::model::Micros;
+use crate::model::{Gap, GapKind};
 use crate::time::{self, Zone};
 use merge::Room;
 use raw::Raw;
@@ -143,7 +147,7 @@ pub fn read_all(root: &Path, settings: &Settings) -> Result<Raw> {
 
 /// Reads a folder or a file of which some parts were read already.
 pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Raw> {
-    let mut paths = walk(root, settings.limits)?;
+    let Walked { files: mut paths, passed } = walk(root, settings.limits)?;
     let excluded: HashSet<&str> = settings.exclude.iter().map(String::as_str).collect();
     paths.retain(|p| !excluded.contains(relative(root, p).as_str()));
     if paths.is_empty() && known.is_empty() {
@@ -182,6 +186,8 @@ pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Ra
             raw.leave_out(file, most, over);
         }
     }
+    let passed = passed.iter().map(|(name, what)| Gap::at(GapKind::Unreadable, name, None, *what));
+    raw.gaps.extend(passed);
     copies::leave_out(&mut raw);
     raw.finish();
     let offsets = zones::align(&mut raw);
@@ -203,75 +209,6 @@ fn zone_of(paths: &[PathBuf]) -> Zone {
 
 /// Series of a folder by those of one file: the same ones may stand in many files, one for each hour.
 const SERIES_FILES: u64 = 2;
-
-/// Names that are never an input: the truth of a fixture, and reports.
-fn is_aside(name: &str) -> bool {
-    name.starts_with('.') || name == "truth.toml" || name.starts_with("expected.")
-}
-
-/// The files of a folder (or one file) that a run looks at, each with its path in the folder.
-///
-/// # Errors
-///
-/// When the folder cannot be read, or is empty.
-pub fn files_of(root: &Path, limits: Limits) -> Result<Vec<(PathBuf, String)>> {
-    let paths = walk(root, limits)?;
-    if paths.is_empty() {
-        return Err(Error::usage(root.display().to_string(), "the folder has no files"));
-    }
-    let named = |p: PathBuf| {
-        let shown = relative(root, &p);
-        (p, shown)
-    };
-    Ok(paths.into_iter().map(named).collect())
-}
-
-fn walk(root: &Path, limits: Limits) -> Result<Vec<PathBuf>> {
-    let place = || root.display().to_string();
-    let meta = fs::metadata(root).map_err(|e| {
-        let what = if e.kind() == std::io::ErrorKind::NotFound {
-            "no such file or folder".to_owned()
-        } else {
-            e.to_string()
-        };
-        Error::usage(place(), what)
-    })?;
-    if !meta.is_dir() {
-        return Ok(vec![root.to_owned()]);
-    }
-    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder)
-            .map_err(|e| Error::runtime(folder.display().to_string(), e.to_string()))?;
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Ok(kind) = entry.file_type() else { continue };
-            match () {
-                () if is_aside(&name) => {}
-                () if kind.is_dir() => folders.push(entry.path()),
-                // A link is followed to a file only: a loop of folders cannot arise.
-                () if kind.is_file() || entry.path().is_file() => found.push(entry.path()),
-                () => {}
-            }
-        }
-        if found.len() as u64 > limits.files {
-            let what = format!("more than {} files", limits.files);
-            return Err(Error::usage(place(), what)
-                .hint("point at one incident's folder, or allow more by `--limit files=N`"));
-        }
-    }
-    found.sort_by_key(|p| relative(root, p));
-    Ok(found)
-}
-
-/// Path within the folder with `/` between parts; the bare name for a single file.
-pub fn relative(root: &Path, path: &Path) -> String {
-    let inner = path.strip_prefix(root).ok().filter(|p| !p.as_os_str().is_empty());
-    let inner = inner.unwrap_or_else(|| Path::new(path.file_name().unwrap_or(path.as_os_str())));
-    let parts: Vec<String> =
-        inner.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
-    parts.join("/")
-}
 
 /// Reads a file, or each member of an archive.
 fn read_file(root: &Path, path: &Path, zone: &Zone, settings: &Settings) -> Vec<Raw> {

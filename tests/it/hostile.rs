@@ -393,6 +393,10 @@ fn a_loop_of_links_ends() {
     link(Path::new("gone"), "dangling.csv").expect("links can be made");
     let answer = survives(folder.path(), "json").json();
     assert_eq!(items(&answer["inputs"]).len(), 1, "{}", answer["inputs"]);
+    for (name, why) in [("loop", "link to a folder"), ("dangling.csv", "link to nothing")] {
+        let gaps = find(items(&answer["gaps"]), name);
+        assert!(gaps.iter().any(|g| text(&g["what"]).contains(why)), "{name}: {gaps:?}");
+    }
     let root = folder.path().join("loop");
     assert_eq!(survives(&root, "json").code, 0);
 }
