@@ -47,6 +47,7 @@ pub mod site;
 mod spans;
 pub mod sql;
 mod steps;
+mod stray;
 mod stream;
 mod table;
 mod taken;
@@ -189,6 +190,7 @@ pub fn read_with(root: &Path, settings: &Settings, known: Vec<Raw>) -> Result<Ra
     let passed = passed.iter().map(|(name, what)| Gap::at(GapKind::Unreadable, name, None, *what));
     raw.gaps.extend(passed);
     copies::leave_out(&mut raw);
+    stray::leave_out(&mut raw);
     raw.finish();
     let offsets = zones::align(&mut raw);
     steps::look(&mut raw, &offsets);

@@ -401,6 +401,34 @@ fn a_loop_of_links_ends() {
     assert_eq!(survives(&root, "json").code, 0);
 }
 
+/// A clock that was wrong for one span must not stretch the recording by half a century.
+#[test]
+fn a_span_far_from_all_others_is_left_out_and_told() {
+    let gateway = gunzip(&bytes("incidents/pool-exhaustion/otlp/gateway.jsonl.gz"));
+    let plain = String::from_utf8(gateway).expect("text");
+    let moved = |to: i64| {
+        let (before, rest) = plain.split_once("\"startTimeUnixNano\":\"").expect("a span");
+        let (_, rest) = rest.split_once('"').expect("its start");
+        let (between, rest) = rest.split_once("\"endTimeUnixNano\":\"").expect("its end");
+        let (_, rest) = rest.split_once('"').expect("its end");
+        let end = to + 5_000_000;
+        format!(
+            "{before}\"startTimeUnixNano\":\"{to}\"{between}\"endTimeUnixNano\":\"{end}\"{rest}"
+        )
+    };
+    let whole = rootline::diagnose(&fixture("incidents/pool-exhaustion"), &Options::default());
+    let whole = whole.expect("the fixture is analysed");
+    for to in [170_000_000_000_000_000, 1_795_000_000_000_000_000] {
+        let copy = Scratch::copy(&fixture("incidents/pool-exhaustion"), |_| false);
+        copy.file("otlp/gateway.jsonl.gz", &gzip(moved(to).as_bytes()));
+        let d = rootline::diagnose(copy.path(), &Options::default()).expect("it is analysed");
+        assert_eq!((d.verdict, d.window.baseline), (whole.verdict, whole.window.baseline));
+        let stray = |g: &&rootline::model::Gap| g.what.contains("far from that of all others");
+        let gap = d.gaps.iter().find(stray).expect("it is told");
+        assert_eq!((gap.file.as_deref(), gap.count), (Some("otlp/gateway.jsonl.gz"), 1));
+    }
+}
+
 #[test]
 fn a_defect_of_the_incident_file_is_a_gap_with_its_line() {
     let gap = |own: &str| gap("incident.toml", &bytes(&format!("formats/broken/{own}")));
