@@ -255,3 +255,20 @@ fn the_script_gives_the_same_on_every_version() {
         assert!(raw.sessions.iter().any(|s| s.pid == 0 && s.application == "gid-1"), "{version}");
     }
 }
+
+#[test]
+fn an_export_without_any_time_is_of_the_time_it_was_taken() {
+    let rows = "pid,datname,usename,state,query,wait_event_type,wait_event\n\
+                1,shop,app,active,SELECT 1 FROM t,,\n\
+                2,shop,app,active,UPDATE t SET a = 1,Lock,transactionid\n";
+    for (name, want) in
+        [("main_pg_stat_activity-20261120-201000.csv", "2026-11-20 20:10:00"), ("main.csv", "20")]
+    {
+        let folder = Scratch::with(&[(name, rows.as_bytes())]);
+        let run = rootline(&["sessions", &folder.arg()]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert!(run.out.contains(want) && !run.out.contains("1970"), "{}", run.out);
+        let said = answer(&folder.arg(), &[])["gaps"].to_string();
+        assert!(said.contains("the file holds no time"), "{said}");
+    }
+}

@@ -58,6 +58,7 @@ impl Found {
     pub fn finish(mut self, input: &Input, raw: &mut Raw) {
         number_timed(&mut self.dated);
         number_untimed(&mut self.undated);
+        take_time(&mut self.undated, input, raw);
         let first = self.dated.last().map_or(0, |r| r.snapshot + 1);
         for row in &mut self.undated {
             row.snapshot += first;
@@ -73,6 +74,21 @@ impl Found {
         match raw.sessions.is_empty() {
             true => raw.sessions = rows,
             false => raw.sessions.append(&mut rows),
+        }
+    }
+}
+
+/// Gives rows in which nothing has a time that at which the file was taken.
+fn take_time(rows: &mut Vec<Session>, input: &Input, raw: &mut Raw) {
+    let timeless = rows.iter().filter(|r| r.at == 0).count();
+    if timeless == 0 {
+        return;
+    }
+    match input.taken_at(raw) {
+        Some(at) => rows.iter_mut().filter(|r| r.at == 0).for_each(|r| r.at = at),
+        None => {
+            rows.retain(|r| r.at != 0);
+            raw.skip(input.file, None, "session row without any time", timeless as u64);
         }
     }
 }
