@@ -1,16 +1,16 @@
 //! `rootline catalog list|show|new|lint|test|matrix|schema`.
 
-use super::{Outcome, keep_existing, write_file};
+use super::Outcome;
+use super::output::{in_folders, write_files};
 use crate::catalog::fixtures::label;
 use crate::catalog::scaffold::{Scaffold, scaffold};
 use crate::catalog::{Catalog, Category, schema};
 use crate::documentation::documentation;
-use crate::error::{Error, ExitCode, Result, did_you_mean};
+use crate::error::{ExitCode, Result, did_you_mean};
 use crate::report::{self, Style};
 use crate::selftest;
 use crate::{lint, matrix};
 use clap::{Args, Subcommand, ValueEnum};
-use std::fs;
 use std::path::PathBuf;
 
 /// Arguments of `catalog`.
@@ -127,17 +127,10 @@ impl CatalogArgs {
         let (path, text) = files.signature;
         let mut all = vec![(folder.join(path), text)];
         all.extend(files.truths.into_iter().map(|(path, text)| (self.root.join(path), text)));
-        for (path, _) in &all {
-            keep_existing(path, false)?;
-        }
+        let folders = all.iter().filter_map(|(path, _)| path.parent());
+        in_folders(folders, || write_files(all.iter().map(|(p, t)| (p.as_path(), t)), false))?;
         let mut stdout = String::new();
-        for (path, text) in &all {
-            if let Some(parent) = path.parent() {
-                let fail =
-                    |e: std::io::Error| Error::runtime(parent.display().to_string(), e.to_string());
-                fs::create_dir_all(parent).map_err(fail)?;
-            }
-            write_file(path, text, false)?;
+        for (path, _) in &all {
             stdout.push_str(&format!("{}\n", path.display()));
         }
         stdout.push_str(

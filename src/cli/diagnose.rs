@@ -2,7 +2,7 @@
 
 use super::formats::{Format, format_of, render};
 use super::target::inside;
-use super::{Known, Outcome, Terminal, keep_existing, write_file};
+use super::{Known, Outcome, Terminal, keep_existing, write_files};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::error::{ExitCode, Result};
 use crate::model::GapKind;
@@ -103,10 +103,9 @@ impl Diagnose {
         let options = Options { exclude, ranking, ..self.known.options(terminal) };
         let diagnosis = diagnose(&self.folder, &options)?;
         let style = Style { explain: self.explain, ..style };
-        for (path, format) in files.iter().zip(formats) {
-            let plain = Style { color: false, ..style };
-            write_file(path, render(&diagnosis, format, &plain), self.force)?;
-        }
+        let plain = Style { color: false, ..style };
+        let texts = formats.into_iter().map(|format| render(&diagnosis, format, &plain));
+        write_files(files.iter().copied().zip(texts), self.force)?;
         if let Some(name) = &self.why_not {
             let found = why_not(&diagnosis, name);
             return Ok(Outcome::text(report::why_not(&diagnosis, name, &found, &style)));

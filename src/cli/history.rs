@@ -1,6 +1,7 @@
 //! `rootline diff A B` and `rootline history add|search`: local files only.
 
 use super::formats::Plain;
+use super::output::in_folders;
 use super::{Known, Outcome, Terminal, write_file};
 use crate::diagnose;
 use crate::error::{Error, Result};
@@ -97,11 +98,9 @@ impl History {
 
     /// Keeps a digest under a name of its day and data; the same data again replace their own file.
     fn add(&self, d: &Digest) -> Result<Outcome> {
-        let place = self.store.display().to_string();
-        fs::create_dir_all(&self.store).map_err(|e| Error::runtime(place, e.to_string()))?;
         let day: String = d.from.chars().take_while(|c| *c != 'T').collect();
         let path = self.store.join(format!("{day}-{}.json", d.key));
-        write_file(&path, report::json(d), true)?;
+        in_folders([self.store.as_path()], || write_file(&path, report::json(d), true))?;
         Ok(Outcome::text(format!("{}\n", path.display())))
     }
 

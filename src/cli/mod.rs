@@ -28,7 +28,7 @@ use crate::model::Micros;
 use crate::report::{Style, Verbosity};
 use crate::time::{self, Zone};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use output::{keep_existing, write_file, write_folder};
+use output::{keep_existing, write_file, write_files, write_folder};
 use simulate::write as write_incident;
 use std::path::PathBuf;
 use target::Target;

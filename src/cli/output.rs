@@ -133,23 +133,77 @@ pub(super) fn keep_existing(path: &Path, force: bool) -> Result<()> {
 
 /// Writes a file whole or not at all; an existing one is kept unless `force` is given.
 pub(super) fn write_file(path: &Path, text: impl AsRef<[u8]>, force: bool) -> Result<()> {
-    keep_existing(path, force)?;
-    let whole = |path: &Path| -> io::Result<()> {
-        let mut part = Part::beside(path, false)?;
-        part.file.write_all(text.as_ref())?;
-        part.file.flush()?;
-        part.keep(path, force)
-    };
-    let written = match fs::metadata(path) {
+    write_files([(path, text)], force)
+}
+
+/// Writes files, all or none: they get their names when all of them are written.
+pub(super) fn write_files<'a>(
+    files: impl IntoIterator<Item = (&'a Path, impl AsRef<[u8]>)>,
+    force: bool,
+) -> Result<()> {
+    let mut begun = Vec::new();
+    for (path, text) in files {
+        keep_existing(path, force)?;
+        let part = begin(path, text.as_ref()).map_err(|e| failed(path, &e))?;
+        begun.extend(part.map(|(part, target)| (path, part, target)));
+    }
+    let mut new = Vec::new();
+    for (path, part, target) in begun {
+        let is_new = !target.exists();
+        if let Err(e) = part.keep(&target, force) {
+            // What cannot be removed is told by the error that led here.
+            new.iter().for_each(|path| drop(fs::remove_file(path)));
+            return Err(failed(path, &e));
+        }
+        new.extend(is_new.then_some(target));
+    }
+    Ok(())
+}
+
+/// Makes folders for what is written into them; those that are new go again where it fails.
+pub(super) fn in_folders<'a>(
+    folders: impl IntoIterator<Item = &'a Path>,
+    write: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let mut new = Vec::new();
+    let made = folders.into_iter().try_for_each(|folder| make_folder(folder, &mut new));
+    let done = made.and_then(|()| write());
+    if done.is_err() {
+        // What somebody else wrote into one in the meantime keeps it.
+        new.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+    done
+}
+
+/// Makes a folder and those above it, and notes the new ones.
+fn make_folder(folder: &Path, new: &mut Vec<PathBuf>) -> Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.exists()).collect();
+    for path in missing.into_iter().rev().filter(|f| !f.as_os_str().is_empty()) {
+        match fs::create_dir(path) {
+            Ok(()) => new.push(path.to_owned()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(e) => return Err(failed(path, &e)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a text beside its place; gives the place too. `None` where there is nothing left to do.
+fn begin(path: &Path, text: &[u8]) -> io::Result<Option<(Part, PathBuf)>> {
+    let target = match fs::metadata(path) {
         // A device or a pipe is written to, not replaced.
         Ok(meta) if !meta.is_file() && !meta.is_dir() => {
-            File::options().write(true).open(path).and_then(|mut f| f.write_all(text.as_ref()))
+            let open = File::options().write(true).open(path);
+            return open.and_then(|mut f| f.write_all(text)).map(|()| None);
         }
         // A link stays, and what it leads to is replaced.
-        Ok(_) => path.canonicalize().and_then(|p| whole(&p)),
-        Err(_) => whole(path),
+        Ok(_) => path.canonicalize()?,
+        Err(_) => path.to_owned(),
     };
-    written.map_err(|e| failed(path, &e))
+    let mut part = Part::beside(&target, false)?;
+    part.file.write_all(text)?;
+    part.file.flush()?;
+    Ok(Some((part, target)))
 }
 
 /// A file for its owner's eyes only, that does not exist yet.
@@ -303,5 +357,21 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("a/b.txt")).expect("there"), "x");
         drop(NewFolder::beside(&folder.path().join("other")).expect("begun"));
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn all_files_are_written_or_none_and_new_folders_go() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let (a, b) = (scratch.path().join("a.txt"), scratch.path().join("no/b.txt"));
+        let both = [(a.as_path(), "one"), (b.as_path(), "two")];
+        assert!(write_files(both, false).is_err());
+        assert!(!a.exists(), "the first stayed");
+        let (old, new) = (scratch.path().join("old"), scratch.path().join("new/er"));
+        fs::create_dir(&old).expect("a folder");
+        let folders = [old.as_path(), new.as_path()];
+        let failing = in_folders(folders, || Err(Error::runtime("x", "the disk is full")));
+        assert!(failing.is_err() && old.is_dir() && !scratch.path().join("new").exists());
+        in_folders(folders, || write_file(&new.join("c"), "x", false)).expect("written");
+        assert!(new.join("c").is_file());
     }
 }

@@ -108,7 +108,7 @@ impl RollupArgs {
             written.push((path, rollup.parquet(table)?));
         }
         match out.exists() {
-            true => written.iter().try_for_each(|(p, b)| super::write_file(p, b, self.force))?,
+            true => super::write_files(written.iter().map(|(p, b)| (p.as_path(), b)), self.force)?,
             false => {
                 let names: Vec<String> =
                     written.iter().map(|(path, _)| ingest::relative(out, path)).collect();

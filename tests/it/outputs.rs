@@ -57,6 +57,12 @@ fn a_full_disk_and_a_place_without_leave_are_told() {
         assert_eq!(run.code, 1, "{args:?}: {}", run.err);
         assert!(run.err.contains("/proc/rootline.md: "), "{args:?}: {}", run.err);
     }
+    let scratch = Scratch::new();
+    let first = scratch.path().join("a.json").to_string_lossy().into_owned();
+    let folder = fixture("incidents/pool-exhaustion").to_string_lossy().into_owned();
+    let two = rootline(&["diagnose", &folder, "-o", &first, "-o", "/proc/rootline.md"]);
+    assert_eq!(two.code, 1, "{}", two.err);
+    assert!(files(scratch.path()).is_empty(), "one of two outputs was written");
     let nowhere = rootline(&["schema", "-o", "no/such/folder/a.json"]);
     assert_eq!(nowhere.code, 1, "{}", nowhere.err);
     assert!(nowhere.err.contains("its folder does not exist"), "{}", nowhere.err);
