@@ -214,6 +214,14 @@ pub fn date(t: Micros) -> String {
     }
 }
 
+/// A time beside another one: `20:10:01` on the same day in UTC, `2026-11-20 20:10:01` on another.
+pub fn beside(t: Micros, other: Micros) -> String {
+    match date(t) == date(other) {
+        true => clock(t),
+        false => format!("{} {}", date(t), clock(t)),
+    }
+}
+
 /// `45s`, `3m01s`, `2h05m`, `3d04h`: two units at most.
 pub fn duration(seconds: f64) -> String {
     let s = seconds.abs().round() as i64;
@@ -290,6 +298,13 @@ mod tests {
         );
         assert_eq!(from_epoch(f64::NAN, EpochUnit::Seconds), None);
         assert_eq!(from_epoch(12.0, EpochUnit::Seconds), None);
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let day = 86_400_000_000;
+        assert_eq!(beside(day + 1_000_000, day), "00:00:01");
+        assert_eq!(beside(day - 1_000_000, day), "1970-01-01 23:59:59");
     }
 
     #[test]

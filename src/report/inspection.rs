@@ -147,10 +147,7 @@ fn held(series: u64, spans: u64, sessions: u64, events: u64) -> Vec<String> {
 
 fn stretch(page: &Page, s: &Span) -> String {
     let at = |t| format!("{} {}", time::date(t), time::clock(t));
-    let to = match time::date(s.from) == time::date(s.to) {
-        true => time::clock(s.to),
-        false => at(s.to),
-    };
+    let to = time::beside(s.to, s.from);
     match s.from == s.to {
         true => format!("{} UTC", at(s.from)),
         false => format!(

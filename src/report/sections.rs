@@ -31,12 +31,12 @@ pub(super) fn header(page: &mut Page, d: &Diagnosis) {
         time::date(from),
         time::clock(from),
         g.arrow,
-        time::clock(to),
+        time::beside(to, from),
         time::duration(number::length(from, to).round()),
         g.dot,
-        time::clock(w.baseline.from),
+        time::beside(w.baseline.from, from),
         g.dash,
-        time::clock(w.baseline.to),
+        time::beside(w.baseline.to, w.baseline.from),
     );
     labelled(page, if w.found { "INCIDENT" } else { "RECORDING" }, &text);
     let how = page.clean(&w.how);

@@ -72,7 +72,8 @@ fn header(page: &mut Page, s: &Server) {
 /// `2026-11-20 20:06:39–20:14:02 UTC`.
 fn stretch(page: &Page, s: &Span) -> String {
     let date = time::date(s.from);
-    format!("{date} {}{}{} UTC", time::clock(s.from), page.glyphs.dash, time::clock(s.to))
+    let (from, to) = (time::clock(s.from), time::beside(s.to, s.from));
+    format!("{date} {from}{}{to} UTC", page.glyphs.dash)
 }
 
 /// `checkout (pid 4711, app@shop from 10.0.0.5)`.

@@ -23,8 +23,9 @@ pub(super) fn when(d: &Diagnosis) -> Markup {
     html! {
         p {
             (what) " " strong { (time::date(from)) " " (time::clock(from)) " → "
-            (time::clock(w.incident.to)) " UTC" } " (" (length) ") · baseline "
-            (time::clock(w.baseline.from)) " – " (time::clock(w.baseline.to))
+            (time::beside(w.incident.to, from)) " UTC" } " (" (length) ") · baseline "
+            (time::beside(w.baseline.from, from)) " – "
+            (time::beside(w.baseline.to, w.baseline.from))
         }
         p.soft {
             (page_text(&w.how)) " · " (number::count(d.inputs.len(), "file")) ", "

@@ -50,7 +50,7 @@ fn sentence(said: &str) -> String {
 pub(super) fn summary(d: &Diagnosis) -> Section {
     let w = d.window.incident;
     let length = time::duration(number::length(w.from, w.to).round());
-    let (date, from, to) = (time::date(w.from), time::clock(w.from), time::clock(w.to));
+    let (date, from, to) = (time::date(w.from), time::clock(w.from), time::beside(w.to, w.from));
     let mut items = Vec::new();
     if d.window.found {
         let said =
