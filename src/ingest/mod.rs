@@ -46,6 +46,7 @@ mod selector;
 pub mod site;
 mod spans;
 pub mod sql;
+mod sql_dialect;
 mod steps;
 mod stray;
 mod stream;

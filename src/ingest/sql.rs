@@ -2,6 +2,7 @@
 //! shows it. Out: the statement without literals and comments, and the tag of a leading comment.
 //! It never parses, and literals never leave it.
 
+use super::sql_dialect::{Dialect, setting_value};
 use crate::encoding::hex;
 use crate::ingest::text::beginning;
 use sha2::{Digest, Sha256};
@@ -23,12 +24,16 @@ pub fn normalize(sql: &str) -> Normalized {
     let chars: Vec<char> = sql.chars().collect();
     let mut out = String::with_capacity(sql.len());
     let mut tag = String::new();
-    let dialect = Dialect::of(&chars);
+    let (dialect, setting) = (Dialect::of(&chars), setting_value(&chars));
     let mut at = 0;
     while at < chars.len() {
         let c = chars[at];
         let next = chars.get(at + 1).copied().unwrap_or(' ');
         match c {
+            _ if setting.is_some_and(|(from, _)| from == at) => {
+                out.push('?');
+                at = setting.map_or(at + 1, |(_, to)| to);
+            }
             '-' if next == '-' => {
                 at = comment(&chars, at + 2, &['\n'], &mut tag);
                 blank(&mut out);
@@ -37,9 +42,9 @@ pub fn normalize(sql: &str) -> Normalized {
                 at = comment(&chars, at + 2, &['*', '/'], &mut tag);
                 blank(&mut out);
             }
-            _ if dialect.is_literal(c) => {
+            _ if dialect.is_literal(c, at) => {
                 literal(&mut out);
-                at = string(&chars, at, dialect).0;
+                at = string(&chars, at, dialect.ticked).0;
             }
             '"' | '`' => {
                 let end = quoted(&chars, at, c).0;
@@ -76,6 +81,8 @@ fn blank(out: &mut String) {
 pub enum Piece {
     /// `'…'` without the prefix that says its kind, or `"…"` where that is a literal.
     Text,
+    /// The bare value of a custom setting: `SET app.user = alice`.
+    Bare,
     /// `$tag$ … $tag$`.
     Dollar,
     Number,
@@ -97,91 +104,6 @@ pub struct Stretch<'a> {
     pub cut: bool,
 }
 
-/// What a statement's quotes tell of the server that it is meant for.
-#[derive(Clone, Copy, Debug)]
-struct Dialect {
-    /// Names stand in backticks, as in MySQL, where a backslash takes the quote behind it.
-    ticked: bool,
-    /// Double quotes hold literals, as in MySQL, and no names.
-    doubled: bool,
-}
-
-impl Dialect {
-    fn of(chars: &[char]) -> Dialect {
-        let ticked = chars.contains(&'`');
-        let doubled = ticked || chars.contains(&'"') && !has_quoted_name(chars);
-        Dialect { ticked, doubled }
-    }
-
-    /// Says whether a character opens a literal.
-    fn is_literal(self, c: char) -> bool {
-        c == '\'' || c == '"' && self.doubled
-    }
-}
-
-/// Words that a name follows, and no literal.
-const LEADS: [&str; 10] =
-    ["from", "join", "into", "update", "table", "only", "by", "where", "set", "returning"];
-/// Words that follow a name, and seldom a literal.
-const COMPARES: [&str; 6] = ["is", "in", "like", "ilike", "between", "not"];
-
-/// Says whether something in double quotes stands where only a name can: beside a dot, behind a word
-/// that a name follows, before a comparison. Whoever writes one name so writes all of them so.
-fn has_quoted_name(chars: &[char]) -> bool {
-    let single = Dialect { ticked: false, doubled: false };
-    let in_word = |c: char| c.is_alphanumeric() || c == '_';
-    let word_at = |from: usize| -> String {
-        chars[from..].iter().take_while(|c| in_word(**c)).flat_map(|c| c.to_lowercase()).collect()
-    };
-    let (mut at, mut word, mut dot) = (0, String::new(), false);
-    while at < chars.len() {
-        let next = chars.get(at + 1).copied().unwrap_or(' ');
-        let behind_dot = std::mem::take(&mut dot);
-        match chars[at] {
-            '-' if next == '-' => at = comment(chars, at + 2, &['\n'], &mut String::new()),
-            '/' if next == '*' => at = comment(chars, at + 2, &['*', '/'], &mut String::new()),
-            '\'' => {
-                at = string(chars, at, single).0;
-                word.clear();
-            }
-            '$' => {
-                at = dollar(chars, at, &mut String::new()).max(at + 1);
-                word.clear();
-            }
-            '"' => {
-                let end = quoted(chars, at, '"').0;
-                let dotted = behind_dot || chars.get(end) == Some(&'.');
-                let blank = chars[end..].iter().take_while(|c| c.is_whitespace()).count();
-                let behind = end + blank;
-                let signs = chars.get(behind).is_some_and(|c| "=<>!~:".contains(*c))
-                    || chars[behind..].starts_with(&['-', '>']);
-                let compared = COMPARES.contains(&word_at(behind).as_str());
-                if dotted || signs || compared || LEADS.contains(&word.as_str()) {
-                    return true;
-                }
-                word.clear();
-                at = end;
-            }
-            c if c.is_ascii_digit() => {
-                at = number(chars, at);
-                word.clear();
-            }
-            c if in_word(c) => {
-                word = word_at(at);
-                at += chars[at..].iter().take_while(|c| in_word(**c)).count();
-            }
-            c => {
-                if !c.is_whitespace() {
-                    word.clear();
-                }
-                dot = c == '.';
-                at += 1;
-            }
-        }
-    }
-    false
-}
-
 /// Cuts a statement as [`normalize`] sees it; the stretches put together are the statement.
 pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
     let (starts, chars): (Vec<usize>, Vec<char>) = sql.char_indices().unzip();
@@ -189,11 +111,14 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
     let byte = |at: usize| starts.get(at).copied().unwrap_or(sql.len());
     // As in `normalize`: what stands before a digit says whether it begins a number.
     let (mut at, mut in_word, mut rest) = (0, false, 0);
-    let dialect = Dialect::of(&chars);
+    let (dialect, setting) = (Dialect::of(&chars), setting_value(&chars));
     while at < chars.len() {
         let c = chars[at];
         let next = chars.get(at + 1).copied().unwrap_or(' ');
         let found = match c {
+            _ if setting.is_some_and(|(from, _)| from == at) => {
+                setting.map(|(_, to)| (Piece::Bare, to, false))
+            }
             '-' if next == '-' => {
                 let end = comment(&chars, at + 2, &['\n'], &mut String::new());
                 let cut = chars[end - 1] != '\n' || end < at + 3;
@@ -204,8 +129,8 @@ pub fn stretches(sql: &str) -> Vec<Stretch<'_>> {
                 let closed = end >= at + 4 && chars[end - 2..end] == ['*', '/'];
                 Some((Piece::Block, end, !closed))
             }
-            _ if dialect.is_literal(c) => {
-                let (end, closed) = string(&chars, at, dialect);
+            _ if dialect.is_literal(c, at) => {
+                let (end, closed) = string(&chars, at, dialect.ticked);
                 Some((Piece::Text, end, !closed))
             }
             '"' | '`' => {
@@ -294,7 +219,7 @@ fn ends_in_word(out: &str) -> bool {
     out.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
-fn number(chars: &[char], from: usize) -> usize {
+pub(super) fn number(chars: &[char], from: usize) -> usize {
     let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '.' || *c == '_';
     from + chars[from..].iter().position(|c| !is_part(c)).unwrap_or(chars.len() - from)
 }
@@ -311,7 +236,7 @@ fn literal(out: &mut String) {
 
 /// The offset behind a quoted name that may double its quote, and whether it ends there rather than
 /// being cut off.
-fn quoted(chars: &[char], open: usize, quote: char) -> (usize, bool) {
+pub(super) fn quoted(chars: &[char], open: usize, quote: char) -> (usize, bool) {
     let mut at = open + 1;
     while at < chars.len() {
         match chars[at] {
@@ -328,12 +253,12 @@ fn quoted(chars: &[char], open: usize, quote: char) -> (usize, bool) {
 /// A backslash takes the quote behind it in `E'…'` and in MySQL, of which names in backticks tell; in
 /// standard SQL it is a character like any other. Where a quote may end the literal or not, all that
 /// follows may be literal by one of both readings: it is taken for that.
-fn string(chars: &[char], open: usize, dialect: Dialect) -> (usize, bool) {
+pub(super) fn string(chars: &[char], open: usize, ticked: bool) -> (usize, bool) {
     let quote = chars[open];
     let before = |back: usize| open.checked_sub(back).and_then(|at| chars.get(at)).copied();
     let in_word = |c: char| c.is_alphanumeric() || c == '_';
     let prefixed = matches!(before(1), Some('e' | 'E')) && !before(2).is_some_and(in_word);
-    let escapes = dialect.ticked || prefixed && quote == '\'';
+    let escapes = ticked || prefixed && quote == '\'';
     let (mut at, mut odd) = (open + 1, false);
     while at < chars.len() {
         let backslash = chars[at] == '\\';
@@ -359,7 +284,7 @@ fn is_behind_escape(chars: &[char]) -> bool {
 }
 
 /// A `$1` parameter or a `$tag$ … $tag$` literal.
-fn dollar(chars: &[char], open: usize, out: &mut String) -> usize {
+pub(super) fn dollar(chars: &[char], open: usize, out: &mut String) -> usize {
     let is_tag = |c: &char| c.is_alphanumeric() || *c == '_';
     let len = chars[open + 1..].iter().position(|c| !is_tag(c)).unwrap_or(chars.len() - open - 1);
     let end = open + 1 + len;
@@ -374,7 +299,7 @@ fn dollar(chars: &[char], open: usize, out: &mut String) -> usize {
     close.map_or(chars.len(), |p| end + 1 + p + fence.len())
 }
 
-fn comment(chars: &[char], from: usize, close: &[char], tag: &mut String) -> usize {
+pub(super) fn comment(chars: &[char], from: usize, close: &[char], tag: &mut String) -> usize {
     let body = &chars[from.min(chars.len())..];
     let len = match close {
         ['*', '/'] => block_len(body),
@@ -472,8 +397,28 @@ mod tests {
                 "SELECT \"t\".\"a\" FROM t WHERE \"b\" = 'leak'",
                 "SELECT \"t\".\"a\" FROM t WHERE \"b\" = ?",
             ),
-            ("SELECT a FROM \"T\" WHERE \"b\" = \"c\"", "SELECT a FROM \"T\" WHERE \"b\" = \"c\""),
+            (
+                "SELECT a FROM \"T\" WHERE \"b\" = \"T\".\"c\"",
+                "SELECT a FROM \"T\" WHERE \"b\" = \"T\".\"c\"",
+            ),
             ("select 'from' || \"leak\"", "select ? || ?"),
+            ("alter user app identified by \"leak\"", "alter user app identified by ?"),
+            ("select a from t where j->\"$.email\" = \"leak\"", "select a from t where j->? = ?"),
+            (
+                "insert into p values (\"{\\\"msg\\\":\\\"not leak\\\"}\")",
+                "insert into p values (?",
+            ),
+            (
+                "UPDATE t SET x = 1 WHERE \"b\" = 'x' AND c = \"leak\"",
+                "UPDATE t SET x = ? WHERE \"b\" = ? AND c = ?",
+            ),
+            (
+                "SELECT \"u\".* FROM \"u\" WHERE \"u\".\"m\" = $1 [[\"m\", \"leak\"]]",
+                "SELECT \"u\".* FROM \"u\" WHERE \"u\".\"m\" = ? [[?]]",
+            ),
+            ("SET LOCAL app.user TO leak-17", "SET LOCAL app.user TO ?"),
+            ("set app.who = leak; select 1", "set app.who = ?; select ?"),
+            ("SET search_path TO shop", "SET search_path TO shop"),
             (
                 "select \"userId\" from o where \"at\" > 'leak'",
                 "select \"userId\" from o where \"at\" > ?",
