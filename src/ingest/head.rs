@@ -97,7 +97,8 @@ fn is_json(text: &[u8]) -> bool {
     let open = json_scan::skip_space(text, 0);
     let inner = json_scan::skip_space(text, open + 1);
     match (text.get(open), text.get(inner)) {
-        (Some(b'['), _) | (Some(b'{'), None) => true,
+        (Some(b'['), _) => is_list(text, inner),
+        (Some(b'{'), None) => true,
         (Some(b'{'), Some(b'"')) => {
             let behind = json_scan::value_end(text, inner).map(|e| json_scan::skip_space(text, e));
             matches!(behind.map(|b| text.get(b)), None | Some(None | Some(b':')))
@@ -105,6 +106,29 @@ fn is_json(text: &[u8]) -> bool {
         // What ends too early or has a slip of the pen in it is still no label.
         (Some(b'{'), Some(first)) => !first.is_ascii_alphabetic() && *first != b'_',
         _ => false,
+    }
+}
+
+/// Says whether a list begins whose first value may begin at an offset: `[main]`, `[error] gone` and
+/// `[2026-11-20 20:10:00]` begin lines of configuration and logs.
+fn is_list(text: &[u8], first: usize) -> bool {
+    let scalar = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let Some(byte) = text.get(first) else { return true };
+    if !scalar(byte) {
+        return true;
+    }
+    let len = text[first..].iter().position(|b| !scalar(b)).unwrap_or(text.len() - first);
+    let word = std::str::from_utf8(&text[first..first + len]).unwrap_or_default();
+    let known = matches!(word, "true" | "false" | "null" | "NaN") || word.parse::<f64>().is_ok();
+    let behind = json_scan::skip_space(text, first + len);
+    match text.get(behind) {
+        None => known,
+        Some(b',') => known,
+        // Behind the end of a list nothing follows on its line.
+        Some(b']') => {
+            known && text.get(behind + 1).is_none_or(|b| matches!(b, b'\n' | b'\r' | b','))
+        }
+        Some(_) => false,
     }
 }
 
@@ -314,7 +338,9 @@ pub fn what_it_is(head: &Head) -> String {
     }
     let binary = head.bytes.iter().take(512).any(|b| *b == 0);
     let start = String::from_utf8_lossy(&head.bytes[..head.bytes.len().min(240)]);
-    let start = beginning(&start, 60).escape_debug().to_string();
+    // As it is written, or what hides passwords would not know it: reports make it harmless.
+    let first = start.trim_start().lines().next().unwrap_or_default();
+    let start = beginning(first, 60);
     match () {
         () if head.has_key("schema_version") && head.has_key("tool") => {
             "not an export: an answer of rootline".to_owned()
