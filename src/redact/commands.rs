@@ -6,16 +6,26 @@ use super::edit::{Edit, Value, value_end};
 use super::keys::{self, Class};
 
 /// Programs with the option that their password follows, and whether it is one word with it.
-const PASSWORDS: [(&str, &str, bool); 6] = [
+const PASSWORDS: [(&str, &str, bool); 15] = [
     ("mysql", "-p", true),
     ("mariadb", "-p", true),
     ("sshpass", "-p", false),
+    ("sshpass", "-p", true),
+    ("docker login", "-p", false),
+    ("podman login", "-p", false),
+    ("az login", "-p", false),
+    ("cqlsh", "-p", false),
+    ("sqlcmd", "-P", false),
+    ("bcp ", "-P", false),
+    ("ipmitool", "-P", false),
+    ("snmp", "-c", false),
     ("redis-cli", "-a", false),
     ("mongo", "-p", false),
     ("ldapsearch", "-w", false),
 ];
 /// Programs whose user follows `-u` or `-U`.
-const CLIENTS: [&str; 5] = ["mysql", "mariadb", "mongo", "psql", "pg_dump"];
+const CLIENTS: [&str; 8] =
+    ["mysql", "mariadb", "mongo", "psql", "pg_dump", "docker login", "podman login", "az login"];
 /// Bytes before an option in which its program is looked for.
 const COMMAND_MAX: usize = 512;
 /// Bytes before `value=` in which the name beside it is looked for.
@@ -29,7 +39,10 @@ impl Redactor {
         if !word.starts_with('-') || word.starts_with("--") {
             return None;
         }
-        let behind = (bytes.get(to) == Some(&b' ')).then(|| {
+        // `-p'secret'`: the quote ends the word.
+        let joined = matches!(bytes.get(to), Some(b'"' | b'\'')) && matches!(word, "-p" | "-u");
+        let to = if joined { to - 1 } else { to };
+        let behind = (joined || bytes.get(to) == Some(&b' ')).then(|| {
             let quote = bytes.get(to + 1).filter(|b| matches!(b, b'"' | b'\''));
             let value =
                 Value { at: to + 1 + usize::from(quote.is_some()), quote: quote.map(|q| (*q, 0)) };
@@ -44,18 +57,53 @@ impl Redactor {
                 self.userinfo(edit, at, end);
                 return Some(end);
             }
-            let token = self.user(who).filter(|_| CLIENTS.iter().any(|c| has(c)))?;
+            if !CLIENTS.iter().any(|c| has(c)) {
+                return None;
+            }
+            let token = self.user(who)?;
             edit.put(at, end, &token);
             return Some(end);
         }
-        let (_, option, joined) = PASSWORDS.iter().find(|(program, option, joined)| {
-            let fits = if *joined { word.len() > option.len() } else { word.len() == option.len() };
-            word.starts_with(option) && fits && has(program)
+        let (_, option, within) = PASSWORDS.iter().find(|(program, option, within)| {
+            let longer = word.len() > option.len() || joined;
+            word.starts_with(option) && *within == longer && has(program)
         })?;
-        let (at, end) = if *joined { (from + option.len(), to) } else { behind? };
+        let (at, end) = if *within && !joined { (from + option.len(), to) } else { behind? };
         let token = self.secret(&text[at..end])?;
         edit.put(at, end, &token);
         Some(end)
+    }
+
+    /// The lines below a key of YAML that hold its value: `secret: |`, `passwords:` with a list. `at` is
+    /// where a value on its own line would begin.
+    pub(super) fn block(&mut self, edit: &mut Edit, from: usize, at: usize) -> Option<usize> {
+        let text = edit.text;
+        let line_end = text.get(at..)?.find('\n').map(|p| at + p)?;
+        let here = text[at..line_end].trim();
+        if !here.is_empty() && !here.chars().all(|c| matches!(c, '|' | '>' | '-' | '+')) {
+            return None;
+        }
+        let begin = text[..from].rfind('\n').map_or(0, |p| p + 1);
+        let indent = text[begin..from].len();
+        let own = text[begin..from].chars().all(|c| c == ' ' || c == '-');
+        let (mut end, mut next) = (line_end, line_end + 1);
+        while own && next < text.len() {
+            let over = text[next..].find('\n').map_or(text.len(), |p| next + p);
+            let line = &text[next..over];
+            let value = line.trim_start_matches([' ', '-']);
+            let deeper = line.len() - line.trim_start().len() > indent
+                || line.trim_start().starts_with("- ");
+            // What has a colon is a key with a value of its own.
+            if value.trim().is_empty() || !deeper || here.is_empty() && value.contains(':') {
+                break;
+            }
+            let at = over - value.len();
+            if let Some(token) = self.secret(value.trim_end()) {
+                edit.put(at, at + value.trim_end().len(), &token);
+            }
+            (end, next) = (over, over + 1);
+        }
+        (end > line_end).then_some(end)
     }
 
     /// The text of an element of XML whose name says that it is private.
@@ -84,8 +132,19 @@ impl Redactor {
     }
 }
 
-/// What `name="password"` says of the `value="…"` that begins at an offset.
-pub(super) fn told_beside(text: &str, from: usize) -> Class {
+/// What `name="password"` says of the `value="…"` that begins at an offset, or in YAML the line
+/// `- name: PASSWORD` of the line `value: …`.
+pub(super) fn told_beside(text: &str, from: usize, quoted: bool) -> Class {
+    let line = text[..from].rfind('\n').filter(|p| text[*p..from].trim().is_empty());
+    if let Some(end) = line {
+        let above = text[..end].rsplit('\n').next().unwrap_or_default();
+        let name = above.trim().trim_start_matches("- ").strip_prefix("name:");
+        return name
+            .map_or(Class::Other, |name| keys::class(name.trim().trim_matches(['"', '\''])));
+    }
+    if !quoted {
+        return Class::Other;
+    }
     let begin = text.floor_char_boundary(from.saturating_sub(BESIDE_MAX));
     let before = &text[begin..from];
     let tag = before.rfind(['<', '{', '\n']).map_or(before, |p| &before[p + 1..]);

@@ -1,7 +1,7 @@
 //! Keys and tokens that are known by their form, without a name beside them.
 
 /// What tokens of well-known services begin with, and how long they are at least.
-const FORMS: [(&str, usize); 33] = [
+const FORMS: [(&str, usize); 45] = [
     ("AKIA", 16),
     ("ASIA", 16),
     ("AROA", 16),
@@ -35,6 +35,18 @@ const FORMS: [(&str, usize); 33] = [
     ("hvs.", 16),
     ("glsa_", 16),
     ("pypi-", 24),
+    ("hvb.", 16),
+    ("shpat_", 20),
+    ("dckr_pat_", 20),
+    ("rubygems_", 20),
+    ("xkeysib-", 20),
+    ("NRAK-", 16),
+    ("lin_api_", 20),
+    ("AGE-SECRET-KEY-", 30),
+    ("SCRAM-SHA-256$", 24),
+    ("$2a$", 20),
+    ("$2b$", 20),
+    ("$2y$", 20),
 ];
 
 /// Says whether a word is a key or a token by its form.

@@ -26,7 +26,7 @@ pub(super) fn delimiter(head: &[u8]) -> Option<(u8, usize)> {
         }
         let mut reader = csv::ReaderBuilder::new();
         let reader = reader.delimiter(d).has_headers(false).flexible(true);
-        let (mut counts, mut header) = (Vec::new(), None);
+        let (mut counts, mut header, mut secret) = (Vec::new(), None, false);
         for (i, record) in reader.from_reader(&head[..end]).byte_records().take(LOOK).enumerate() {
             let record = record.ok()?;
             let aside =
@@ -34,6 +34,7 @@ pub(super) fn delimiter(head: &[u8]) -> Option<(u8, usize)> {
             let titled = i <= TITLES && counts.iter().all(|above| *above < record.len());
             if header.is_none() && titled && !aside && is_told(&record) {
                 (counts, header) = (Vec::new(), Some(i));
+                secret = has_secret(&record);
             }
             if !aside {
                 counts.push(record.len());
@@ -45,7 +46,7 @@ pub(super) fn delimiter(head: &[u8]) -> Option<(u8, usize)> {
             return None;
         }
         let same = counts.iter().filter(|c| **c == first).count();
-        let enough = same == counts.len() || told && 2 * same > counts.len();
+        let enough = same == counts.len() || told && 2 * same > counts.len() || secret;
         (first > 1 && counts.len() > 1 && enough).then_some((first, (d, header.unwrap_or(0))))
     };
     let all = DELIMITERS.iter().filter_map(|d| cells(*d));
@@ -90,6 +91,15 @@ fn is_told(header: &csv::ByteRecord) -> bool {
     let name = |c: &[u8]| keys::class(&String::from_utf8_lossy(c.trim_ascii()));
     let plain = header.iter().all(|c| c.len() <= NAME_MAX && !c.contains(&b':'));
     plain && header.iter().any(|c| name(c) != Class::Other)
+}
+
+/// Says whether the header of a table, and nothing else, names a column of secrets: whatever its rows
+/// look like, they hold some.
+fn has_secret(header: &csv::ByteRecord) -> bool {
+    let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b' ');
+    let name = |c: &[u8]| keys::class(&String::from_utf8_lossy(c.trim_ascii()));
+    let short = |c: &[u8]| !c.is_empty() && c.len() <= 40 && c.iter().all(plain);
+    header.iter().all(short) && header.iter().any(|c| name(c) == Class::Secret)
 }
 
 /// A walk through one table.

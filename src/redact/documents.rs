@@ -3,7 +3,7 @@
 //! fields, operators, collections and indexes stay.
 
 use super::words::Scope;
-use super::{Kind, Redactor, tokens};
+use super::{Kind, Redactor, statement, tokens};
 
 /// Fields at the top of a command whose value is a name.
 const NAMED: [&str; 19] = [
@@ -31,13 +31,32 @@ const NAMED: [&str; 19] = [
 /// First words of the queries of GraphQL.
 const GRAPHQL: [&str; 4] = ["query", "mutation", "subscription", "fragment"];
 
+/// Most words that stand before the braces of a statement: `insert users {…}`.
+const LEAD_MAX: usize = 3;
+
+/// Says whether the value of a field of a command is a name.
+pub(super) fn is_named(field: &str) -> bool {
+    NAMED.contains(&field)
+}
+
 /// Says whether a statement is written in braces, or as a call of a shell.
 pub(super) fn is_filter(text: &str) -> bool {
     let text = text.trim_start();
+    let Some(open) = text.find(['{', '[']) else { return false };
+    let lead = &text[..open];
     let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    text.starts_with(['{', '['])
-        || text.starts_with("db.") && text.contains('(')
-        || GRAPHQL.contains(&word) && text.contains('{')
+    // `up{job="cart"}` selects series by what the incident is told in.
+    let label = text[open + 1..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    let selects = label.trim_start().starts_with(['=', '!']) || text.as_bytes()[open..] == *b"{}";
+    if selects || !lead.is_empty() && statement::begin(text).is_some() {
+        return false;
+    }
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '(' | ' ');
+    let brief = lead.chars().all(plain) && lead.split_whitespace().count() <= LEAD_MAX;
+    GRAPHQL.contains(&word)
+        || lead.is_empty()
+        || brief && !lead.trim().is_empty()
+        || text.starts_with("db.")
 }
 
 impl Redactor {
@@ -153,6 +172,8 @@ mod tests {
             assert!(is_filter(text), "{text}");
             assert_eq!(all.filter(text).as_deref(), Some(want));
         }
+        assert!(is_filter("insert users {a: 1}") && is_filter("users.find({a: 1})"));
+        assert!(!is_filter("rate(up{job=\"cart\"}[5m])") && !is_filter("SELECT [a] FROM t"));
         assert!(!is_filter("SELECT 1 FROM t") && !is_filter("query_id = 5"));
     }
 }

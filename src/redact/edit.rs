@@ -116,6 +116,7 @@ pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
     };
     at += usize::from(matches!(bytes.get(at), Some(b'>' | b'=')));
     at += spaces(bytes, at);
+    at += wrapper(&bytes[at..]);
     let slashes = bytes[at..].iter().take_while(|b| **b == b'\\').count();
     Some(match bytes.get(at + slashes) {
         Some(q @ (b'"' | b'\'')) => Value { at: at + slashes + 1, quote: Some((*q, slashes)) },
@@ -125,7 +126,16 @@ pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
 
 /// Blanks at an offset, at most four: more is a table.
 fn spaces(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..).map_or(0, |b| b.iter().take(4).take_while(|b| **b == b' ').count())
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    bytes.get(at..).map_or(0, |b| b.iter().take(4).take_while(blank).count())
+}
+
+/// Bytes of what may stand directly before a quote: `b'…'`, `SecretStr('…')`.
+fn wrapper(rest: &[u8]) -> usize {
+    let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    let call = usize::from(rest.get(name) == Some(&b'('));
+    let quoted = matches!(rest.get(name + call), Some(b'"' | b'\''));
+    if quoted && (call == 1 || name == 1) { name + call } else { 0 }
 }
 
 /// Where a value ends: at its quote, or where the next word may begin.
@@ -135,6 +145,7 @@ pub(super) fn value_end(text: &str, value: Value, class: Class) -> usize {
     let end = match value.quote {
         Some((quote, slashes)) => quote_end(rest, quote, slashes),
         None if class == Class::Header => header_end(rest),
+        None if class == Class::Secret && begins_with_scheme(rest) => header_end(rest),
         None => rest.iter().position(ends_value),
     };
     value.at + end.unwrap_or(rest.len())
@@ -164,11 +175,22 @@ fn ends_value(byte: &u8) -> bool {
 /// A header reaches to the end of its line, unless it is a scheme and a token, or quoted with its name.
 fn header_end(rest: &[u8]) -> Option<usize> {
     let word = rest.iter().position(|b| *b == b' ')?;
-    let is_scheme = std::str::from_utf8(&rest[..word]).is_ok_and(is_scheme);
-    match is_scheme {
-        true => rest[word + 1..].iter().position(ends_value).map(|p| word + 1 + p),
+    // A digest is a list of fields.
+    let digest = rest[..word].eq_ignore_ascii_case(b"digest");
+    match begins_with_scheme(rest) && !digest {
+        true => {
+            let from = word + rest[word..].iter().take_while(|b| **b == b' ').count();
+            rest[from..].iter().position(ends_value).map(|p| from + p)
+        }
+        false if digest => rest.iter().position(|b| matches!(b, b'\n' | b'\r')),
         false => rest.iter().position(|b| matches!(b, b'\n' | b'\r' | b'"' | b'\'')),
     }
+}
+
+/// Says whether the name of a scheme, blanks and more begin a value.
+fn begins_with_scheme(rest: &[u8]) -> bool {
+    let word = rest.iter().position(|b| *b == b' ').unwrap_or(0);
+    std::str::from_utf8(&rest[..word]).is_ok_and(is_scheme)
 }
 
 /// Says whether a word is what stands before a token in a header.

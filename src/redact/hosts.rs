@@ -195,8 +195,11 @@ fn is_host(word: &str, labels: &[&str], placed: bool) -> bool {
     let top = labels[labels.len() - 1].to_ascii_lowercase();
     let first = labels[0].to_ascii_lowercase();
     // `SocketException`: classes are no labels of hosts.
+    // `Web1.acme.com` begins as a sentence does.
+    let begun = usize::from(CERTAIN.contains(&top.as_str()));
     let camel = |l: &&str| {
-        l.bytes().any(|b| b.is_ascii_uppercase()) && l.bytes().any(|b| b.is_ascii_lowercase())
+        l.bytes().skip(begun).any(|b| b.is_ascii_uppercase())
+            && l.bytes().any(|b| b.is_ascii_lowercase())
     };
     let package = PACKAGES.contains(&first.as_str());
     let attribute = NAMESPACES.contains(&first.as_str()) && !CERTAIN.contains(&top.as_str());
@@ -270,7 +273,9 @@ fn kept<'a>(lower: &str, labels: &'a [&'a str]) -> impl Fn(usize) -> bool + 'a {
             () if service.is_some_and(|s| i <= s) => true,
             () if suffix > 0 && i + suffix > last => true,
             () if suffix > 0 && i > 0 => CLOUD_WORDS.contains(&label) || region(),
-            () if suffix > 0 || local => i == 0 && !label.starts_with("ip-"),
+            () if suffix > 0 || local => {
+                i == 0 && !["ip-", "ec2-"].iter().any(|p| label.starts_with(p))
+            }
             () => false,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::keys::{self, Class};
 use super::words::Scope;
-use super::{Redactor, tokens};
+use super::{Redactor, documents, tokens};
 use crate::ingest::string_end;
 
 /// Depth to which names are followed.
@@ -15,6 +15,8 @@ const DEPTH_MAX: usize = 256;
 const NAMES: [&str; 6] = ["key", "Key", "name", "Name", "field", "tag"];
 const VALUES: [&str; 8] =
     ["value", "Value", "stringValue", "string_value", "vStr", "v", "StringValue", "values"];
+/// Members that hold what a document store was told to do.
+const COMMANDS: [&str; 4] = ["command", "originatingCommand", "cmdObj", "cmd"];
 /// Members of an object that says who.
 const WHO: [&str; 7] = ["name", "id", "login", "username", "full_name", "display_name", "uid"];
 
@@ -32,6 +34,8 @@ struct Frame {
     /// The value that comes next says what its neighbour is.
     tells: bool,
     takes: bool,
+    /// The value that comes next is a command of a document store, if it is an object.
+    command: bool,
 }
 
 /// A walk through one text.
@@ -60,6 +64,12 @@ impl Walk {
         while at < text.len() {
             match text[at] {
                 b'"' => match string_end(text, at).filter(|e| *e <= text.len()) {
+                    end if torn_at(&text[at..end.unwrap_or(text.len())]).is_some() => {
+                        // A document begins within it: its line was cut off.
+                        let end = at + torn_at(&text[at..]).unwrap_or(0);
+                        self.torn(&text[at..end], all, out);
+                        at = end;
+                    }
                     Some(end) => {
                         self.string(&text[at..end], all, out);
                         at = end;
@@ -142,6 +152,8 @@ impl Walk {
         }
         let above = self.stack.last().copied().unwrap_or_default();
         let inherited = match above.class {
+            // What a document store was told to do, as it writes it into its log.
+            _ if object && above.command => Class::Data,
             // A list of statements is statements; an object called so has members of its own.
             Class::Sql if object && !above.takes => Class::Other,
             class => class,
@@ -193,6 +205,7 @@ impl Walk {
         let Some(top) = self.stack.last_mut() else { return };
         let own = keys::class(name);
         top.takes = VALUES.contains(&name);
+        top.command = COMMANDS.contains(&name);
         top.tells = NAMES.contains(&name);
         top.class = match own {
             Class::Other if top.takes && top.told != Class::Other => top.told,
@@ -201,6 +214,10 @@ impl Walk {
                 false if top.takes => Class::User,
                 false => Class::Other,
             },
+            Class::Other if top.inherited == Class::Data && documents::is_named(name) => {
+                Class::Other
+            }
+            Class::Other | Class::Sql if top.inherited == Class::Data => Class::Data,
             Class::Other => top.inherited,
             own => own,
         };
@@ -231,6 +248,9 @@ impl Walk {
             Class::Secret | Class::Header if digits && !tokens::is_token(&shown) => {
                 all.value(Class::Secret, &shown, self.line)
             }
+            Class::Data if text.len() > 1 && text.iter().all(u8::is_ascii_digit) => {
+                all.value(Class::Data, &shown, self.line)
+            }
             // A token is no number: it is a string.
             _ if is_number(text) && all.is_custom(&shown) => {
                 let new = all.value(Class::Other, &shown, self.line);
@@ -259,6 +279,11 @@ impl Walk {
             None => out.extend_from_slice(&text[1..]),
         }
     }
+}
+
+/// Where a string is cut off by the end of its line, because the next one begins a document.
+fn torn_at(string: &[u8]) -> Option<usize> {
+    memchr::memmem::find(string, b"\n{\"")
 }
 
 /// Says whether a byte may stand at the beginning of a document, or between two.

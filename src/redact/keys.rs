@@ -8,8 +8,12 @@ pub enum Class {
     Secret,
     /// As a secret, but in a text the value reaches to the end of the line: `Authorization: a b`.
     Header,
+    /// A secret unless it is a number: `tokens`, `pass`.
+    Count,
     /// A statement.
     Sql,
+    /// Parameters of statements, and documents that are asked for or written.
+    Data,
     /// Who did something.
     User,
     #[default]
@@ -31,10 +35,18 @@ const HEADERS: [&str; 8] = [
 ];
 
 /// Endings that name a secret however they are joined to what stands before them.
-const SECRETS: [&str; 35] = [
+const SECRETS: [&str; 43] = [
     "password",
     "passwd",
+    "passwords",
     "passphrase",
+    "pass_phrase",
+    "password_hash",
+    "password_digest",
+    "oauth2_bearer",
+    "requirepass",
+    "masterauth",
+    "secret_string",
     "secret",
     "apikey",
     "api_key",
@@ -70,22 +82,34 @@ const SECRETS: [&str; 35] = [
 ];
 
 /// Endings that name a secret when they are a word of their own.
-const SECRET_WORDS: [&str; 15] = [
+const SECRET_WORDS: [&str; 13] = [
     "pwd",
-    "pass",
     "token",
-    "tokens",
-    "sas",
-    "sig",
+    "passcode",
+    "salt",
+    "storepass",
     "otp",
     "cvv",
     "ssn",
     "csrf",
     "xsrf",
     "jwt",
-    "sid",
     "phpsessid",
     "jsessionid",
+];
+
+/// Endings that name a secret or a count when they are a word of their own.
+const COUNT_WORDS: [&str; 5] = ["pass", "tokens", "sas", "sig", "sid"];
+
+/// Names, or their last words, of what is put into statements.
+const DATA: [&str; 7] = [
+    "bindings",
+    "bind_parameters",
+    "query_parameters",
+    "sql_parameters",
+    "redis_args",
+    "raw_command",
+    "mongodb_command",
 ];
 
 const STATEMENTS: [&str; 11] = [
@@ -104,7 +128,7 @@ const STATEMENTS: [&str; 11] = [
 ];
 
 /// Words that name a person or a role, as the last word of a name.
-const USERS: [&str; 22] = [
+const USERS: [&str; 29] = [
     "user",
     "usename",
     "username",
@@ -123,6 +147,13 @@ const USERS: [&str; 22] = [
     "deployed_by",
     "requested_by",
     "approved_by",
+    "approver",
+    "reviewer",
+    "reporter",
+    "updated_by",
+    "merged_by",
+    "acknowledged_by",
+    "principal_name",
     "silenced_by",
     "actor",
     "owner_name",
@@ -185,6 +216,11 @@ pub fn class(name: &str) -> Class {
         () if HEADERS.iter().any(|h| word(&h)) => Class::Header,
         () if SECRETS.iter().any(|s| name.ends_with(s)) => Class::Secret,
         () if SECRET_WORDS.iter().any(|s| word(&s)) => Class::Secret,
+        () if COUNT_WORDS.iter().any(|s| word(&s)) => Class::Count,
+        () if DATA.iter().any(|s| word(&s)) => Class::Data,
+        () if ["query_parameter_", "operation_parameter_"].iter().any(|p| name.contains(p)) => {
+            Class::Data
+        }
         () if STATEMENTS.iter().any(|s| word(&s)) => Class::Sql,
         () if USERS.iter().any(|s| word(&s)) => Class::User,
         () => Class::Other,

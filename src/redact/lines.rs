@@ -2,9 +2,12 @@
 //! lines with tokens. A line that begins with white space belongs to the one before it.
 
 use super::keys::{self, Class};
+use super::statement::Tail;
 use super::words::Scope;
 use super::{Kind, Redactor};
 use crate::ingest::{Drawn, drawn};
+use regex::Regex;
+use std::sync::LazyLock;
 use unicode_width::UnicodeWidthStr;
 
 /// Longest message of several lines that is looked at as one, bytes.
@@ -32,11 +35,13 @@ pub(super) struct Lines {
     line: u64,
     /// A private key began on a line before.
     in_key: bool,
+    /// A statement began on a line before, and where it was at the end of that line.
+    open: Option<Tail>,
 }
 
 impl Lines {
     pub fn new() -> Lines {
-        Lines { line: 1, in_key: false }
+        Lines { line: 1, in_key: false, open: None }
     }
 
     /// Rewrites whole messages of `text`; gives the bytes used. With `last` that is all.
@@ -53,7 +58,7 @@ impl Lines {
                 if !last && at + table.bytes == text.len() {
                     return at;
                 }
-                self.table(&table, all, out);
+                self.table(&table, text[at..].trim_ascii_start().starts_with(b"|"), all, out);
                 self.line += memchr::memchr_iter(b'\n', &text[at..at + table.bytes]).count() as u64;
                 at += table.bytes;
                 continue;
@@ -71,7 +76,12 @@ impl Lines {
         let lines = memchr::memchr_iter(b'\n', message).count() as u64;
         let text = String::from_utf8_lossy(message);
         let body = text.trim_end_matches(['\n', '\r']);
-        let new = self.key_line(body, all).or_else(|| line(body, all));
+        all.tail = None;
+        let new = match self.open.filter(|_| goes_on(body)) {
+            Some(open) => continued(body, open, all),
+            None => self.key_line(body, all).or_else(|| line(body, all)),
+        };
+        self.open = all.tail.take();
         all.note(self.line);
         match new {
             Some(new) => {
@@ -83,8 +93,8 @@ impl Lines {
         self.line += lines;
     }
 
-    /// A table, drawn anew with its columns as wide as the tokens need.
-    fn table(&mut self, table: &Drawn, all: &mut Redactor, out: &mut Vec<u8>) {
+    /// A table, drawn anew with its columns as wide as the tokens need, in its frame if it has one.
+    fn table(&mut self, table: &Drawn, framed: bool, all: &mut Redactor, out: &mut Vec<u8>) {
         let classes: Vec<Class> = table.header.iter().map(|h| keys::class(h)).collect();
         let mut rows = vec![table.header.clone()];
         for (i, row) in table.rows.iter().enumerate() {
@@ -97,12 +107,17 @@ impl Lines {
         let lines = |cell: &str| cell.split('\n').map(str::width).max().unwrap_or(0);
         let width = |i: usize| rows.iter().map(|r| lines(&r[i])).max().unwrap_or(0);
         let widths: Vec<usize> = (0..classes.len()).map(width).collect();
-        let draw = |row: &Vec<String>| drawn_row(row, &widths);
+        let draw = |row: &Vec<String>| drawn_row(row, &widths, framed);
         let rule: Vec<String> = widths.iter().map(|w| "-".repeat(w + 2)).collect();
+        let rule = rule.join("+");
+        let rule = if framed { format!("+{rule}+\n") } else { rule + "\n" };
         out.extend(draw(&rows[0]).bytes());
-        out.extend(format!("{}\n", rule.join("+")).bytes());
+        out.extend(rule.bytes());
         rows.iter().skip(1).for_each(|row| out.extend(draw(row).bytes()));
-        out.extend(format!("({} rows)\n", rows.len() - 1).bytes());
+        match framed {
+            true => out.extend(rule.bytes()),
+            false => out.extend(format!("({} rows)\n", rows.len() - 1).bytes()),
+        }
     }
 
     /// Lines of a private key in PEM.
@@ -123,7 +138,7 @@ impl Lines {
 }
 
 /// A row as psql draws it: a cell of several lines goes on behind a `+`.
-fn drawn_row(row: &[String], widths: &[usize]) -> String {
+fn drawn_row(row: &[String], widths: &[usize], framed: bool) -> String {
     let cells: Vec<Vec<&str>> = row.iter().map(|c| c.split('\n').collect()).collect();
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);
     let mut out = String::new();
@@ -133,8 +148,9 @@ fn drawn_row(row: &[String], widths: &[usize]) -> String {
             let mark = if at + 1 < lines.len() { '+' } else { ' ' };
             format!(" {text}{}{mark}", " ".repeat(width - text.width()))
         };
-        out += &cells.iter().zip(widths).map(cell).collect::<Vec<_>>().join("|");
-        out.push('\n');
+        let frame = if framed { "|" } else { "" };
+        let line = cells.iter().zip(widths).map(cell).collect::<Vec<_>>().join("|");
+        out += &format!("{frame}{line}{frame}\n");
     }
     out
 }
@@ -170,9 +186,32 @@ fn line(body: &str, all: &mut Redactor) -> Option<String> {
     }
     let lower = body.trim_start().get(..12).unwrap_or(body.trim_start()).to_ascii_lowercase();
     match CLAUSES.iter().any(|c| lower.starts_with(c)) && body.contains(['\'', '=', '(']) {
-        true => all.literals(body, true),
+        true => {
+            all.tail = Tail::of(body);
+            all.literals(body, true)
+        }
         false => all.text(body, Scope::Line),
     }
+}
+
+/// Says whether a line goes on with a statement: it is not empty and begins no entry of a log.
+fn goes_on(body: &str) -> bool {
+    static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
+        let entry = concat!(
+            r#"^\s*(\d{4}[-/]\d\d|\d\d:\d\d|[A-Z][a-z]{2} +\d+ \d\d:|[\[{<#"]|\*{3}|"#,
+            r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\b)"
+        );
+        Regex::new(entry).expect("the pattern is sound")
+    });
+    !body.trim().is_empty() && !ENTRY.is_match(body)
+}
+
+/// A line of a statement that began on one before.
+fn continued(body: &str, open: Tail, all: &mut Redactor) -> Option<String> {
+    let sql = if open.in_literal { format!("'{body}") } else { body.to_owned() };
+    let new = all.literals(&sql, true);
+    all.tail = Tail::of(&sql);
+    new.map(|new| if open.in_literal { new[1..].to_owned() } else { new })
 }
 
 /// A line `name | value` of an expanded table: where the value begins, and what it is.

@@ -32,7 +32,9 @@ pub fn mask(raw: &mut Raw) -> Result<()> {
             Told::Query => (Class::Other, true),
             Told::Name => (Class::Other, is_word(text)),
             Told::Label(name) => match keys::class(name) {
-                secret @ (Class::Secret | Class::Header) => (secret, true),
+                secret @ (Class::Secret | Class::Header | Class::Count | Class::Data) => {
+                    (secret, true)
+                }
                 Class::User => (Class::Other, !text.contains('@')),
                 _ => (Class::Other, is_word(text) && !keys::is_mail(name)),
             },

@@ -2,16 +2,20 @@
 //! message. Out: the same with tokens for the values, names of tables, columns and types as they are.
 
 use super::edit::Edit;
-use super::{Redactor, tokens};
+use super::{Redactor, documents, tokens};
 use memchr::memmem;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// What stands before a value in quotes, and what stands directly behind its last quote; with nothing
 /// behind it, the value reaches to the last quote of its line.
-const QUOTED: [(&str, &str, char); 16] = [
+const QUOTED: [(&str, &str, char); 18] = [
     ("invalid input syntax", "", '"'),
     ("invalid input value", "", '"'),
     ("invalid value for", "", '"'),
     ("out of range: ", "", '"'),
+    ("value ", " is out of range", '"'),
+    ("Token ", " is invalid", '"'),
     ("malformed array literal", "", '"'),
     ("malformed record literal", "", '"'),
     ("malformed range literal", "", '"'),
@@ -35,7 +39,14 @@ impl Redactor {
     /// A message without the values that it tells; `None` when it tells none.
     pub(super) fn told_values(&mut self, text: &str) -> Option<String> {
         let mut now: Option<String> = None;
-        for step in [Redactor::row_values, Redactor::quoted_values, Redactor::conditions] {
+        let steps = [
+            Redactor::row_values,
+            Redactor::quoted_values,
+            Redactor::conditions,
+            Redactor::parameters,
+            Redactor::told_users,
+        ];
+        for step in steps {
             now = step(self, now.as_deref().unwrap_or(text)).or(now);
         }
         now
@@ -72,6 +83,99 @@ impl Redactor {
             let Some((from, to)) = quoted_value(line) else { continue };
             if let Some(token) = self.literal(&line[from..to]) {
                 edit.put(begun + from, begun + to, &token);
+            }
+        }
+        edit.finish()
+    }
+
+    /// What stands behind the announcement of parameters, rows or documents, to the end of its line.
+    fn parameters(&mut self, text: &str) -> Option<String> {
+        static MARK: LazyLock<Regex> = LazyLock::new(|| {
+            // Hibernate, MyBatis, Rails, SQLAlchemy, EF, Prisma; MongoDB; PostgreSQL; InnoDB.
+            let marks = [
+                r"(?i:\bbinding parameter )[^\n]*?(?:- |<- )",
+                r"(?:\bParameters: |\[parameters: |\[Parameters=|\bParams: |\bBindings: )",
+                r"\[cached since [^\]]*\] ",
+                r"\bdup key: ",
+                r"\b(?:command|originatingCommand|query|filter): (?:\w+ )?",
+                r"\bJSON data, line \d+: ",
+                r"; hex [0-9a-f]+; asc ",
+            ];
+            Regex::new(&marks.join("|")).expect("the pattern is sound")
+        });
+        memchr::memchr3(b':', b'[', b'-', text.as_bytes())?;
+        let mut edit = Edit::new(text);
+        let mut done = 0;
+        for mark in MARK.find_iter(text) {
+            if mark.start() < done {
+                continue;
+            }
+            let at = mark.end();
+            let end = text[at..].find('\n').map_or(text.len(), |p| at + p);
+            let rest = &text[at..end];
+            let new = match () {
+                () if mark.as_str().ends_with("asc ") => {
+                    let hex = mark.start() + "; hex ".len();
+                    let run = text[hex..].find(';').map_or(at, |p| hex + p);
+                    if let Some(token) = self.literal(&text[hex..run]) {
+                        edit.put(hex, run, &token);
+                    }
+                    let asc = rest.split(';').next().unwrap_or(rest);
+                    self.literal(asc).map(|token| token + &rest[asc.len()..])
+                }
+                // `$1 = 'it''s'` is written as SQL writes it.
+                () if rest.starts_with("$1") => None,
+                () if rest.starts_with('{') => {
+                    documents::is_filter(rest).then(|| self.filter(rest)).flatten()
+                }
+                () if mark.as_str().to_ascii_lowercase().starts_with("binding")
+                    && rest.starts_with('[') =>
+                {
+                    let inner = rest[1..].trim_end().trim_end_matches(']');
+                    self.literal(inner).map(|token| format!("[{token}]"))
+                }
+                () if rest.starts_with(['[', '(']) => self.filter(rest),
+                () if mark.as_str().contains("arameter") => self.bare_parameters(rest),
+                () => None,
+            };
+            if let Some(new) = new {
+                edit.put(at, end, &new);
+                done = end;
+            }
+        }
+        edit.finish()
+    }
+
+    /// `alice(String), 4711(Long)`, or the value alone.
+    fn bare_parameters(&mut self, rest: &str) -> Option<String> {
+        let mut out = Vec::new();
+        let mut changed = false;
+        for part in rest.split(", ") {
+            let value = match part.rfind('(').filter(|_| part.ends_with(')')) {
+                Some(at) => &part[..at],
+                None => part,
+            };
+            let new = self.literal(value.trim());
+            changed |= new.is_some();
+            out.push(new.map_or_else(|| part.to_owned(), |new| new + &part[value.len()..]));
+        }
+        changed.then(|| out.join(", "))
+    }
+
+    /// Users whom MySQL's slow log and access logs tell: `# User@Host: app[alice] @`, `10.0.0.7 - alice [`.
+    fn told_users(&mut self, text: &str) -> Option<String> {
+        static WHO: LazyLock<Regex> = LazyLock::new(|| {
+            let who =
+                r"User@Host: ([^\s\[]+)\[([^\]\s]*)\]|^\S+ \S+ ([^\s-]\S*) \[\d\d/\w{3}/\d{4}:";
+            Regex::new(who).expect("the pattern is sound")
+        });
+        memchr::memchr(b'[', text.as_bytes())?;
+        let mut edit = Edit::new(text);
+        for found in WHO.captures_iter(text) {
+            for who in found.iter().skip(1).flatten() {
+                if let Some(token) = self.user(who.as_str()) {
+                    edit.put(who.start(), who.end(), &token);
+                }
             }
         }
         edit.finish()
@@ -138,6 +242,14 @@ mod tests {
             ),
             ("Duplicate entry 'it's leak' for key 'u.m'", "Duplicate entry '?' for key 'u.m'"),
             ("COPY t, line 3, column c: \"leak\"", "COPY t, line 3, column c: \"?\""),
+            ("==> Parameters: leak(String), 4711(Long)", "==> Parameters: ?(String), ?(Long)"),
+            (
+                "binding parameter [1] as [VARCHAR] - [leak]",
+                "binding parameter [1] as [VARCHAR] - [?]",
+            ),
+            ("E11000 dup key: { mail: \"leak\" }", "E11000 dup key: { mail: \"?\" }"),
+            ("3: len 6; hex 4c45; asc leak;;", "3: len 6; hex ?; asc ?;;"),
+            ("[SQL: x] [parameters: ('leak', 5)]", "[SQL: x] [parameters: ('?', 5)]"),
             (
                 "Seq Scan\n  Filter: (a = 'leak')\n  Rows: 1",
                 "Seq Scan\n  Filter: (a = '?')\n  Rows: 1",

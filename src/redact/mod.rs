@@ -21,6 +21,7 @@ mod mask;
 mod messages;
 mod names;
 mod places;
+mod redis;
 mod statement;
 mod stream;
 mod tokens;
@@ -33,6 +34,7 @@ use keys::Class;
 pub use mask::mask;
 pub use names::Names;
 use regex::Regex;
+use statement::Tail;
 use std::collections::{BTreeMap, HashMap};
 pub use stream::Refused;
 use tokens::Tokens;
@@ -157,6 +159,8 @@ pub struct Redactor {
     cache: HashMap<(Class, String), Option<Known>>,
     findings: Vec<Finding>,
     found: u64,
+    /// The end of the text that was last looked at, where a statement goes on behind it.
+    tail: Option<Tail>,
 }
 
 impl Redactor {
@@ -182,6 +186,7 @@ impl Redactor {
             cache: HashMap::new(),
             findings: Vec::new(),
             found: 0,
+            tail: None,
         })
     }
 
@@ -271,7 +276,10 @@ impl Redactor {
 
     fn classed(&mut self, class: Class, text: &str) -> Option<String> {
         match class {
-            Class::Secret | Class::Header => self.secret(text),
+            // Where the name is that of a count as well, a number is one.
+            Class::Count if text.parse::<f64>().is_ok() => None,
+            Class::Secret | Class::Header | Class::Count => self.secret(text),
+            Class::Data => self.literal(text),
             Class::Sql => self.statement(text),
             Class::User => self.user(text),
             Class::Other => self.text(text, Scope::Value),
@@ -280,8 +288,9 @@ impl Redactor {
 
     /// A password, key or token; the scheme before it stays.
     fn secret(&mut self, text: &str) -> Option<String> {
-        let first = text.split_once(' ').filter(|(_, rest)| !rest.is_empty());
-        let scheme = first.filter(|(w, _)| edit::is_scheme(w)).map_or(0, |(w, _)| w.len() + 1);
+        let first = text.split_once(' ').filter(|(_, rest)| !rest.trim_start().is_empty());
+        let scheme = first.filter(|(w, _)| edit::is_scheme(w));
+        let scheme = scheme.map_or(0, |(_, rest)| text.len() - rest.trim_start().len());
         let value = &text[scheme..];
         if keys::is_blank(value) || tokens::is_token(value) {
             return None;

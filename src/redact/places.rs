@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, word_end};
 use super::words::Scope;
-use super::{ADDRESS, Kind, MAIL, Masking, Redactor, credentials, hosts, tokens};
+use super::{ADDRESS, Kind, MAIL, Masking, Redactor, credentials, hosts, keys, tokens};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes behind `//` in which the `@` of a URL may stand.
@@ -152,11 +152,15 @@ impl Redactor {
     ) {
         let (left, right) = (&edit.text[from..at], &edit.text[at + sign..to]);
         let domain = right.split(':').next().unwrap_or(right);
-        if domain == tokens::MAIL && tokens::is_token(left) {
+        let name = left.rsplit(':').next().unwrap_or(left);
+        if domain == tokens::MAIL && tokens::is_token(name) || (left, right) == ("User", "Host") {
             return;
         }
         let begin = from + left.rfind(':').map_or(0, |p| p + 1);
-        let mailto = begin > from && left[..begin - from].eq_ignore_ascii_case("mailto:");
+        // `email:max@acme.com` is no user with a password.
+        let key = left.rsplit_once(':').map_or("", |(key, _)| key);
+        let named = |k: &str| ["mailto", "to", "from", "cc", "id"].contains(&k) || keys::is_mail(k);
+        let mailto = begin > from && named(&key.to_ascii_lowercase());
         let top = domain.rsplit('.').next().unwrap_or_default();
         let mail =
             domain.contains('.') && top.len() > 1 && top.bytes().all(|b| b.is_ascii_alphabetic());
@@ -230,11 +234,13 @@ fn ipv4_in(word: &str) -> Option<(usize, usize, Ipv4Addr)> {
         let len = bytes[begin..].iter().position(|b| !part(b)).unwrap_or(bytes.len() - begin);
         let free = |b: Option<&u8>| b.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'.');
         let before = begin.checked_sub(1).and_then(|b| bytes.get(b));
-        if free(before)
-            && free(bytes.get(begin + len))
-            && let Ok(address) = word[begin..begin + len].parse()
-        {
-            return Some((begin, begin + len, address));
+        if free(before) && free(bytes.get(begin + len)) {
+            // `10.1.2.3.5432` is an address with its port.
+            let run = &word[begin..begin + len];
+            let bare = run.rsplit_once('.').map_or(run, |(address, _)| address);
+            if let Some(found) = [run, bare].into_iter().find(|a| a.parse::<Ipv4Addr>().is_ok()) {
+                return Some((begin, begin + found.len(), found.parse().ok()?));
+            }
         }
         at = begin + len;
     }

@@ -2,7 +2,7 @@
 //! tokens for its literals and comments; [`crate::ingest::sql::normalize`] makes the same of both.
 
 use super::words::{self, Scope};
-use super::{Kind, Redactor, documents, keys, tokens};
+use super::{Kind, Redactor, documents, tokens};
 use crate::ingest::sql::{Piece, Stretch, stretches};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 const PLAIN: [&str; 2] = ["0", "1"];
 
 /// Words by which a statement begins, with what must follow.
-const BEGINS: [&str; 24] = [
+const BEGINS: [&str; 23] = [
     "select",
     "insert into",
     "update",
@@ -33,7 +33,6 @@ const BEGINS: [&str; 24] = [
     "prepare",
     "truncate",
     "lock table",
-    "begin;",
     "do $",
     "set",
 ];
@@ -114,12 +113,6 @@ const COMMANDS: [&str; 71] = [
     "xa",
 ];
 
-/// Redis commands whose arguments behind the key are data.
-const WRITES: [&str; 15] = [
-    "set", "setex", "psetex", "setnx", "getset", "hset", "hmset", "lpush", "rpush", "sadd", "zadd",
-    "mset", "append", "publish", "xadd",
-];
-
 /// Beginnings that are looked at; a text with more of them is taken for statements.
 pub(super) const TRIES: usize = 16;
 /// Bytes behind a beginning that tell whether it is one.
@@ -162,6 +155,55 @@ pub(super) fn announced(text: &str) -> Option<usize> {
     MARK.find_iter(text).map(|m| m.end()).find(|at| is_command(&text[*at..]))
 }
 
+/// The end of a line with which its statement does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub in_literal: bool,
+}
+
+impl Tail {
+    /// The end of a statement; `None` where nothing says that it goes on.
+    pub fn of(sql: &str) -> Option<Tail> {
+        const WORDS: [&str; 13] = [
+            "values",
+            "and",
+            "or",
+            "set",
+            "from",
+            "where",
+            "select",
+            "in",
+            "like",
+            "not",
+            "on",
+            "into",
+            "returning",
+        ];
+        let last = stretches(sql).pop()?;
+        let in_literal = last.cut && last.piece == Piece::Text && last.text.starts_with('\'');
+        let bare = sql.trim_end();
+        let word = bare.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let open =
+            bare.ends_with([',', '(', '=']) || WORDS.iter().any(|w| w.eq_ignore_ascii_case(word));
+        (in_literal || open).then_some(Tail { in_literal })
+    }
+}
+
+/// Where a statement in a message ends that begins at an offset: before the next process of a
+/// deadlock, before the nodes of a plan, at the quote in which PL/pgSQL shows it.
+pub(super) fn statement_end(text: &str, at: usize) -> usize {
+    static BEHIND: LazyLock<Regex> = LazyLock::new(|| {
+        let behind = r"\n\s*(?:Process \d+: |[^\n']*\(cost=\d|[^\n']*\(actual )";
+        Regex::new(behind).expect("the pattern is sound")
+    });
+    let rest = &text[at..];
+    let Some(first) = memchr::memchr(b'\n', rest.as_bytes()) else { return text.len() };
+    let near = rest.floor_char_boundary(LOOK);
+    let quoted = text[..at].ends_with('"').then(|| rest[..near].find("\"\n")).flatten();
+    let behind = BEHIND.find_at(rest, first).map(|m| m.start());
+    quoted.into_iter().chain(behind).min().map_or(text.len(), |end| at + end)
+}
+
 pub(super) fn begins(rest: &[u8]) -> bool {
     let hit = |b: &&str| {
         rest.get(..b.len()).is_some_and(|r| r.eq_ignore_ascii_case(b.as_bytes()))
@@ -188,37 +230,28 @@ pub(super) fn begins(rest: &[u8]) -> bool {
     ) && BEGINS.iter().any(hit)
 }
 
-/// Says whether what begins like a statement goes on like one: prose uses the same words.
+/// Says whether what begins like a statement goes on like one: prose uses the same words. A word in
+/// capitals is a key word; in small letters the words that belong together must stand together.
 pub(super) fn is_whole(text: &str, at: usize) -> bool {
     let rest = &text.as_bytes()[at..];
-    let rest = String::from_utf8_lossy(&rest[..rest.len().min(LOOK)]).to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|w| rest.contains(w));
+    let rest = String::from_utf8_lossy(&rest[..rest.len().min(LOOK)]);
     let first = rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let capitals = first.bytes().all(|b| b.is_ascii_uppercase());
+    let rest = rest.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| rest.contains(w));
     let alone =
         text[..at].trim_end().is_empty() || text[..at].trim_end().ends_with([':', '(', '/']);
-    match first {
-        "select" => alone || has(&[" from", " where ", "(", " '"]),
-        "update" => has(&[" set ", "\nset ", "\tset "]),
+    let begun = |shapes: &[Regex]| shapes.iter().any(|s| s.is_match(&rest));
+    match rest.get(..first.len()).unwrap_or_default() {
+        "select" if capitals => alone || has(&[" from", " where ", "(", " '"]),
+        "select" => begun(&SHAPES[0]) || alone && has(&[" from ", "\nfrom "]),
+        "update" if capitals => has(&[" set ", "\nset ", "\tset "]),
+        "update" => begun(&SHAPES[1]),
         "with" => has(&[" as (", " as(", " as materialized", " as not materialized"]),
-        "set" => alone && has(&["=", " to "]),
-        "copy" => has(&[" from ", " to "]),
-        "call" | "execute" | "values" => has(&["("]),
-        "create" | "alter" | "drop" | "truncate" => has(&[
-            " table",
-            " user",
-            " role",
-            " index",
-            " view",
-            " function",
-            " database",
-            " schema",
-            " sequence",
-            " type",
-            " policy",
-            " trigger",
-            " server",
-            " subscription",
-        ]),
+        "set" => alone && begun(&SHAPES[2]),
+        "copy" => begun(&SHAPES[3]),
+        "call" | "execute" | "values" => begun(&SHAPES[4]),
+        "create" | "alter" | "drop" | "truncate" => begun(&SHAPES[5]),
         "grant" | "revoke" => has(&[" on ", " to ", " from "]),
         "explain" => has(&["select", "insert", "update", "delete"]),
         "declare" => has(&[" cursor"]),
@@ -226,6 +259,42 @@ pub(super) fn is_whole(text: &str, at: usize) -> bool {
         _ => true,
     }
 }
+
+/// How statements go on behind their first word, in small letters.
+static SHAPES: LazyLock<[Vec<Regex>; 6]> = LazyLock::new(|| {
+    const NAME: &str = r#"[\w.$"`\[\]]+"#;
+    let all = |shapes: &[&str]| {
+        let shapes = shapes.iter().map(|s| format!("^{}", s.replace("NAME", NAME)));
+        shapes.map(|s| Regex::new(&s).expect("the shape is sound")).collect()
+    };
+    [
+        all(&[
+            concat!(
+                r#"select\s+(distinct\s+|all\s+|top \d+\s+)?([*'"`(]|/\*|case\s+when|"#,
+                r"(not\s+)?exists\b|-?\d+\s*(,|;|$|from\b|as\b)|NAME\s*[,(*]|",
+                r"NAME(\s+as)?(\s+NAME)?\s+from\s)"
+            ),
+            r"select\s+[^.!?]*?\sfrom\s+NAME\s+(\w+\s+)?(where|join|order|group|limit)\b",
+            r"select\s+NAME\s*([-+:|>]|$)",
+        ]),
+        all(&[
+            r"update\s+(only\s+|ignore\s+|low_priority\s+)*NAME(\s+(as\s+)?\w+)?\s+set\s",
+            r"update\s+NAME[^.!?]*?(,|join\s)[^!?]*?\sset\s+NAME\s*=",
+        ]),
+        all(&[
+            r"set\s+(local\s+|session\s+|global\s+|role\s+|names\s+)?[@\w.]+\s*(=|:=|\bto\s|'|$)",
+        ]),
+        all(&[r"copy\s+(\(|NAME\s*(\([^)]*\)\s*)?(from|to)\s)"]),
+        all(&[r"values\s*\(", r"(call|execute)\s+(immediate\s|NAME\s*\()"]),
+        all(&[concat!(
+            r"(create|alter|drop|truncate)\s+(or\s+replace\s+|unique\s+|temp\s+|temporary\s+|",
+            r"unlogged\s+|materialized\s+|global\s+|local\s+|event\s+|foreign\s+|recursive\s+)*",
+            r"(table|user|role|index|view|function|procedure|database|schema|sequence|type|policy|",
+            r"trigger|server|subscription|publication|extension|system|default|group|domain|",
+            r"keyspace|login)\b"
+        )]),
+    ]
+});
 
 /// Says whether a text is a statement without its beginning: clauses in capitals, as in no prose.
 pub(super) fn is_fragment(text: &str) -> bool {
@@ -249,7 +318,9 @@ impl Redactor {
             return self.literals(text, true);
         }
         // Text of another language: quoted text is a literal in all of them.
-        match text.contains('\'') {
+        let told =
+            ["= \"", "like \"", "LIKE \"", "in (\"", "IN (\""].iter().any(|c| text.contains(c));
+        match text.contains('\'') || told {
             true => self.literals(text, false),
             false => self.text(text, Scope::Value),
         }
@@ -260,30 +331,17 @@ impl Redactor {
         // A comment, a parenthesis or another command may stand before it.
         let lead = text[..at].rfind("/*").filter(|c| text[*c..at].contains("*/"));
         let at = if is_command(&text[..at]) { 0 } else { lead.unwrap_or(at) };
+        let end = statement_end(text, at);
         let before = self.text(&text[..at], scope);
-        let after = self.literals(&text[at..], true);
-        if before.is_none() && after.is_none() {
+        let own = self.literals(&text[at..end], true);
+        self.tail = if end == text.len() { Tail::of(&text[at..]) } else { None };
+        let behind = self.text(&text[end..], scope);
+        if before.is_none() && own.is_none() && behind.is_none() {
             return None;
         }
         let kept = |new: Option<String>, old: &str| new.unwrap_or_else(|| old.to_owned());
-        Some(kept(before, &text[..at]) + &kept(after, &text[at..]))
-    }
-
-    /// Data of a Redis command; the outer `None` where it is none.
-    fn redis(&mut self, text: &str) -> Option<Option<String>> {
-        let mut parts = text.splitn(3, ' ');
-        let (command, first, rest) = (parts.next()?, parts.next()?, parts.next());
-        let command = command.to_ascii_lowercase();
-        if command == "auth" {
-            let data = text[5..].to_owned();
-            return Some(self.secret(&data).map(|t| format!("{} {t}", &text[..4])));
-        }
-        let rest = rest.filter(|_| WRITES.contains(&command.as_str()))?;
-        if rest.split(' ').all(|w| tokens::is_token(w) || w == "?" || keys::is_blank(w)) {
-            return Some(None);
-        }
-        let all: Vec<String> = rest.split(' ').map(|w| self.token(Kind::Literal, w)).collect();
-        Some(Some(format!("{} {first} {}", &text[..command.len()], all.join(" "))))
+        let (own, behind) = (kept(own, &text[at..end]), kept(behind, &text[end..]));
+        Some(kept(before, &text[..at]) + &own + &behind)
     }
 
     /// Tokens for the literals and comments of a statement; numbers only where it is SQL.
@@ -293,6 +351,7 @@ impl Redactor {
         for stretch in stretches(sql) {
             let new = match stretch.piece {
                 Piece::Text => self.quoted(&stretch),
+                Piece::Bare => self.literal(stretch.text),
                 Piece::Dollar => self.fenced(&stretch),
                 Piece::Number if numbers => self.number(stretch.text),
                 Piece::Line => self.comment(stretch.text, 2, 0),
@@ -310,9 +369,12 @@ impl Redactor {
 
     fn quoted(&mut self, stretch: &Stretch) -> Option<String> {
         let end = stretch.text.len() - usize::from(!stretch.cut);
-        let (quote, inner) = (&stretch.text[..1], &stretch.text[1..end]);
-        let token = self.literal(inner)?;
-        Some(format!("{quote}{token}{quote}"))
+        let (quote, inner) = stretch.text[..end].split_at(1);
+        match quote {
+            "'" => Some(format!("'{}'", self.literal(inner)?)),
+            // In double quotes a token, which is a word, could be a name: a blank tells that it is none.
+            _ => Some(format!("\" {}\"", self.literal(inner.trim_start())?)),
+        }
     }
 
     fn fenced(&mut self, stretch: &Stretch) -> Option<String> {

@@ -9,6 +9,7 @@ use super::edit::{
     Edit, Value, doubled_end, is_scheme, opaque_end, parts, value_end, value_of, word_end,
 };
 use super::keys::{self, Class};
+use super::statement::Tail;
 use super::{Kind, Redactor, commands, credentials, hosts, statement, tokens};
 use memchr::memmem;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -38,6 +39,15 @@ pub fn is_tokens(text: &str) -> bool {
             || text.parse::<Ipv6Addr>().is_ok_and(tokens::is_ipv6)
             || tokens::is_token(text)
             || hosts::is_token(text))
+}
+
+/// What the name of a value says of it, with what stands before the name.
+fn class_at(text: &str, from: usize, key: &str, value: Value) -> Class {
+    match key {
+        "value" | "Value" => commands::told_beside(text, from, value.quote.is_some()),
+        _ if text[..from].ends_with(['?', '&']) => keys::query_class(key),
+        _ => keys::class(key),
+    }
 }
 
 impl Redactor {
@@ -130,10 +140,13 @@ impl Redactor {
             if told && bytes.get(end).is_some_and(|b| parts(*b)) {
                 tries += 1;
                 if tries > statement::TRIES || statement::is_whole(text, at) {
-                    if let Some(new) = self.literals(&text[at..], true) {
-                        edit.put(at, bytes.len(), &new);
+                    let over = statement::statement_end(text, at);
+                    if let Some(new) = self.literals(&text[at..over], true) {
+                        edit.put(at, over, &new);
                     }
-                    break;
+                    self.tail = if over == bytes.len() { Tail::of(&text[at..]) } else { None };
+                    (before, at) = ((at, at), over);
+                    continue;
                 }
             }
             let next = self.word(&mut edit, (at, end), before, scope);
@@ -179,11 +192,7 @@ impl Redactor {
         }
         if let Some(value) = value_of(text, from, to) {
             let key = word.trim_start_matches(':').split(':').next().unwrap_or(word);
-            let class = match key {
-                "value" | "Value" if value.quote.is_some() => commands::told_beside(text, from),
-                _ if from > 0 && matches!(bytes[from - 1], b'?' | b'&') => keys::query_class(key),
-                _ => keys::class(key),
-            };
+            let class = class_at(text, from, key, value);
             let numbered = |n: &str| n.starts_with(|c: char| c.is_ascii_digit());
             let parameter = key.strip_prefix('$').is_some_and(numbered) && value.quote.is_some();
             if parameter {
@@ -191,6 +200,12 @@ impl Redactor {
                 if let Some(token) = self.literal(&text[value.at..end]) {
                     edit.put(value.at, end, &token);
                 }
+                return end;
+            }
+            if matches!(class, Class::Secret | Class::Header)
+                && scope != Scope::Statement
+                && let Some(end) = self.block(edit, from, value.at)
+            {
                 return end;
             }
             let column = scope == Scope::Statement && !value.is_data(text, class);
@@ -201,31 +216,8 @@ impl Redactor {
                 return end;
             }
         }
-        if is_scheme(word) && bytes.get(to) == Some(&b' ') {
-            let end = opaque_end(bytes, to + 1);
-            let value = &text[to + 1..end];
-            if credentials::is_opaque(value) && !tokens::is_token(value) {
-                let token = self.token(Kind::Secret, value);
-                edit.put(to + 1, end, &token);
-                return end;
-            }
-        }
-        let who = ["user", "role", "username"].iter().any(|w| word.eq_ignore_ascii_case(w));
-        // `CREATE ROLE alice`: elsewhere in a statement it is a column.
-        let defined = ["create", "alter", "drop", "set"]
-            .iter()
-            .any(|c| text[before.0..before.1].eq_ignore_ascii_case(c));
-        if who && defined && scope == Scope::Statement && bytes.get(to) == Some(&b' ') {
-            let end = word_end(bytes, to + 1);
-            if let Some(token) = self.user(&text[to + 1..end]) {
-                edit.put(to + 1, end, &token);
-            }
+        if let Some(end) = self.beside(edit, (from, to), before, scope) {
             return end;
-        }
-        let who = who && scope != Scope::Statement;
-        if who && bytes.get(to) == Some(&b' ') && matches!(bytes.get(to + 1), Some(b'"' | b'\'')) {
-            let value = Value { at: to + 2, quote: Some((bytes[to + 1], 0)) };
-            return self.assigned(edit, Class::User, value).unwrap_or(to);
         }
         let slash = from > 0 && matches!(bytes[from - 1], b'/' | b'\\');
         if slash && matches!(&text[before.0..before.1], "home" | "Users") {
@@ -238,6 +230,50 @@ impl Redactor {
         to
     }
 
+    /// A word that says what stands behind a blank: a scheme before its token, a role before its name.
+    fn beside(
+        &mut self,
+        edit: &mut Edit,
+        (from, to): (usize, usize),
+        before: (usize, usize),
+        scope: Scope,
+    ) -> Option<usize> {
+        let (text, bytes) = (edit.text, edit.text.as_bytes());
+        let word = &text[from..to];
+        // Configuration of Redis has no sign between a name and its value.
+        if matches!(word, "requirepass" | "masterauth") && bytes.get(to) == Some(&b' ') {
+            let value = Value { at: to + 1, quote: None };
+            return Some(self.assigned(edit, Class::Secret, value).unwrap_or(to));
+        }
+        if is_scheme(word) && bytes.get(to) == Some(&b' ') {
+            let end = opaque_end(bytes, to + 1);
+            let value = &text[to + 1..end];
+            if credentials::is_opaque(value) && !tokens::is_token(value) {
+                let token = self.token(Kind::Secret, value);
+                edit.put(to + 1, end, &token);
+                return Some(end);
+            }
+        }
+        let who = ["user", "role", "username"].iter().any(|w| word.eq_ignore_ascii_case(w));
+        // `CREATE ROLE alice`: elsewhere in a statement it is a column.
+        let defined = ["create", "alter", "drop", "set"]
+            .iter()
+            .any(|c| text[before.0..before.1].eq_ignore_ascii_case(c));
+        if who && defined && scope == Scope::Statement && bytes.get(to) == Some(&b' ') {
+            let end = word_end(bytes, to + 1);
+            if let Some(token) = self.user(&text[to + 1..end]) {
+                edit.put(to + 1, end, &token);
+            }
+            return Some(end);
+        }
+        let who = who && scope != Scope::Statement;
+        if who && bytes.get(to) == Some(&b' ') && matches!(bytes.get(to + 1), Some(b'"' | b'\'')) {
+            let value = Value { at: to + 2, quote: Some((bytes[to + 1], 0)) };
+            return Some(self.assigned(edit, Class::User, value).unwrap_or(to));
+        }
+        None
+    }
+
     /// Replaces the value of a field whose name says what it is; `None` where there is none.
     fn assigned(&mut self, edit: &mut Edit, class: Class, value: Value) -> Option<usize> {
         let end = value_end(edit.text, value, class);
@@ -245,6 +281,8 @@ impl Redactor {
         if inner.trim().is_empty() {
             return None;
         }
+        // What goes on behind the line is the text around the value.
+        let tail = self.tail;
         let new = match class {
             Class::Sql if value.quote.is_none() => return None,
             Class::User if inner.contains(['/', '\\']) => return None,
@@ -255,6 +293,7 @@ impl Redactor {
                 _ => self.classed(class, inner),
             },
         };
+        self.tail = tail;
         if let Some(new) = new {
             edit.put(value.at, end, &new);
         }
