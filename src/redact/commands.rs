@@ -28,6 +28,8 @@ const CLIENTS: [&str; 8] =
     ["mysql", "mariadb", "mongo", "psql", "pg_dump", "docker login", "podman login", "az login"];
 /// Bytes before an option in which its program is looked for.
 const COMMAND_MAX: usize = 512;
+/// Bytes of an element of XML that is looked at.
+const ELEMENT_MAX: usize = 16 << 10;
 /// Bytes before `value=` in which the name beside it is looked for.
 const BESIDE_MAX: usize = 256;
 
@@ -48,8 +50,7 @@ impl Redactor {
                 Value { at: to + 1 + usize::from(quote.is_some()), quote: quote.map(|q| (*q, 0)) };
             (value.at, value_end(text, value, Class::Secret))
         });
-        let line = text[..from].rfind('\n').map_or(0, |p| p + 1);
-        let begin = text.floor_char_boundary(line.max(from.saturating_sub(COMMAND_MAX)));
+        let begin = line_begin(text, from);
         let has = |program: &str| text[begin..from].contains(program);
         if let Some((at, end)) = behind.filter(|_| matches!(word, "-u" | "-U")) {
             let who = &text[at..end];
@@ -78,12 +79,13 @@ impl Redactor {
     /// where a value on its own line would begin.
     pub(super) fn block(&mut self, edit: &mut Edit, from: usize, at: usize) -> Option<usize> {
         let text = edit.text;
-        let line_end = text.get(at..)?.find('\n').map(|p| at + p)?;
+        let near = text.floor_char_boundary(at.saturating_add(COMMAND_MAX));
+        let line_end = at + text.get(at..near)?.find('\n')?;
         let here = text[at..line_end].trim();
         if !here.is_empty() && !here.chars().all(|c| matches!(c, '|' | '>' | '-' | '+')) {
             return None;
         }
-        let begin = text[..from].rfind('\n').map_or(0, |p| p + 1);
+        let begin = line_begin(text, from);
         let indent = text[begin..from].len();
         let own = text[begin..from].chars().all(|c| c == ' ' || c == '-');
         let (mut end, mut next) = (line_end, line_end + 1);
@@ -117,8 +119,9 @@ impl Redactor {
         if !matches!(class, Class::Secret | Class::Header | Class::User) {
             return None;
         }
-        let open = to + text[to..].find('>')? + 1;
-        let end = open + text[open..].find('<')?;
+        let near = text.floor_char_boundary(to.saturating_add(ELEMENT_MAX));
+        let open = to + text[to..near].find('>')? + 1;
+        let end = open + text[open..near].find('<')?;
         let whole = text[end..].starts_with("</") && !text[..open].ends_with("/>");
         let value = text[open..end].trim();
         if !whole || value.is_empty() {
@@ -132,12 +135,18 @@ impl Redactor {
     }
 }
 
+/// Where the line of an offset begins, or where it is no longer looked at.
+fn line_begin(text: &str, at: usize) -> usize {
+    let near = text.floor_char_boundary(at.saturating_sub(COMMAND_MAX));
+    text[near..at].rfind('\n').map_or(near, |p| near + p + 1)
+}
+
 /// What `name="password"` says of the `value="…"` that begins at an offset, or in YAML the line
 /// `- name: PASSWORD` of the line `value: …`.
 pub(super) fn told_beside(text: &str, from: usize, quoted: bool) -> Class {
-    let line = text[..from].rfind('\n').filter(|p| text[*p..from].trim().is_empty());
-    if let Some(end) = line {
-        let above = text[..end].rsplit('\n').next().unwrap_or_default();
+    let begin = line_begin(text, from);
+    if begin > 0 && text.as_bytes()[begin - 1] == b'\n' && text[begin..from].trim().is_empty() {
+        let above = &text[line_begin(text, begin - 1)..begin - 1];
         let name = above.trim().trim_start_matches("- ").strip_prefix("name:");
         return name
             .map_or(Class::Other, |name| keys::class(name.trim().trim_matches(['"', '\''])));

@@ -32,6 +32,8 @@ const QUOTED: [(&str, &str, char); 18] = [
 /// What stands behind the values of a key.
 const KEY_ENDS: [&str; 4] =
     [") already exists", ") is not present", ") is still referenced", ") conflicts with"];
+/// Longest row of which the end is looked for, bytes; a longer one takes all of its line.
+const ROW_MAX: usize = 8 << 10;
 /// What stands before the condition of a node of a plan.
 const CONDITIONS: [&str; 2] = ["Cond: (", "Filter: ("];
 
@@ -105,13 +107,15 @@ impl Redactor {
         });
         memchr::memchr3(b':', b'[', b'-', text.as_bytes())?;
         let mut edit = Edit::new(text);
-        let mut done = 0;
+        let (mut done, mut end) = (0, 0);
         for mark in MARK.find_iter(text) {
             if mark.start() < done {
                 continue;
             }
             let at = mark.end();
-            let end = text[at..].find('\n').map_or(text.len(), |p| at + p);
+            if at >= end {
+                end = text[at..].find('\n').map_or(text.len(), |p| at + p);
+            }
             let rest = &text[at..end];
             let new = match () {
                 () if mark.as_str().ends_with("asc ") => {
@@ -138,9 +142,12 @@ impl Redactor {
                 () if mark.as_str().contains("arameter") => self.bare_parameters(rest),
                 () => None,
             };
+            // What was looked at once need not be so again.
+            if new.is_some() || rest.starts_with(['{', '[', '(']) {
+                done = end;
+            }
             if let Some(new) = new {
                 edit.put(at, end, &new);
-                done = end;
             }
         }
         edit.finish()
@@ -201,10 +208,15 @@ impl Redactor {
 
 /// Bytes of the values of a row, before the parenthesis that ends them.
 fn row_len(rest: &str) -> usize {
-    let line = rest.lines().next().unwrap_or_default();
-    let told = KEY_ENDS.iter().filter_map(|e| line.find(e)).min();
-    let last = || line.rfind(").").or_else(|| line.rfind(')'));
-    told.or_else(last).unwrap_or(line.len())
+    let near = &rest[..rest.floor_char_boundary(ROW_MAX)];
+    let end = near.find('\n');
+    let line = &near[..end.unwrap_or(near.len())];
+    let last = || line.rfind(").").or_else(|| line.rfind(')')).unwrap_or(line.len());
+    match KEY_ENDS.iter().filter_map(|e| line.find(e)).min() {
+        Some(told) => told,
+        None if end.is_some() || near.len() == rest.len() => last(),
+        None => rest.find('\n').unwrap_or(rest.len()),
+    }
 }
 
 /// The value that a line tells in quotes.

@@ -253,3 +253,38 @@ proptest! {
         prop_assert_eq!(out, whole);
     }
 }
+
+/// What begins something again and again that never ends must not be looked at to its end each time:
+/// a megabyte would take a minute.
+#[test]
+fn time_grows_with_the_length_whatever_begins_without_an_end() {
+    const UNITS: [&str; 14] = [
+        "<password ",
+        "<password>x",
+        "/* a ",
+        " value: x",
+        " name=password value=x",
+        " -p1 mysql",
+        "password: ",
+        ")=(x) already exists ",
+        "query: x ",
+        "query: {} ",
+        "[parameters: (1 ",
+        "\"select a from t ",
+        "select a from t where b = \"x ",
+        "Cond: (a ",
+    ];
+    let start = std::time::Instant::now();
+    for unit in UNITS {
+        let text = unit.repeat((1 << 20) / unit.len());
+        for name in ["a.log", "a.json"] {
+            let text = match name {
+                "a.log" => text.clone(),
+                _ => serde_json::json!({ "message": text, "query": text }).to_string(),
+            };
+            file(name, &text);
+        }
+    }
+    let taken = start.elapsed().as_secs();
+    assert!(taken < 30, "{taken} s for {} texts of a megabyte", 3 * UNITS.len());
+}

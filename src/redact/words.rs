@@ -126,11 +126,11 @@ impl Redactor {
     pub(super) fn words(&mut self, text: &str, scope: Scope) -> Option<String> {
         let bytes = text.as_bytes();
         let mut edit = Edit::new(text);
-        let (mut at, mut before, mut tries) = (0, (0, 0), 0);
+        let (mut at, mut before, mut tries, mut open) = (0, (0, 0), 0, false);
         while at < bytes.len() {
             if parts(bytes[at]) {
                 at = match bytes[at] {
-                    b'/' if scope != Scope::Statement => self.aside(&mut edit, at),
+                    b'/' if scope != Scope::Statement => self.aside(&mut edit, at, &mut open),
                     _ => at + 1,
                 };
                 continue;
@@ -156,12 +156,16 @@ impl Redactor {
         edit.finish()
     }
 
-    /// A comment at a slash, and what it stands before; gives the offset at which to go on.
-    fn aside(&mut self, edit: &mut Edit, at: usize) -> usize {
+    /// A comment at a slash; gives the offset at which to go on. `open` says that no comment ends
+    /// behind it.
+    fn aside(&mut self, edit: &mut Edit, at: usize, open: &mut bool) -> usize {
         let text = edit.text;
         let free = at == 0 || matches!(text.as_bytes()[at - 1], b' ' | b'\t' | b'\n' | b':' | b'(');
-        let Some(len) = text[at..].strip_prefix("/*").filter(|_| free).and_then(|b| b.find("*/"))
-        else {
+        if !free || *open || !text[at..].starts_with("/*") {
+            return at + 1;
+        }
+        let Some(len) = text[at + 2..].find("*/") else {
+            *open = true;
             return at + 1;
         };
         let end = at + len + 4;
