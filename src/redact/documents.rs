@@ -48,7 +48,9 @@ pub(super) fn is_filter(text: &str) -> bool {
     // `up{job="cart"}` selects series by what the incident is told in.
     let label = text[open + 1..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
     let selects = label.trim_start().starts_with(['=', '!']) || text.as_bytes()[open..] == *b"{}";
-    if selects || !lead.is_empty() && statement::begin(text).is_some() {
+    let inner = text[open + 1..].trim_start();
+    let arguments = text.as_bytes()[open] == b'[' && !inner.starts_with(['{', '[']);
+    if selects || arguments || !lead.is_empty() && statement::begin(text).is_some() {
         return false;
     }
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '(' | ' ');
@@ -173,6 +175,7 @@ mod tests {
             assert_eq!(all.filter(text).as_deref(), Some(want));
         }
         assert!(is_filter("insert users {a: 1}") && is_filter("users.find({a: 1})"));
+        assert!(is_filter("[{\"$match\": 1}]") && !is_filter("[\"nginx\", \"-g\"]"));
         assert!(!is_filter("rate(up{job=\"cart\"}[5m])") && !is_filter("SELECT [a] FROM t"));
         assert!(!is_filter("SELECT 1 FROM t") && !is_filter("query_id = 5"));
     }

@@ -114,7 +114,7 @@ pub(super) fn value_of(text: &str, from: usize, to: usize) -> Option<Value> {
             }
         }
     };
-    at += usize::from(matches!(bytes.get(at), Some(b'>' | b'=')));
+    at += usize::from(matches!(bytes.get(at), Some(b'>' | b'=' | b'~')));
     at += spaces(bytes, at);
     at += wrapper(&bytes[at..]);
     let slashes = bytes[at..].iter().take_while(|b| **b == b'\\').count();

@@ -146,6 +146,18 @@ const NAMESPACES: [&str; 24] = [
     "gcp",
     "node",
 ];
+/// Domains in which the kinds, labels and images of Kubernetes are named: they are of no site.
+const PUBLIC: [&str; 9] = [
+    "k8s.io",
+    "kubernetes.io",
+    "coreos.com",
+    "docker.io",
+    "docker.com",
+    "quay.io",
+    "ghcr.io",
+    "gcr.io",
+    "opentelemetry.io",
+];
 /// What names in a cloud end in.
 const CLOUDS: [&str; 10] = [
     "amazonaws.com",
@@ -235,13 +247,16 @@ pub fn token(word: &str, all: &mut Tokens, placed: bool) -> Option<String> {
         return token.starts_with("ip-").then_some(token);
     }
     let labels: Vec<&str> = word.split('.').collect();
+    let lower = word.to_ascii_lowercase();
+    let public =
+        |p: &&str| lower.strip_suffix(*p).is_some_and(|l| l.is_empty() || l.ends_with('.'));
     if !is_host(word, &labels, placed)
+        || PUBLIC.iter().any(public)
         || word.ends_with(".invalid")
         || word == "localhost.localdomain"
     {
         return None;
     }
-    let lower = word.to_ascii_lowercase();
     let keep = kept(&lower, &labels);
     let mut changed = false;
     let new: Vec<String> = labels

@@ -45,11 +45,13 @@ pub(super) struct Walk {
     below: usize,
     line: u64,
     fresh_line: bool,
+    /// The last byte that is no white space, or what stands for a value.
+    last: u8,
 }
 
 impl Walk {
     pub fn new() -> Walk {
-        Walk { stack: Vec::new(), below: 0, line: 1, fresh_line: true }
+        Walk { stack: Vec::new(), below: 0, line: 1, fresh_line: true, last: b'\n' }
     }
 
     /// Rewrites as much of `text` as is whole; gives the bytes used. With `last` that is all.
@@ -117,7 +119,7 @@ impl Walk {
                 return;
             }
             b' ' | b'\t' | b'\r' => return,
-            b'{' if self.fresh_line => {
+            b'{' if self.fresh_line && !matches!(self.last, b'[' | b',' | b':') => {
                 // A document begins on a line of its own whatever was torn before it.
                 self.stack.clear();
                 self.below = 0;
@@ -131,6 +133,7 @@ impl Walk {
             b':' => self.set_name(false),
             _ => self.set_name(true),
         }
+        self.last = byte;
         self.fresh_line = false;
     }
 
@@ -169,7 +172,7 @@ impl Walk {
     fn string(&mut self, quoted: &[u8], all: &mut Redactor, out: &mut Vec<u8>) {
         let lines = memchr::memchr_iter(b'\n', quoted).count() as u64;
         self.line += lines;
-        self.fresh_line = false;
+        (self.last, self.fresh_line) = (b'"', false);
         let inner = &quoted[1..quoted.len() - 1];
         let name = self.below == 0 && self.stack.last().is_some_and(|f| f.at_name);
         let plain = std::str::from_utf8(inner).ok().filter(|t| !t.contains('\\'));
@@ -240,7 +243,7 @@ impl Walk {
 
     /// What stands outside strings: numbers and words, and in a torn text anything.
     fn bare(&mut self, text: &[u8], all: &mut Redactor, out: &mut Vec<u8>) {
-        self.fresh_line = false;
+        (self.last, self.fresh_line) = (b'"', false);
         let class = self.class();
         let digits = text.len() > 3 && text.iter().all(u8::is_ascii_digit);
         let shown = String::from_utf8_lossy(text);
@@ -268,6 +271,7 @@ impl Walk {
 
     /// A string that the end of the text cuts.
     fn torn(&mut self, text: &[u8], all: &mut Redactor, out: &mut Vec<u8>) {
+        self.last = b'"';
         let shown = String::from_utf8_lossy(&text[1..]);
         let new = all.value(self.class(), &shown, self.line);
         out.push(b'"');

@@ -189,10 +189,13 @@ const PRODUCTS: [&str; 24] = [
 ];
 
 /// Values that stand for no value.
-const BLANK: [&str; 13] = [
+const BLANK: [&str; 15] = [
     "",
     "-",
     "?",
+    // All that there is, in a selector.
+    ".*",
+    ".+",
     "null",
     "none",
     "nil",

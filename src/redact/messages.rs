@@ -129,7 +129,9 @@ impl Redactor {
                 }
                 // `$1 = 'it''s'` is written as SQL writes it.
                 () if rest.starts_with("$1") => None,
-                () if rest.starts_with('{') => {
+                () if rest.starts_with('{')
+                    || rest.starts_with('[') && !is_announced(mark.as_str()) =>
+                {
                     documents::is_filter(rest).then(|| self.filter(rest)).flatten()
                 }
                 () if mark.as_str().to_ascii_lowercase().starts_with("binding")
@@ -204,6 +206,12 @@ impl Redactor {
         }
         edit.finish()
     }
+}
+
+/// Says whether it is parameters that are announced, and no document.
+fn is_announced(mark: &str) -> bool {
+    let mark = mark.to_ascii_lowercase();
+    ["param", "bindings", "cached"].iter().any(|word| mark.contains(word))
 }
 
 /// Bytes of the values of a row, before the parenthesis that ends them.

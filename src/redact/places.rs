@@ -210,7 +210,11 @@ fn is_store(before: &str) -> bool {
         "sqlserver",
         "clickhouse",
     ];
-    let scheme = before.trim_end_matches("://").rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+    let scheme = before
+        .strip_suffix("://")
+        .unwrap_or(before)
+        .rsplit(|c: char| !c.is_ascii_alphabetic())
+        .next();
     scheme.is_some_and(|s| SCHEMES.contains(&s))
 }
 

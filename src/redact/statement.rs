@@ -320,7 +320,7 @@ impl Redactor {
         // Text of another language: quoted text is a literal in all of them.
         let told =
             ["= \"", "like \"", "LIKE \"", "in (\"", "IN (\""].iter().any(|c| text.contains(c));
-        match text.contains('\'') || told {
+        match text.contains('\'') || told && !text.starts_with('{') {
             true => self.literals(text, false),
             false => self.text(text, Scope::Value),
         }

@@ -41,6 +41,16 @@ pub fn is_tokens(text: &str) -> bool {
             || hosts::is_token(text))
 }
 
+/// Says whether a variable of a shell or a template begins a text.
+fn is_placeholder(text: &str) -> bool {
+    let name = text.strip_prefix("${").or_else(|| text.strip_prefix('$')).unwrap_or_default();
+    let part = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+    let len = name.bytes().take_while(part).count();
+    // What follows `:-` in braces is a value.
+    let over = name[len..].bytes().next().is_none_or(parts);
+    text.starts_with("{{") || len > 1 && over && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// What the name of a value says of it, with what stands before the name.
 fn class_at(text: &str, from: usize, key: &str, value: Value) -> Class {
     match key {
@@ -290,6 +300,8 @@ impl Redactor {
         let new = match class {
             Class::Sql if value.quote.is_none() => return None,
             Class::User if inner.contains(['/', '\\']) => return None,
+            // What stands for a value is none: `${PASSWORD}`, `$USER`, `{{ .Values.password }}`.
+            Class::User | Class::Secret if is_placeholder(&edit.text[value.at..]) => return None,
             // What opens an object or a list says nothing itself.
             _ if value.quote.is_none() && matches!(inner, "{" | "[" | "(" | "[{") => return None,
             _ => match value.quote {

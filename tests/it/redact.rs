@@ -812,6 +812,29 @@ fn no_form_of_a_value_is_left_in_logs_plans_commands_and_documents() {
 /// Files with private values and with what must stay beside them.
 const KEPT: &[(&str, &str, &[&str])] = &[
     (
+        "pod.yaml",
+        "apiVersion: monitoring.coreos.com/v1\ncommand: [\"nginx\", \"-g\", \"daemon off;\"]\n\
+         password: ${DB_PASSWORD}\npasswd: {{ .Values.password }}\nexport PGPASSWORD=\"$DB_PASSWORD\"\n",
+        &[
+            "monitoring.coreos.com/v1",
+            "[\"nginx\", \"-g\", \"daemon off;\"]",
+            "password: ${DB_PASSWORD}",
+            "{{ .Values.password }}",
+            "\"$DB_PASSWORD\"",
+        ],
+    ),
+    (
+        "rules.json",
+        "{\"query\": \"{app=\\\"web\\\"} |= \\\"error\\\"\", \"expr\": \"up{user=~\\\".*\\\"}\"}\n",
+        &["{app=\\\"web\\\"} |= \\\"error\\\"", "up{user=~\\\".*\\\"}"],
+    ),
+    (
+        "pretty.json",
+        "{\n  \"a\": [\n    {\n      \"b\": 1\n    },\n    {\n      \"b\": 2\n    }\n  ],\n  \
+         \"password\": \"leakpq\",\n  \"user\": \"leakpr\",\n  \"service\": \"cart\"\n}\n",
+        &["\"service\": \"cart\"", "\"b\": 2"],
+    ),
+    (
         "count.csv",
         "time,service,requests,prompt_tokens,tokens,pass,error_sid\n\
          2026-11-20T20:10:00Z,cart,5,4096,12,3,1\n",
