@@ -50,8 +50,7 @@ impl Redactor {
                 Value { at: to + 1 + usize::from(quote.is_some()), quote: quote.map(|q| (*q, 0)) };
             (value.at, value_end(text, value, Class::Secret))
         });
-        let begin = line_begin(text, from);
-        let has = |program: &str| text[begin..from].contains(program);
+        let has = |program: &str| text[line_begin(text, from)..from].contains(program);
         if let Some((at, end)) = behind.filter(|_| matches!(word, "-u" | "-U")) {
             let who = &text[at..end];
             if who.contains(':') && !who.contains("//") {

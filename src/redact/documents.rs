@@ -2,8 +2,9 @@
 //! GraphQL. In: such a text, cut off anywhere. Out: the same with tokens for the data in it; names of
 //! fields, operators, collections and indexes stay.
 
+use super::edit::quote_end;
 use super::words::Scope;
-use super::{Kind, Redactor, statement, tokens};
+use super::{Redactor, statement};
 
 /// Fields at the top of a command whose value is a name.
 const NAMED: [&str; 19] = [
@@ -71,7 +72,8 @@ impl Redactor {
         while at < bytes.len() {
             let (end, new) = match bytes[at] {
                 quote @ (b'"' | b'\'') => {
-                    let end = string_end(bytes, at, quote);
+                    let end =
+                        quote_end(&bytes[at + 1..], quote, 0).map_or(bytes.len(), |p| at + p + 2);
                     let inner = text[at + 1..end].strip_suffix(char::from(quote));
                     let inner = inner.unwrap_or(&text[at + 1..end]);
                     let new = if is_name(bytes, end) {
@@ -88,15 +90,8 @@ impl Redactor {
                 b if b.is_ascii_digit() => {
                     let end = at + run(bytes, at, |b| b.is_ascii_alphanumeric() || *b == b'.');
                     let number = &text[at..end];
-                    let plain = number.len() == 1 || tokens::is_token(number);
-                    let new = (!plain && !is_name(bytes, end)).then(|| match self.is_mask() {
-                        true => self.token(Kind::Literal, number),
-                        false => {
-                            self.hit(Kind::Literal);
-                            self.tokens.digits(Kind::Literal, number)
-                        }
-                    });
-                    (end, new)
+                    let data = number.len() > 1 && !is_name(bytes, end);
+                    (end, data.then(|| self.number(number)).flatten())
                 }
                 b if b.is_ascii_alphabetic() || matches!(b, b'_' | b'$') || !b.is_ascii() => {
                     let end = at + run(bytes, at, |b| !is_mark(*b));
@@ -130,19 +125,6 @@ fn run(bytes: &[u8], at: usize, of: impl Fn(&u8) -> bool) -> usize {
 fn is_mark(byte: u8) -> bool {
     byte.is_ascii_whitespace()
         || matches!(byte, b'{' | b'}' | b'[' | b']' | b'(' | b')' | b',' | b':' | b'"' | b'\'')
-}
-
-/// The offset behind a string in which a backslash takes what follows it.
-fn string_end(bytes: &[u8], open: usize, quote: u8) -> usize {
-    let mut at = open + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 2,
-            b if b == quote => return at + 1,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 /// Says whether a colon follows: what ends here is the name of a field.

@@ -201,7 +201,7 @@ pub(super) fn is_scheme(word: &str) -> bool {
 }
 
 /// The offset of the closing quote: with as many backslashes before it as the opening one has.
-fn quote_end(rest: &[u8], quote: u8, slashes: usize) -> Option<usize> {
+pub(super) fn quote_end(rest: &[u8], quote: u8, slashes: usize) -> Option<usize> {
     memchr::memchr_iter(quote, rest).find_map(|p| {
         let before = rest[..p].iter().rev().take_while(|b| **b == b'\\').count();
         let closes = if slashes == 0 { before.is_multiple_of(2) } else { before <= slashes };

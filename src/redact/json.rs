@@ -65,23 +65,26 @@ impl Walk {
         let mut at = 0;
         while at < text.len() {
             match text[at] {
-                b'"' => match string_end(text, at).filter(|e| *e <= text.len()) {
-                    end if torn_at(&text[at..end.unwrap_or(text.len())]).is_some() => {
+                b'"' => {
+                    let whole = string_end(text, at).filter(|e| *e <= text.len());
+                    let torn = torn_at(&text[at..whole.unwrap_or(text.len())]).map(|len| at + len);
+                    match (torn, whole) {
                         // A document begins within it: its line was cut off.
-                        let end = at + torn_at(&text[at..]).unwrap_or(0);
-                        self.torn(&text[at..end], all, out);
-                        at = end;
+                        (Some(end), _) => {
+                            self.torn(&text[at..end], all, out);
+                            at = end;
+                        }
+                        (None, Some(end)) => {
+                            self.string(&text[at..end], all, out);
+                            at = end;
+                        }
+                        (None, None) if last => {
+                            self.torn(&text[at..], all, out);
+                            return text.len();
+                        }
+                        (None, None) => return at,
                     }
-                    Some(end) => {
-                        self.string(&text[at..end], all, out);
-                        at = end;
-                    }
-                    None if last => {
-                        self.torn(&text[at..], all, out);
-                        return text.len();
-                    }
-                    None => return at,
-                },
+                }
                 byte if self.stack.is_empty() && !begins_document(byte) => {
                     // No part of a document: a line of something else.
                     let end = memchr::memchr(b'\n', &text[at..]).map(|p| at + p);
@@ -287,7 +290,7 @@ impl Walk {
 
 /// Where a string is cut off by the end of its line, because the next one begins a document.
 fn torn_at(string: &[u8]) -> Option<usize> {
-    memchr::memmem::find(string, b"\n{\"")
+    memchr::memchr_iter(b'\n', string).find(|at| string[at + 1..].starts_with(b"{\""))
 }
 
 /// Says whether a byte may stand at the beginning of a document, or between two.

@@ -186,10 +186,7 @@ fn line(body: &str, all: &mut Redactor) -> Option<String> {
     }
     let lower = body.trim_start().get(..12).unwrap_or(body.trim_start()).to_ascii_lowercase();
     match CLAUSES.iter().any(|c| lower.starts_with(c)) && body.contains(['\'', '=', '(']) {
-        true => {
-            all.tail = Tail::of(body);
-            all.literals(body, true)
-        }
+        true => all.literals(body, true),
         false => all.text(body, Scope::Line),
     }
 }
@@ -210,7 +207,6 @@ fn goes_on(body: &str) -> bool {
 fn continued(body: &str, open: Tail, all: &mut Redactor) -> Option<String> {
     let sql = if open.in_literal { format!("'{body}") } else { body.to_owned() };
     let new = all.literals(&sql, true);
-    all.tail = Tail::of(&sql);
     new.map(|new| if open.in_literal { new[1..].to_owned() } else { new })
 }
 

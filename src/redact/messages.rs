@@ -192,6 +192,7 @@ impl Redactor {
 
     fn conditions(&mut self, text: &str) -> Option<String> {
         memmem::find(text.as_bytes(), b": (")?;
+        let tail = self.tail;
         let mut edit = Edit::new(text);
         let mut done = 0;
         for line in text.split_inclusive('\n') {
@@ -204,6 +205,7 @@ impl Redactor {
                 edit.put(begun + at, done, &new);
             }
         }
+        self.tail = tail;
         edit.finish()
     }
 }

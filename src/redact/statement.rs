@@ -162,8 +162,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The end of a statement; `None` where nothing says that it goes on.
-    pub fn of(sql: &str) -> Option<Tail> {
+    /// The end of a statement with its last stretch; `None` where nothing says that it goes on.
+    fn of(sql: &str, last: &Stretch) -> Option<Tail> {
         const WORDS: [&str; 13] = [
             "values",
             "and",
@@ -179,7 +179,6 @@ impl Tail {
             "into",
             "returning",
         ];
-        let last = stretches(sql).pop()?;
         let in_literal = last.cut && last.piece == Piece::Text && last.text.starts_with('\'');
         let bare = sql.trim_end();
         let word = bare.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
@@ -334,7 +333,7 @@ impl Redactor {
         let end = statement_end(text, at);
         let before = self.text(&text[..at], scope);
         let own = self.literals(&text[at..end], true);
-        self.tail = if end == text.len() { Tail::of(&text[at..]) } else { None };
+        self.tail = self.tail.filter(|_| end == text.len());
         let behind = self.text(&text[end..], scope);
         if before.is_none() && own.is_none() && behind.is_none() {
             return None;
@@ -348,11 +347,12 @@ impl Redactor {
     pub(super) fn literals(&mut self, sql: &str, numbers: bool) -> Option<String> {
         let mut out = String::with_capacity(sql.len() + 32);
         let mut changed = false;
-        for stretch in stretches(sql) {
+        let all = stretches(sql);
+        for stretch in &all {
             let new = match stretch.piece {
-                Piece::Text => self.quoted(&stretch),
+                Piece::Text => self.quoted(stretch),
                 Piece::Bare => self.literal(stretch.text),
-                Piece::Dollar => self.fenced(&stretch),
+                Piece::Dollar => self.fenced(stretch),
                 Piece::Number if numbers => self.number(stretch.text),
                 Piece::Line => self.comment(stretch.text, 2, 0),
                 Piece::Block => self.comment(stretch.text, 2, if stretch.cut { 0 } else { 2 }),
@@ -364,6 +364,7 @@ impl Redactor {
             changed |= new.is_some();
             out.push_str(new.as_deref().unwrap_or(stretch.text));
         }
+        self.tail = all.last().and_then(|last| Tail::of(sql, last));
         changed.then_some(out)
     }
 
@@ -400,7 +401,7 @@ impl Redactor {
         }
     }
 
-    fn number(&mut self, text: &str) -> Option<String> {
+    pub(super) fn number(&mut self, text: &str) -> Option<String> {
         if PLAIN.contains(&text) || tokens::is_token(text) {
             return None;
         }

@@ -9,7 +9,6 @@ use super::edit::{
     Edit, Value, doubled_end, is_scheme, opaque_end, parts, value_end, value_of, word_end,
 };
 use super::keys::{self, Class};
-use super::statement::Tail;
 use super::{Kind, Redactor, commands, credentials, hosts, statement, tokens};
 use memchr::memmem;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -154,7 +153,7 @@ impl Redactor {
                     if let Some(new) = self.literals(&text[at..over], true) {
                         edit.put(at, over, &new);
                     }
-                    self.tail = if over == bytes.len() { Tail::of(&text[at..]) } else { None };
+                    self.tail = self.tail.filter(|_| over == bytes.len());
                     (before, at) = ((at, at), over);
                     continue;
                 }
