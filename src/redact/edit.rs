@@ -187,9 +187,12 @@ fn header_end(rest: &[u8]) -> Option<usize> {
     }
 }
 
+/// Bytes in which the name of a scheme ends.
+const SCHEME_MAX: usize = 16;
+
 /// Says whether the name of a scheme, blanks and more begin a value.
 fn begins_with_scheme(rest: &[u8]) -> bool {
-    let word = rest.iter().position(|b| *b == b' ').unwrap_or(0);
+    let word = rest.iter().take(SCHEME_MAX).position(|b| *b == b' ').unwrap_or(0);
     std::str::from_utf8(&rest[..word]).is_ok_and(is_scheme)
 }
 
